@@ -1,0 +1,1 @@
+//! What two components would otherwise copy.

@@ -1,0 +1,2 @@
+//! The embedded host.
+fn main() {}

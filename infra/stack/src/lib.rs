@@ -1,0 +1,1 @@
+//! Starts what a developer or a test needs: Redis, PostgreSQL, a host.
