@@ -1,1 +1,23 @@
-//! Starts what a developer or a test needs: Redis, PostgreSQL, a host.
+//! Starts what a developer or a test needs: Redis, PostgreSQL, and a host that serves the built components.
+//!
+//! Everything here is synchronous and owns what it starts: dropping a value stops its process, and a process whose
+//! owner dies without dropping it (a crash, a `SIGKILL`) is ended by the kernel. Servers listen on loopback alone.
+
+mod addresses;
+mod host;
+mod migrate;
+mod paths;
+mod ports;
+mod postgres;
+mod process;
+mod redis;
+mod token;
+
+pub use addresses::{address, database_address, redis_address, variables};
+pub use host::{Host, HostOptions, Runtime};
+pub use migrate::{migrate, migrate_from};
+pub use paths::{host_binary, repository_root, spin_on_path};
+pub use postgres::{Postgres, postgres_binaries};
+pub use process::find_on_path;
+pub use redis::Redis;
+pub use token::{AUDIENCE, ISSUER, TokenRequest, random_secret, token};

@@ -1,0 +1,360 @@
+//! The host that serves the built components: the embedded one, or Spin.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use nix::sys::signal::Signal;
+
+use crate::process::Process;
+use crate::{host_binary, repository_root, spin_on_path};
+
+/// Spin compiles all components at its first start; on a machine busy with compilers that takes a while.
+const START_PATIENCE: Duration = Duration::from_secs(120);
+const STOP_PATIENCE: Duration = Duration::from_secs(10);
+/// How many of the last lines are kept for an error message.
+const TAIL_LINES: usize = 40;
+
+/// What runs the components.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runtime {
+    /// `infra/host`.
+    Embedded,
+    /// The `spin` on PATH.
+    Spin,
+}
+
+impl Runtime {
+    /// As it is written in `--runtime` and in `.dev/stack.json`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Runtime::Embedded => "embedded",
+            Runtime::Spin => "spin",
+        }
+    }
+}
+
+/// How a host is started.
+pub struct HostOptions {
+    /// What runs the components.
+    pub runtime: Runtime,
+    /// Where it listens; port 0 takes a free one.
+    pub listen: String,
+    /// For the key-value store, and for nothing that must last.
+    pub state_dir: PathBuf,
+    /// The application's variables. They reach the host in its environment: a command line can be read by everybody.
+    pub variables: BTreeMap<String, String>,
+    /// Where its output goes; `None` passes it on to ours.
+    pub log: Option<PathBuf>,
+}
+
+/// A host that serves. Dropping it stops it.
+pub struct Host {
+    process: Process,
+    base_url: String,
+    tail: Tail,
+}
+
+impl Host {
+    /// Starts a host and waits until it serves. Only the variables given reach it: any `SPIN_VARIABLE_…` in our own
+    /// environment is not passed on.
+    pub fn start(options: HostOptions) -> Result<Host> {
+        let mut command = command(&options)?;
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        // Spin starts the server as a child of its own, and ends it on a SIGTERM but of course not on a SIGKILL.
+        let on_our_death = match options.runtime {
+            Runtime::Embedded => Signal::SIGKILL,
+            Runtime::Spin => Signal::SIGTERM,
+        };
+        let mut process = Process::spawn(command, on_our_death)?;
+        let tail = Tail::default();
+        let log = options.log.as_deref().map(|path| {
+            File::options()
+                .create(true)
+                .append(true)
+                .open(path)
+                .with_context(|| format!("cannot write {}", path.display()))
+        });
+        let log = log.transpose()?;
+        let (serving, announced) = mpsc::channel();
+        let stdout = process
+            .child()
+            .stdout
+            .take()
+            .context("the host has no stdout")?;
+        let stderr = process
+            .child()
+            .stderr
+            .take()
+            .context("the host has no stderr")?;
+        let readers = [
+            follow(
+                stdout,
+                sink(&log, std::io::stdout())?,
+                tail.clone(),
+                Some(serving),
+            ),
+            follow(stderr, sink(&log, std::io::stderr())?, tail.clone(), None),
+        ];
+        let base_url = match await_announcement(&mut process, &announced) {
+            Ok(base_url) => base_url,
+            Err(error) => {
+                process.kill_tree();
+                // The last words are often the reason: they are read to their end before they are told.
+                for reader in readers {
+                    let _ = reader.join();
+                }
+                return Err(error.context(format!(
+                    "the host did not start. Its last lines:\n{}",
+                    tail.text()
+                )));
+            }
+        };
+        let mut host = Host {
+            process,
+            base_url,
+            tail,
+        };
+        host.await_port()?;
+        Ok(host)
+    }
+
+    /// `http://ADDR`, with the port that it got.
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// The host's process id.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Whether the process still runs.
+    pub fn is_running(&mut self) -> bool {
+        self.process.exited().is_none()
+    }
+
+    /// The last lines that it wrote.
+    pub fn last_lines(&self) -> String {
+        self.tail.text()
+    }
+
+    /// `SIGKILL`, and waits until it is gone.
+    pub fn kill(&mut self) {
+        self.process.kill_tree();
+    }
+
+    /// `SIGSTOP`: connections stay open and nothing is answered.
+    pub fn pause(&self) {
+        self.process.pause_tree();
+    }
+
+    /// `SIGCONT` after [`Host::pause`].
+    pub fn resume(&self) {
+        self.process.resume_tree();
+    }
+
+    /// `SIGTERM`, waits, and kills what does not listen. An error if it had died before: a test that ends with a
+    /// dead host has found something.
+    pub fn stop(&mut self) -> Result<()> {
+        if let Some(status) = self.process.exited() {
+            bail!(
+                "the host had ended by itself ({status}). Its last lines:\n{}",
+                self.tail.text()
+            );
+        }
+        self.process.stop(Signal::SIGTERM, STOP_PATIENCE);
+        Ok(())
+    }
+
+    fn await_port(&mut self) -> Result<()> {
+        let address = self.base_url.trim_start_matches("http://");
+        let address: SocketAddr = address
+            .parse()
+            .with_context(|| format!("the host serves on {address}?"))?;
+        let tail = self.tail.clone();
+        let connects = || {
+            TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
+            Ok(())
+        };
+        crate::process::wait_until(&mut self.process, START_PATIENCE, connects).map_err(|_| {
+            anyhow!(
+                "the host does not accept on {address}. Its last lines:\n{}",
+                tail.text()
+            )
+        })
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.process.stop(Signal::SIGTERM, STOP_PATIENCE);
+    }
+}
+
+fn command(options: &HostOptions) -> Result<Command> {
+    let root = repository_root();
+    let mut command = match options.runtime {
+        Runtime::Embedded => {
+            let program = host_binary();
+            ensure!(
+                program.is_file(),
+                "the embedded host is not built; `cargo xtask build` builds it"
+            );
+            Command::new(program)
+        }
+        Runtime::Spin => {
+            let program = spin_on_path()
+                .context("there is no spin 4.1 or newer on PATH; use `--runtime embedded`")?;
+            let mut command = Command::new(program);
+            command.arg("up");
+            command
+        }
+    };
+    std::fs::create_dir_all(&options.state_dir)
+        .with_context(|| format!("cannot create {}", options.state_dir.display()))?;
+    command.arg("--from").arg(root.join("spin.toml"));
+    command.arg("--listen").arg(&options.listen);
+    command
+        .arg("--state-dir")
+        .arg(options.state_dir.canonicalize()?);
+    command.current_dir(&root);
+    for (name, _) in
+        std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SPIN_VARIABLE_"))
+    {
+        command.env_remove(name);
+    }
+    for (name, value) in &options.variables {
+        command.env(format!("SPIN_VARIABLE_{}", name.to_uppercase()), value);
+    }
+    Ok(command)
+}
+
+type Sink = Box<dyn Write + Send>;
+
+fn sink(log: &Option<File>, ours: impl Write + Send + 'static) -> Result<Sink> {
+    Ok(match log {
+        Some(file) => Box::new(file.try_clone()?),
+        None => Box::new(ours),
+    })
+}
+
+/// Copies a stream line by line, keeps its end, and reports the address when it is announced.
+fn follow(
+    stream: impl Read + Send + 'static,
+    mut sink: Sink,
+    tail: Tail,
+    mut serving: Option<mpsc::Sender<String>>,
+) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        let mut stream = BufReader::new(stream);
+        let mut line = Vec::new();
+        // Read to the end whatever becomes of the sink: a full pipe would stop the host.
+        while stream
+            .read_until(b'\n', &mut line)
+            .is_ok_and(|length| length > 0)
+        {
+            let _ = sink.write_all(&line).and_then(|()| sink.flush());
+            let text = String::from_utf8_lossy(&line);
+            let text = text.trim_end();
+            tail.push(text);
+            if let Some(base_url) = announced_url(text)
+                && let Some(serving) = serving.take()
+            {
+                let _ = serving.send(base_url);
+            }
+            line.clear();
+        }
+    })
+}
+
+/// The URL in `Serving http://ADDR`. Spin colours the first word on a terminal.
+fn announced_url(line: &str) -> Option<String> {
+    let (before, rest) = line.split_once("http://")?;
+    let address = rest
+        .split(|c: char| c.is_whitespace() || c.is_control())
+        .next()?;
+    (before.contains("Serving") && !address.is_empty()).then(|| format!("http://{address}"))
+}
+
+fn await_announcement(process: &mut Process, announced: &mpsc::Receiver<String>) -> Result<String> {
+    let deadline = Instant::now() + START_PATIENCE;
+    loop {
+        match announced.recv_timeout(Duration::from_millis(50)) {
+            Ok(base_url) => return Ok(base_url),
+            // Its stdout is closed: it is ending, or has nothing more to say.
+            Err(RecvTimeoutError::Disconnected) => std::thread::sleep(Duration::from_millis(20)),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        if let Some(status) = process.exited() {
+            bail!("it ended early ({status})");
+        }
+        ensure!(
+            Instant::now() < deadline,
+            "it announced no address in {} s",
+            START_PATIENCE.as_secs()
+        );
+    }
+}
+
+/// The last lines of both streams, in the order in which they came.
+#[derive(Clone, Default)]
+struct Tail(Arc<Mutex<std::collections::VecDeque<String>>>);
+
+impl Tail {
+    fn push(&self, line: &str) {
+        let mut lines = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if lines.len() == TAIL_LINES {
+            lines.pop_front();
+        }
+        lines.push_back(line.to_owned());
+    }
+
+    fn text(&self) -> String {
+        let lines = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        lines
+            .iter()
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_is_read_from_the_announcement_and_from_nothing_else() {
+        let check = |line: &str, expected: Option<&str>| {
+            assert_eq!(announced_url(line).as_deref(), expected, "{line}")
+        };
+        check(
+            "Serving http://127.0.0.1:3000",
+            Some("http://127.0.0.1:3000"),
+        );
+        check(
+            "\u{1b}[1mServing\u{1b}[0m http://[::1]:80",
+            Some("http://[::1]:80"),
+        );
+        check(
+            "  property-reads: http://127.0.0.1:3000/api/properties",
+            None,
+        );
+        check("Serving", None);
+    }
+}

@@ -1,0 +1,175 @@
+//! A Redis server of one's own.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use nix::sys::signal::Signal;
+
+use crate::ports::{ATTEMPTS, free_port};
+use crate::process::{NotReady, Process, find_on_path, wait_until};
+
+/// A Redis that loads no data set answers within milliseconds; this is for a machine busy with compilers.
+const START_PATIENCE: Duration = Duration::from_secs(20);
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
+const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// A Redis server of its own on a free loopback port. Dropping it stops it.
+pub struct Redis {
+    process: Process,
+    port: u16,
+    dir: PathBuf,
+    extra: Vec<String>,
+}
+
+impl Redis {
+    /// Starts a server that keeps nothing on disk, with its log in `dir`.
+    pub fn start(dir: &Path) -> Result<Redis> {
+        Redis::start_with(dir, 0, &[])
+    }
+
+    /// The same on a port of the caller's choice: to come back where a killed one was.
+    pub fn start_on(dir: &Path, port: u16) -> Result<Redis> {
+        Redis::start_with(dir, port, &[])
+    }
+
+    /// The same with further command line options, which win over ours: `&["--appendonly", "yes"]`.
+    /// Port 0 takes a free one.
+    pub fn start_with(dir: &Path, port: u16, extra: &[&str]) -> Result<Redis> {
+        let extra: Vec<String> = extra.iter().map(ToString::to_string).collect();
+        for _ in 1..ATTEMPTS {
+            if port != 0 {
+                break;
+            }
+            if let Ok(redis) = launch(dir, free_port()?, &extra) {
+                return Ok(redis);
+            }
+        }
+        launch(dir, if port == 0 { free_port()? } else { port }, &extra)
+    }
+
+    /// Starts it again, on the same port, after [`Redis::kill`] or [`Redis::stop`].
+    pub fn restart(&mut self) -> Result<()> {
+        self.stop();
+        *self = launch(&self.dir.clone(), self.port, &self.extra.clone())?;
+        Ok(())
+    }
+
+    /// `redis://127.0.0.1:PORT`
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// The port that it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The server's process id.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Whether the process still runs.
+    pub fn is_running(&mut self) -> bool {
+        self.process.exited().is_none()
+    }
+
+    /// `SIGKILL`, and waits until it is gone.
+    pub fn kill(&mut self) {
+        self.process.kill_tree();
+    }
+
+    /// `SIGSTOP`: connections stay open and nothing is answered.
+    pub fn pause(&self) {
+        self.process.pause_tree();
+    }
+
+    /// `SIGCONT` after [`Redis::pause`].
+    pub fn resume(&self) {
+        self.process.resume_tree();
+    }
+
+    /// `SIGTERM`, waits, and kills what does not listen.
+    pub fn stop(&mut self) {
+        self.process.stop(Signal::SIGTERM, STOP_PATIENCE);
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn launch(dir: &Path, port: u16, extra: &[String]) -> Result<Redis> {
+    std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    let Some(program) = ["redis-server", "valkey-server"]
+        .into_iter()
+        .find_map(find_on_path)
+    else {
+        bail!(
+            "neither redis-server nor valkey-server is on PATH; `apt-get install redis-server` brings the first"
+        );
+    };
+    let log = dir.join("redis.log");
+    let output = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
+    let mut command = Command::new(program);
+    command
+        .args([
+            "--bind",
+            "127.0.0.1",
+            "--port",
+            &port.to_string(),
+            "--daemonize",
+            "no",
+            "--save",
+            "",
+        ])
+        .args(["--appendonly", "no", "--dir"])
+        .arg(dir)
+        .args(extra)
+        .stdout(output.try_clone()?)
+        .stderr(output);
+    let mut process = Process::spawn(command, Signal::SIGKILL)?;
+    let pid = process.id();
+    match wait_until(&mut process, START_PATIENCE, || answers_as(pid, port)) {
+        Ok(()) => {}
+        Err(NotReady::TimedOut(error)) if error.to_string().contains("LOADING") => {
+            return Err(error.context("Redis did not load its data in time"));
+        }
+        Err(not_ready) => return Err(not_ready.into_error("Redis", &log)),
+    }
+    Ok(Redis {
+        process,
+        port,
+        dir: dir.to_owned(),
+        extra: extra.to_vec(),
+    })
+}
+
+/// Asks the server on `port` who it is: another one there would answer as willingly as ours.
+fn answers_as(pid: u32, port: u16) -> Result<()> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let mut stream = TcpStream::connect_timeout(&address, PROBE_TIMEOUT)?;
+    stream.set_read_timeout(Some(PROBE_TIMEOUT))?;
+    stream.write_all(b"PING\r\nINFO server\r\nQUIT\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    ensure!(
+        answer.starts_with("+PONG"),
+        "{}",
+        answer.lines().next().unwrap_or("no answer")
+    );
+    ensure!(
+        answer
+            .lines()
+            .any(|line| line.trim_end() == format!("process_id:{pid}")),
+        "another Redis answers on port {port}"
+    );
+    Ok(())
+}
