@@ -19,60 +19,32 @@ pub fn redis_address(url: &str) -> Result<String> {
 /// `scheme://host:port` of a PostgreSQL URL. Always `postgres://`: Spin checks the allow-list with that scheme,
 /// whichever spelling the URL has.
 pub fn database_address(url: &str) -> Result<String> {
-    address(
-        url,
-        &[
-            ("postgres", "postgres", 5432),
-            ("postgresql", "postgres", 5432),
-        ],
-    )
+    address(url, &[("postgres", "postgres", 5432), ("postgresql", "postgres", 5432)])
 }
 
 /// What Spin's allow-list takes for `url`: no user, no password, no path. `schemes` are those that the URL may have,
 /// each with the one in the answer and the default port.
 pub fn address(url: &str, schemes: &[(&str, &str, u16)]) -> Result<String> {
     let parsed = Url::parse(url).context("this is no URL")?;
-    let known = schemes
-        .iter()
-        .find(|(scheme, ..)| *scheme == parsed.scheme());
-    let names: Vec<String> = schemes
-        .iter()
-        .map(|(scheme, ..)| format!("{scheme}://"))
-        .collect();
-    let (_, scheme, default_port) =
-        known.with_context(|| format!("a URL with {} is needed", names.join(" or ")))?;
+    let known = schemes.iter().find(|(scheme, ..)| *scheme == parsed.scheme());
+    let names: Vec<String> = schemes.iter().map(|(scheme, ..)| format!("{scheme}://")).collect();
+    let (_, scheme, default_port) = known.with_context(|| format!("a URL with {} is needed", names.join(" or ")))?;
     let host = parsed.host_str().unwrap_or_default();
     // Two hosts in one PostgreSQL URL would need two entries in the allow-list, and get one that matches neither.
-    ensure!(
-        !host.is_empty() && !host.contains([',', '%']),
-        "the URL must name exactly one host"
-    );
-    Ok(format!(
-        "{scheme}://{host}:{}",
-        parsed.port().unwrap_or(*default_port)
-    ))
+    ensure!(!host.is_empty() && !host.contains([',', '%']), "the URL must name exactly one host");
+    Ok(format!("{scheme}://{host}:{}", parsed.port().unwrap_or(*default_port)))
 }
 
 /// The variables that `spin.toml` requires, from the URLs. The database's URL gets timeouts unless it has its own.
 ///
 /// An ill-formed URL gives an empty address, with which the host refuses every connection: check it with
 /// [`redis_address`] and [`database_address`] first where a person typed it.
-pub fn variables(
-    redis_url: &str,
-    database_url: &str,
-    jwt_secret: &str,
-) -> BTreeMap<String, String> {
+pub fn variables(redis_url: &str, database_url: &str, jwt_secret: &str) -> BTreeMap<String, String> {
     [
         ("redis_url", redis_url.to_owned()),
-        (
-            "redis_address",
-            redis_address(redis_url).unwrap_or_default(),
-        ),
+        ("redis_address", redis_address(redis_url).unwrap_or_default()),
         ("database_url", with_timeouts(database_url)),
-        (
-            "database_address",
-            database_address(database_url).unwrap_or_default(),
-        ),
+        ("database_address", database_address(database_url).unwrap_or_default()),
         ("jwt_secret", jwt_secret.to_owned()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
@@ -84,21 +56,13 @@ fn with_timeouts(url: &str) -> String {
     let mut url = url.to_owned();
     let mut add = |name: &str, value: String| {
         let query = url.split_once('?').map(|(_, query)| query.to_owned());
-        if query
-            .as_deref()
-            .unwrap_or_default()
-            .split('&')
-            .any(|pair| pair.split('=').next() == Some(name))
-        {
+        if query.as_deref().unwrap_or_default().split('&').any(|pair| pair.split('=').next() == Some(name)) {
             return;
         }
         url.push_str(if query.is_some() { "&" } else { "?" });
         url.push_str(&format!("{name}={value}"));
     };
-    add(
-        "options",
-        format!("-c%20statement_timeout%3D{STATEMENT_TIMEOUT_MS}"),
-    );
+    add("options", format!("-c%20statement_timeout%3D{STATEMENT_TIMEOUT_MS}"));
     add("connect_timeout", CONNECT_TIMEOUT_SECONDS.to_string());
     url
 }
@@ -110,41 +74,20 @@ mod tests {
 
     #[test]
     fn addresses_carry_no_secret_and_no_path() {
-        let check =
-            |input: &str, expected: &str| assert_eq!(redis_address(input).expect(input), expected);
+        let check = |input: &str, expected: &str| assert_eq!(redis_address(input).expect(input), expected);
         check("redis://127.0.0.1:6380", "redis://127.0.0.1:6380");
-        check(
-            "redis://user:pa55@cache.example/3",
-            "redis://cache.example:6379",
-        );
-        check(
-            "rediss://:pa55@cache.example:7000",
-            "rediss://cache.example:7000",
-        );
+        check("redis://user:pa55@cache.example/3", "redis://cache.example:6379");
+        check("rediss://:pa55@cache.example:7000", "rediss://cache.example:7000");
         check("redis://[::1]:6380/0", "redis://[::1]:6380");
 
-        let check = |input: &str, expected: &str| {
-            assert_eq!(database_address(input).expect(input), expected)
-        };
-        check(
-            "postgres://u:p@127.0.0.1:5433/db?sslmode=disable",
-            "postgres://127.0.0.1:5433",
-        );
-        check(
-            "postgresql://u:p%40x@db.example/db",
-            "postgres://db.example:5432",
-        );
+        let check = |input: &str, expected: &str| assert_eq!(database_address(input).expect(input), expected);
+        check("postgres://u:p@127.0.0.1:5433/db?sslmode=disable", "postgres://127.0.0.1:5433");
+        check("postgresql://u:p%40x@db.example/db", "postgres://db.example:5432");
     }
 
     #[test]
     fn what_is_no_single_address_is_refused() {
-        for url in [
-            "",
-            "127.0.0.1:6379",
-            "http://127.0.0.1",
-            "postgres:///db",
-            "postgres://a,b/db",
-        ] {
+        for url in ["", "127.0.0.1:6379", "http://127.0.0.1", "postgres:///db", "postgres://a,b/db"] {
             assert!(database_address(url).is_err(), "{url}");
         }
         assert!(redis_address("postgres://127.0.0.1").is_err());
@@ -171,8 +114,7 @@ mod tests {
 
     #[test]
     fn every_required_variable_of_the_manifest_is_given() {
-        let manifest =
-            std::fs::read_to_string(crate::repository_root().join("spin.toml")).expect("spin.toml");
+        let manifest = std::fs::read_to_string(crate::repository_root().join("spin.toml")).expect("spin.toml");
         let required: Vec<&str> = manifest
             .lines()
             .filter(|line| line.contains("required = true"))
@@ -181,10 +123,7 @@ mod tests {
         let given = variables("redis://127.0.0.1:1", "postgres://127.0.0.1:2/db", "secret");
         assert!(!required.is_empty());
         for name in required {
-            assert!(
-                given.get(name).is_some_and(|value| !value.is_empty()),
-                "{name}"
-            );
+            assert!(given.get(name).is_some_and(|value| !value.is_empty()), "{name}");
         }
     }
 }

@@ -85,23 +85,10 @@ impl Host {
         });
         let log = log.transpose()?;
         let (serving, announced) = mpsc::channel();
-        let stdout = process
-            .child()
-            .stdout
-            .take()
-            .context("the host has no stdout")?;
-        let stderr = process
-            .child()
-            .stderr
-            .take()
-            .context("the host has no stderr")?;
+        let stdout = process.child().stdout.take().context("the host has no stdout")?;
+        let stderr = process.child().stderr.take().context("the host has no stderr")?;
         let readers = [
-            follow(
-                stdout,
-                sink(&log, std::io::stdout())?,
-                tail.clone(),
-                Some(serving),
-            ),
+            follow(stdout, sink(&log, std::io::stdout())?, tail.clone(), Some(serving)),
             follow(stderr, sink(&log, std::io::stderr())?, tail.clone(), None),
         ];
         let base_url = match await_announcement(&mut process, &announced) {
@@ -112,17 +99,10 @@ impl Host {
                 for reader in readers {
                     let _ = reader.join();
                 }
-                return Err(error.context(format!(
-                    "the host did not start. Its last lines:\n{}",
-                    tail.text()
-                )));
+                return Err(error.context(format!("the host did not start. Its last lines:\n{}", tail.text())));
             }
         };
-        let mut host = Host {
-            process,
-            base_url,
-            tail,
-        };
+        let mut host = Host { process, base_url, tail };
         host.await_port()?;
         Ok(host)
     }
@@ -166,10 +146,7 @@ impl Host {
     /// dead host has found something.
     pub fn stop(&mut self) -> Result<()> {
         if let Some(status) = self.process.exited() {
-            bail!(
-                "the host had ended by itself ({status}). Its last lines:\n{}",
-                self.tail.text()
-            );
+            bail!("the host had ended by itself ({status}). Its last lines:\n{}", self.tail.text());
         }
         self.process.stop(Signal::SIGTERM, STOP_PATIENCE);
         Ok(())
@@ -177,20 +154,14 @@ impl Host {
 
     fn await_port(&mut self) -> Result<()> {
         let address = self.base_url.trim_start_matches("http://");
-        let address: SocketAddr = address
-            .parse()
-            .with_context(|| format!("the host serves on {address}?"))?;
+        let address: SocketAddr = address.parse().with_context(|| format!("the host serves on {address}?"))?;
         let tail = self.tail.clone();
         let connects = || {
             TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
             Ok(())
         };
-        crate::process::wait_until(&mut self.process, START_PATIENCE, connects).map_err(|_| {
-            anyhow!(
-                "the host does not accept on {address}. Its last lines:\n{}",
-                tail.text()
-            )
-        })
+        crate::process::wait_until(&mut self.process, START_PATIENCE, connects)
+            .map_err(|_| anyhow!("the host does not accept on {address}. Its last lines:\n{}", tail.text()))
     }
 }
 
@@ -205,15 +176,11 @@ fn command(options: &HostOptions) -> Result<Command> {
     let mut command = match options.runtime {
         Runtime::Embedded => {
             let program = host_binary();
-            ensure!(
-                program.is_file(),
-                "the embedded host is not built; `cargo xtask build` builds it"
-            );
+            ensure!(program.is_file(), "the embedded host is not built; `cargo xtask build` builds it");
             Command::new(program)
         }
         Runtime::Spin => {
-            let program = spin_on_path()
-                .context("there is no spin 4.1 or newer on PATH; use `--runtime embedded`")?;
+            let program = spin_on_path().context("there is no spin 4.1 or newer on PATH; use `--runtime embedded`")?;
             let mut command = Command::new(program);
             command.arg("up");
             command
@@ -223,13 +190,9 @@ fn command(options: &HostOptions) -> Result<Command> {
         .with_context(|| format!("cannot create {}", options.state_dir.display()))?;
     command.arg("--from").arg(root.join("spin.toml"));
     command.arg("--listen").arg(&options.listen);
-    command
-        .arg("--state-dir")
-        .arg(options.state_dir.canonicalize()?);
+    command.arg("--state-dir").arg(options.state_dir.canonicalize()?);
     command.current_dir(&root);
-    for (name, _) in
-        std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SPIN_VARIABLE_"))
-    {
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SPIN_VARIABLE_")) {
         command.env_remove(name);
     }
     for (name, value) in &options.variables {
@@ -258,10 +221,7 @@ fn follow(
         let mut stream = BufReader::new(stream);
         let mut line = Vec::new();
         // Read to the end whatever becomes of the sink: a full pipe would stop the host.
-        while stream
-            .read_until(b'\n', &mut line)
-            .is_ok_and(|length| length > 0)
-        {
+        while stream.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
             let _ = sink.write_all(&line).and_then(|()| sink.flush());
             let text = String::from_utf8_lossy(&line);
             let text = text.trim_end();
@@ -279,9 +239,7 @@ fn follow(
 /// The URL in `Serving http://ADDR`. Spin colours the first word on a terminal.
 fn announced_url(line: &str) -> Option<String> {
     let (before, rest) = line.split_once("http://")?;
-    let address = rest
-        .split(|c: char| c.is_whitespace() || c.is_control())
-        .next()?;
+    let address = rest.split(|c: char| c.is_whitespace() || c.is_control()).next()?;
     (before.contains("Serving") && !address.is_empty()).then(|| format!("http://{address}"))
 }
 
@@ -297,11 +255,7 @@ fn await_announcement(process: &mut Process, announced: &mpsc::Receiver<String>)
         if let Some(status) = process.exited() {
             bail!("it ended early ({status})");
         }
-        ensure!(
-            Instant::now() < deadline,
-            "it announced no address in {} s",
-            START_PATIENCE.as_secs()
-        );
+        ensure!(Instant::now() < deadline, "it announced no address in {} s", START_PATIENCE.as_secs());
     }
 }
 
@@ -311,10 +265,7 @@ struct Tail(Arc<Mutex<std::collections::VecDeque<String>>>);
 
 impl Tail {
     fn push(&self, line: &str) {
-        let mut lines = self
-            .0
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut lines = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if lines.len() == TAIL_LINES {
             lines.pop_front();
         }
@@ -322,15 +273,8 @@ impl Tail {
     }
 
     fn text(&self) -> String {
-        let lines = self
-            .0
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        lines
-            .iter()
-            .map(String::as_str)
-            .collect::<Vec<_>>()
-            .join("\n")
+        let lines = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        lines.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -340,21 +284,10 @@ mod tests {
 
     #[test]
     fn the_address_is_read_from_the_announcement_and_from_nothing_else() {
-        let check = |line: &str, expected: Option<&str>| {
-            assert_eq!(announced_url(line).as_deref(), expected, "{line}")
-        };
-        check(
-            "Serving http://127.0.0.1:3000",
-            Some("http://127.0.0.1:3000"),
-        );
-        check(
-            "\u{1b}[1mServing\u{1b}[0m http://[::1]:80",
-            Some("http://[::1]:80"),
-        );
-        check(
-            "  property-reads: http://127.0.0.1:3000/api/properties",
-            None,
-        );
+        let check = |line: &str, expected: Option<&str>| assert_eq!(announced_url(line).as_deref(), expected, "{line}");
+        check("Serving http://127.0.0.1:3000", Some("http://127.0.0.1:3000"));
+        check("\u{1b}[1mServing\u{1b}[0m http://[::1]:80", Some("http://[::1]:80"));
+        check("  property-reads: http://127.0.0.1:3000/api/properties", None);
         check("Serving", None);
     }
 }

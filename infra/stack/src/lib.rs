@@ -15,7 +15,7 @@ mod token;
 
 pub use addresses::{address, database_address, redis_address, variables};
 pub use host::{Host, HostOptions, Runtime};
-pub use migrate::{migrate, migrate_from};
+pub use migrate::{explain, migrate, migrate_from};
 pub use paths::{host_binary, repository_root, spin_on_path};
 pub use postgres::{Postgres, postgres_binaries};
 pub use process::find_on_path;

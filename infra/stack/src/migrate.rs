@@ -11,8 +11,7 @@ use sha2::{Digest, Sha256};
 const LOCK: i64 = 0x7265_6E74_5F6D_6967;
 
 /// The connection's own limits are meant for requests; a migration may build an index for longer.
-const SESSION: &str =
-    "SET statement_timeout = 0; SET lock_timeout = '30s'; SET client_min_messages = warning";
+const SESSION: &str = "SET statement_timeout = 0; SET lock_timeout = '30s'; SET client_min_messages = warning";
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
     name text PRIMARY KEY,
@@ -23,28 +22,17 @@ const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
 /// Applies `infra/migrations/*.sql` in the order of their names: each once, in a transaction of its own. A file that
 /// was changed after it had been applied is an error. Returns the names applied now.
 pub fn migrate(database_url: &str) -> Result<Vec<String>> {
-    migrate_from(
-        database_url,
-        &crate::repository_root().join("infra/migrations"),
-    )
+    migrate_from(database_url, &crate::repository_root().join("infra/migrations"))
 }
 
 /// The same with the files of another folder.
 pub fn migrate_from(database_url: &str, folder: &Path) -> Result<Vec<String>> {
     let migrations = read(folder)?;
-    let mut client = Client::connect(database_url, NoTls)
-        .map_err(explain)
-        .context("cannot connect to the database")?;
+    let mut client = Client::connect(database_url, NoTls).map_err(explain).context("cannot connect to the database")?;
     client.batch_execute(SESSION)?;
     // Held until the connection ends, also when a migration fails.
-    client
-        .execute("SELECT pg_advisory_lock($1)", &[&LOCK])
-        .map_err(explain)
-        .context("another migration runs")?;
-    client
-        .batch_execute(LEDGER)
-        .map_err(explain)
-        .context("cannot create schema_migrations")?;
+    client.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).map_err(explain).context("another migration runs")?;
+    client.batch_execute(LEDGER).map_err(explain).context("cannot create schema_migrations")?;
     let applied = client
         .query("SELECT name, checksum FROM schema_migrations", &[])?
         .into_iter()
@@ -52,13 +40,9 @@ pub fn migrate_from(database_url: &str, folder: &Path) -> Result<Vec<String>> {
         .collect();
     let pending = pending(&migrations, &applied)?;
     for migration in &pending {
-        apply(&mut client, migration)
-            .with_context(|| format!("{} was not applied", migration.name))?;
+        apply(&mut client, migration).with_context(|| format!("{} was not applied", migration.name))?;
     }
-    Ok(pending
-        .into_iter()
-        .map(|migration| migration.name.clone())
-        .collect())
+    Ok(pending.into_iter().map(|migration| migration.name.clone()).collect())
 }
 
 struct Migration {
@@ -68,24 +52,14 @@ struct Migration {
 }
 
 fn read(folder: &Path) -> Result<Vec<Migration>> {
-    let entries =
-        std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     let mut migrations = Vec::new();
     for entry in entries {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "sql") {
-            let sql = std::fs::read_to_string(&path)
-                .with_context(|| format!("cannot read {}", path.display()))?;
-            let name = path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
-            migrations.push(Migration {
-                name,
-                checksum: checksum(&sql),
-                sql,
-            });
+            let sql = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            migrations.push(Migration { name, checksum: checksum(&sql), sql });
         }
     }
     migrations.sort_by(|one, other| one.name.cmp(&other.name));
@@ -99,10 +73,7 @@ fn checksum(sql: &str) -> String {
 }
 
 /// What is still to do, or why nothing may be done.
-fn pending<'a>(
-    migrations: &'a [Migration],
-    applied: &BTreeMap<String, String>,
-) -> Result<Vec<&'a Migration>> {
+fn pending<'a>(migrations: &'a [Migration], applied: &BTreeMap<String, String>) -> Result<Vec<&'a Migration>> {
     let mut pending = Vec::new();
     for migration in migrations {
         match applied.get(&migration.name) {
@@ -120,9 +91,7 @@ fn pending<'a>(
 
 fn apply(client: &mut Client, migration: &Migration) -> Result<()> {
     let mut transaction = client.transaction()?;
-    transaction
-        .batch_execute(&migration.sql)
-        .map_err(|error| explain_in(error, &migration.sql))?;
+    transaction.batch_execute(&migration.sql).map_err(|error| explain_in(error, &migration.sql))?;
     transaction
         .execute(
             "INSERT INTO schema_migrations (name, checksum) VALUES ($1, $2)",
@@ -132,8 +101,8 @@ fn apply(client: &mut Client, migration: &Migration) -> Result<()> {
     transaction.commit().map_err(explain)
 }
 
-/// The driver's own text is `db error` and no more.
-fn explain(error: postgres::Error) -> anyhow::Error {
+/// What PostgreSQL said: the driver's own text is `db error` and no more.
+pub fn explain(error: postgres::Error) -> anyhow::Error {
     explain_in(error, "")
 }
 
@@ -142,25 +111,13 @@ fn explain_in(error: postgres::Error, sql: &str) -> anyhow::Error {
     let Some(database_error) = error.as_db_error() else {
         return anyhow!(error);
     };
-    let mut text = format!(
-        "{}: {}",
-        database_error.severity(),
-        database_error.message()
-    );
-    for more in [database_error.detail(), database_error.hint()]
-        .into_iter()
-        .flatten()
-    {
+    let mut text = format!("{}: {}", database_error.severity(), database_error.message());
+    for more in [database_error.detail(), database_error.hint()].into_iter().flatten() {
         text.push_str(&format!(" ({more})"));
     }
     if let Some(ErrorPosition::Original(position)) = database_error.position() {
-        let before = sql
-            .chars()
-            .take(usize::try_from(*position).unwrap_or(usize::MAX));
-        text.push_str(&format!(
-            ", in line {}",
-            1 + before.filter(|c| *c == '\n').count()
-        ));
+        let before = sql.chars().take(usize::try_from(*position).unwrap_or(usize::MAX));
+        text.push_str(&format!(", in line {}", 1 + before.filter(|c| *c == '\n').count()));
     }
     anyhow!(text)
 }
@@ -170,32 +127,19 @@ mod tests {
     use super::*;
 
     fn migration(name: &str, sql: &str) -> Migration {
-        Migration {
-            name: name.into(),
-            sql: sql.into(),
-            checksum: checksum(sql),
-        }
+        Migration { name: name.into(), sql: sql.into(), checksum: checksum(sql) }
     }
 
     fn names(pending: Vec<&Migration>) -> Vec<&str> {
-        pending
-            .into_iter()
-            .map(|migration| migration.name.as_str())
-            .collect()
+        pending.into_iter().map(|migration| migration.name.as_str()).collect()
     }
 
     #[test]
     fn only_what_is_not_yet_applied_is_pending() {
         let all = [migration("0001.sql", "a"), migration("0002.sql", "b")];
         let applied = BTreeMap::from([("0001.sql".to_owned(), checksum("a"))]);
-        assert_eq!(
-            names(pending(&all, &applied).expect("allowed")),
-            ["0002.sql"]
-        );
-        assert_eq!(
-            names(pending(&all, &BTreeMap::new()).expect("allowed")),
-            ["0001.sql", "0002.sql"]
-        );
+        assert_eq!(names(pending(&all, &applied).expect("allowed")), ["0002.sql"]);
+        assert_eq!(names(pending(&all, &BTreeMap::new()).expect("allowed")), ["0001.sql", "0002.sql"]);
     }
 
     #[test]
@@ -203,10 +147,7 @@ mod tests {
         let all = [migration("0001.sql", "a")];
         let applied = BTreeMap::from([("0001.sql".to_owned(), checksum("something else"))]);
         let error = pending(&all, &applied).err().expect("refused");
-        assert!(
-            error.to_string().starts_with("0001.sql was changed"),
-            "{error}"
-        );
+        assert!(error.to_string().starts_with("0001.sql was changed"), "{error}");
     }
 
     #[test]

@@ -11,14 +11,9 @@ const OLDEST_SPIN: (u64, u64) = (4, 1);
 /// The folder that holds `spin.toml`: as it was when this was compiled, else the nearest one above the current folder.
 pub fn repository_root() -> PathBuf {
     let has_manifest = |folder: &&Path| folder.join("spin.toml").is_file();
-    let compiled = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .ancestors()
-        .nth(2)
-        .filter(has_manifest);
+    let compiled = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).filter(has_manifest);
     let here = std::env::current_dir().unwrap_or_default();
-    compiled
-        .or_else(|| here.ancestors().find(has_manifest))
-        .map_or_else(|| here.clone(), Path::to_owned)
+    compiled.or_else(|| here.ancestors().find(has_manifest)).map_or_else(|| here.clone(), Path::to_owned)
 }
 
 /// The embedded host, where `cargo build --profile host -p edge-host` puts it.
@@ -37,11 +32,7 @@ pub fn spin_on_path() -> Option<PathBuf> {
 /// Major and minor of `spin 4.1.0 (abc 2026-01-01)`. A pre-release of 4.1 counts: it has the final WASI 0.3.0.
 /// `Spin Version 6.5.2` is another program of that name, a model checker.
 fn spin_version(text: &str) -> Option<(u64, u64)> {
-    let mut numbers = text
-        .strip_prefix("spin ")?
-        .split_whitespace()
-        .next()?
-        .split('.');
+    let mut numbers = text.strip_prefix("spin ")?.split_whitespace().next()?.split('.');
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
@@ -51,9 +42,7 @@ mod tests {
 
     #[test]
     fn versions_of_spin_are_read_as_spin_prints_them() {
-        let check = |text: &str, expected: Option<(u64, u64)>| {
-            assert_eq!(spin_version(text), expected, "{text}")
-        };
+        let check = |text: &str, expected: Option<(u64, u64)>| assert_eq!(spin_version(text), expected, "{text}");
         check("spin 4.1.0-pre0 (94a8fc8 2026-08-21)", Some((4, 1)));
         check("spin 3.10.2", Some((3, 10)));
         check("spin 12.0.0\n", Some((12, 0)));

@@ -75,10 +75,7 @@ impl Postgres {
 
     /// `postgres://USER:PASSWORD@127.0.0.1:PORT/database`
     pub fn url(&self, database: &str) -> String {
-        format!(
-            "postgres://{USER}:{}@127.0.0.1:{}/{database}",
-            self.cluster.password, self.port
-        )
+        format!("postgres://{USER}:{}@127.0.0.1:{}/{database}", self.cluster.password, self.port)
     }
 
     /// The port that it listens on.
@@ -109,22 +106,14 @@ impl Postgres {
     /// Makes a copy of `template`, to which nobody may be connected: quicker than migrating anew for every test.
     pub fn create_database_from(&self, name: &str, template: &str) -> Result<()> {
         let mut client = self.connect("postgres")?;
-        let statement = format!(
-            "CREATE DATABASE {} TEMPLATE {}",
-            quoted(name),
-            quoted(template)
-        );
-        client
-            .batch_execute(&statement)
-            .with_context(|| format!("cannot create the database {name}"))
+        let statement = format!("CREATE DATABASE {} TEMPLATE {}", quoted(name), quoted(template));
+        client.batch_execute(&statement).with_context(|| format!("cannot create the database {name}"))
     }
 
     /// Makes an empty database unless there is one of that name already. Says whether it did.
     pub fn ensure_database(&self, name: &str) -> Result<bool> {
         let mut client = self.connect("postgres")?;
-        let known = client
-            .query_opt("SELECT 1 FROM pg_database WHERE datname = $1", &[&name])?
-            .is_some();
+        let known = client.query_opt("SELECT 1 FROM pg_database WHERE datname = $1", &[&name])?.is_some();
         if !known {
             self.create_database(name)?;
         }
@@ -159,8 +148,7 @@ impl Postgres {
     }
 
     fn connect(&self, database: &str) -> Result<Client> {
-        Client::connect(&self.url(database), NoTls)
-            .context("cannot connect to the PostgreSQL that was just started")
+        Client::connect(&self.url(database), NoTls).context("cannot connect to the PostgreSQL that was just started")
     }
 }
 
@@ -235,45 +223,24 @@ impl Cluster {
         let _ = std::fs::remove_file(&file);
         let mut options = File::options();
         std::io::Write::write_all(
-            &mut options
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&file)?,
+            &mut options.write(true).create_new(true).mode(0o600).open(&file)?,
             password.as_bytes(),
         )?;
         self.give_to_server(&file)?;
         let fresh = self.home.join("data.new");
         if fresh.exists() {
-            std::fs::remove_dir_all(&fresh)
-                .with_context(|| format!("cannot remove {}", fresh.display()))?;
+            std::fs::remove_dir_all(&fresh).with_context(|| format!("cannot remove {}", fresh.display()))?;
         }
         let mut command = self.command("initdb");
-        command
-            .arg("--pgdata")
-            .arg(&fresh)
-            .arg("--pwfile")
-            .arg(&file);
-        command.args([
-            "--username",
-            USER,
-            "--auth",
-            "scram-sha-256",
-            "--encoding",
-            "UTF8",
-            "--locale",
-            "C.UTF-8",
-        ]);
+        command.arg("--pgdata").arg(&fresh).arg("--pwfile").arg(&file);
+        command.args(["--username", USER, "--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C.UTF-8"]);
         if self.purpose == Purpose::Test {
             command.arg("--no-sync");
         }
         let output = command.output().context("cannot start initdb")?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            return Err(anyhow!(said).context(format!(
-                "initdb could not make a cluster in {}",
-                self.home.display()
-            )));
+            return Err(anyhow!(said).context(format!("initdb could not make a cluster in {}", self.home.display())));
         }
         std::fs::rename(&fresh, self.home.join("data"))?;
         Ok(password)
@@ -301,11 +268,7 @@ impl Cluster {
                 Err(error) => return Err(error),
             }
         };
-        let server = Postgres {
-            process,
-            cluster: self,
-            port,
-        };
+        let server = Postgres { process, cluster: self, port };
         if server.cluster.counts_statements() {
             server
                 .connect("template1")?
@@ -317,35 +280,24 @@ impl Cluster {
 
     fn worth_another_attempt(&self) -> bool {
         let said = tail(&self.log());
-        [
-            "Address already in use",
-            "postmaster.pid",
-            "pre-existing shared memory",
-        ]
-        .iter()
-        .any(|hint| said.contains(hint))
+        ["Address already in use", "postmaster.pid", "pre-existing shared memory"]
+            .iter()
+            .any(|hint| said.contains(hint))
     }
 
     /// A library that is named and not there would keep the server from starting.
     fn counts_statements(&self) -> bool {
         let lib = self.bin.parent().unwrap_or(Path::new("/")).join("lib");
-        ["", "postgresql"]
-            .iter()
-            .any(|folder| lib.join(folder).join("pg_stat_statements.so").is_file())
+        ["", "postgresql"].iter().any(|folder| lib.join(folder).join("pg_stat_statements.so").is_file())
     }
 
     fn launch(&self, port: u16) -> Result<Process> {
         let log = self.log();
-        let output =
-            File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
+        let output = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         let data = self.home.join("data");
         let mut command = self.command("postgres");
         command.arg("-D").arg(&data).args(["-p", &port.to_string()]);
-        let extra: &[&str] = if self.purpose == Purpose::Test {
-            TEST_SETTINGS
-        } else {
-            &[]
-        };
+        let extra: &[&str] = if self.purpose == Purpose::Test { TEST_SETTINGS } else { &[] };
         for setting in SETTINGS.iter().chain(extra) {
             command.args(["-c", setting]);
         }
@@ -361,10 +313,7 @@ impl Cluster {
         let ready = || {
             let text = std::fs::read_to_string(&status).unwrap_or_default();
             let lines: Vec<&str> = text.lines().map(str::trim).collect();
-            ensure!(
-                lines.first() == Some(&pid.as_str()) && lines.get(7) == Some(&"ready"),
-                "it is not ready yet"
-            );
+            ensure!(lines.first() == Some(&pid.as_str()) && lines.get(7) == Some(&"ready"), "it is not ready yet");
             Ok(())
         };
         match wait_until(&mut process, START_PATIENCE, ready) {
@@ -387,17 +336,10 @@ impl Drop for Cluster {
 
 /// Where a PostgreSQL server is installed: of that major `version`, else the newest.
 pub fn postgres_binaries(version: Option<&str>) -> Option<PathBuf> {
-    let debian = std::fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten();
+    let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
     let mut installed: Vec<(u32, PathBuf)> = debian
         .filter_map(|entry| entry.ok())
-        .filter_map(|entry| {
-            Some((
-                entry.file_name().to_str()?.parse().ok()?,
-                entry.path().join("bin"),
-            ))
-        })
+        .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin"))))
         .filter(|(_, bin)| bin.join("postgres").is_file() && bin.join("initdb").is_file())
         .collect();
     installed.sort();
@@ -410,29 +352,17 @@ pub fn postgres_binaries(version: Option<&str>) -> Option<PathBuf> {
         installed.push((major, bin));
     }
     match version {
-        Some(version) => installed
-            .into_iter()
-            .find(|(major, _)| major.to_string() == version)
-            .map(|(_, bin)| bin),
+        Some(version) => installed.into_iter().find(|(major, _)| major.to_string() == version).map(|(_, bin)| bin),
         None => installed.pop().map(|(_, bin)| bin),
     }
 }
 
 /// From `postgres (PostgreSQL) 15.20 (Debian 15.20-0+deb12u1)`.
 fn major_version(bin: &Path) -> Option<u32> {
-    let output = Command::new(bin.join("postgres"))
-        .arg("--version")
-        .output()
-        .ok()?;
+    let output = Command::new(bin.join("postgres")).arg("--version").output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let number = text
-        .split_whitespace()
-        .find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
-    number
-        .split(|c: char| !c.is_ascii_digit())
-        .next()?
-        .parse()
-        .ok()
+    let number = text.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
+    number.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 fn server_user() -> Result<Option<User>> {
@@ -459,11 +389,7 @@ fn place(dir: &Path, user: Option<&User>) -> Result<(PathBuf, bool)> {
         return Ok((dir, false));
     }
     let digest = Sha256::digest(dir.as_os_str().as_encoded_bytes());
-    let name: String = digest
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     let substitute = PathBuf::from("/var/tmp").join(format!("renttracker-edge-{name}"));
     if let Err(error) = std::fs::DirBuilder::new().mode(0o700).create(&substitute)
         && error.kind() != std::io::ErrorKind::AlreadyExists
@@ -490,17 +416,10 @@ fn place(dir: &Path, user: Option<&User>) -> Result<(PathBuf, bool)> {
 /// Gives `dir` to `user` and finds out whether that user can get there: the folders above it decide that, with
 /// their modes, lists and mount options, so the user itself is asked to look.
 fn claim(dir: &Path, user: &User) -> Result<bool> {
-    chown(dir, Some(user.uid), Some(user.gid))
-        .with_context(|| format!("cannot give {} away", dir.display()))?;
+    chown(dir, Some(user.uid), Some(user.gid)).with_context(|| format!("cannot give {} away", dir.display()))?;
     std::fs::set_permissions(dir, Permissions::from_mode(0o700))?;
     let (uid, gid) = (user.uid.as_raw(), user.gid.as_raw());
-    let status = Command::new("test")
-        .arg("-w")
-        .arg(dir)
-        .current_dir("/")
-        .uid(uid)
-        .gid(gid)
-        .status();
+    let status = Command::new("test").arg("-w").arg(dir).current_dir("/").uid(uid).gid(gid).status();
     Ok(status.context("cannot start `test`")?.success())
 }
 

@@ -33,20 +33,13 @@ impl Process {
             }
             Ok(())
         };
-        #[expect(
-            unsafe_code,
-            reason = "between fork and exec only prctl and getppid run: both are async-signal-safe"
-        )]
+        #[expect(unsafe_code, reason = "between fork and exec only prctl and getppid run: both are async-signal-safe")]
         // SAFETY: the closure makes two system calls, allocates nothing and takes no lock.
         unsafe {
             command.pre_exec(die_with_parent);
         }
-        let child =
-            spawn_on_lasting_thread(command).with_context(|| format!("cannot start {program}"))?;
-        Ok(Process {
-            child,
-            ended: AtomicBool::new(false),
-        })
+        let child = spawn_on_lasting_thread(command).with_context(|| format!("cannot start {program}"))?;
+        Ok(Process { child, ended: AtomicBool::new(false) })
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -85,10 +78,7 @@ impl Process {
         self.signal_group(Signal::SIGSTOP);
         let mut known = Vec::new();
         loop {
-            let fresh: Vec<Pid> = descendants(self.pid())
-                .into_iter()
-                .filter(|pid| !known.contains(pid))
-                .collect();
+            let fresh: Vec<Pid> = descendants(self.pid()).into_iter().filter(|pid| !known.contains(pid)).collect();
             if fresh.is_empty() {
                 return;
             }
@@ -190,9 +180,7 @@ fn spawn_on_lasting_thread(command: Command) -> Result<Child> {
         sender
     });
     let (answer, result) = mpsc::channel();
-    spawner
-        .send((command, answer))
-        .map_err(|_| anyhow!("the spawning thread has ended"))?;
+    spawner.send((command, answer)).map_err(|_| anyhow!("the spawning thread has ended"))?;
     Ok(result.recv().context("the spawning thread has ended")??)
 }
 
@@ -206,10 +194,7 @@ struct Stat {
 fn stat(pid: Pid) -> Option<Stat> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let mut fields = text.rsplit_once(')')?.1.split_whitespace();
-    Some(Stat {
-        state: fields.next()?.chars().next()?,
-        parent: fields.next()?.parse().ok()?,
-    })
+    Some(Stat { state: fields.next()?.chars().next()?, parent: fields.next()?.parse().ok()? })
 }
 
 /// Every living descendant of `ancestor`.
@@ -225,11 +210,7 @@ fn descendants(ancestor: Pid) -> Vec<Pid> {
     let mut next = 0;
     while next < found.len() {
         let parent = found[next].as_raw();
-        found.extend(
-            all.iter()
-                .filter(|(_, its_parent)| *its_parent == parent)
-                .map(|(pid, _)| *pid),
-        );
+        found.extend(all.iter().filter(|(_, its_parent)| *its_parent == parent).map(|(pid, _)| *pid));
         next += 1;
     }
     found.split_off(1)
@@ -272,9 +253,7 @@ impl NotReady {
             NotReady::Exited(status) => {
                 anyhow!("{what} ended while starting ({status}). Its last lines:\n{tail}")
             }
-            NotReady::TimedOut(last) => last.context(format!(
-                "{what} did not answer in time. Its last lines:\n{tail}"
-            )),
+            NotReady::TimedOut(last) => last.context(format!("{what} did not answer in time. Its last lines:\n{tail}")),
         }
     }
 }
@@ -297,14 +276,9 @@ pub(crate) fn tail(log: &Path) -> String {
 pub fn find_on_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     // Debian keeps servers in /usr/sbin, which an unprivileged user's PATH may not have.
-    let folders =
-        std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
-    folders
-        .map(|folder| folder.join(program))
-        .find(|candidate| {
-            use std::os::unix::fs::PermissionsExt;
-            candidate
-                .metadata()
-                .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
-        })
+    let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
+    folders.map(|folder| folder.join(program)).find(|candidate| {
+        use std::os::unix::fs::PermissionsExt;
+        candidate.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+    })
 }

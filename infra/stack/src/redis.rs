@@ -108,28 +108,14 @@ impl Drop for Redis {
 
 fn launch(dir: &Path, port: u16, extra: &[String]) -> Result<Redis> {
     std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
-    let Some(program) = ["redis-server", "valkey-server"]
-        .into_iter()
-        .find_map(find_on_path)
-    else {
-        bail!(
-            "neither redis-server nor valkey-server is on PATH; `apt-get install redis-server` brings the first"
-        );
+    let Some(program) = ["redis-server", "valkey-server"].into_iter().find_map(find_on_path) else {
+        bail!("neither redis-server nor valkey-server is on PATH; `apt-get install redis-server` brings the first");
     };
     let log = dir.join("redis.log");
     let output = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
     let mut command = Command::new(program);
     command
-        .args([
-            "--bind",
-            "127.0.0.1",
-            "--port",
-            &port.to_string(),
-            "--daemonize",
-            "no",
-            "--save",
-            "",
-        ])
+        .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--daemonize", "no", "--save", ""])
         .args(["--appendonly", "no", "--dir"])
         .arg(dir)
         .args(extra)
@@ -144,12 +130,7 @@ fn launch(dir: &Path, port: u16, extra: &[String]) -> Result<Redis> {
         }
         Err(not_ready) => return Err(not_ready.into_error("Redis", &log)),
     }
-    Ok(Redis {
-        process,
-        port,
-        dir: dir.to_owned(),
-        extra: extra.to_vec(),
-    })
+    Ok(Redis { process, port, dir: dir.to_owned(), extra: extra.to_vec() })
 }
 
 /// Asks the server on `port` who it is: another one there would answer as willingly as ours.
@@ -160,15 +141,9 @@ fn answers_as(pid: u32, port: u16) -> Result<()> {
     stream.write_all(b"PING\r\nINFO server\r\nQUIT\r\n")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
+    ensure!(answer.starts_with("+PONG"), "{}", answer.lines().next().unwrap_or("no answer"));
     ensure!(
-        answer.starts_with("+PONG"),
-        "{}",
-        answer.lines().next().unwrap_or("no answer")
-    );
-    ensure!(
-        answer
-            .lines()
-            .any(|line| line.trim_end() == format!("process_id:{pid}")),
+        answer.lines().any(|line| line.trim_end() == format!("process_id:{pid}")),
         "another Redis answers on port {port}"
     );
     Ok(())

@@ -35,9 +35,7 @@ pub struct TokenRequest<'a> {
 
 /// Signs a token.
 pub fn token(request: &TokenRequest) -> Result<String> {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .context("the clock stands before 1970")?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock stands before 1970")?;
     token_at(request, i64::try_from(now.as_secs())?)
 }
 
@@ -56,13 +54,9 @@ fn token_at(request: &TokenRequest, now: i64) -> Result<String> {
     let header = json!({"alg": "HS256", "typ": "JWT"});
     let encode = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let signed = format!("{}.{}", encode(&header), encode(&claims));
-    let mut mac = Hmac::<Sha256>::new_from_slice(request.secret.as_bytes())
-        .context("the secret is no HMAC key")?;
+    let mut mac = Hmac::<Sha256>::new_from_slice(request.secret.as_bytes()).context("the secret is no HMAC key")?;
     mac.update(signed.as_bytes());
-    Ok(format!(
-        "{signed}.{}",
-        URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
-    ))
+    Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())))
 }
 
 /// A new secret from the operating system's randomness, as base64url text.
@@ -77,14 +71,7 @@ mod tests {
     use super::*;
 
     fn request(role: Option<&str>) -> TokenRequest<'_> {
-        TokenRequest {
-            secret: "s3cret",
-            issuer: ISSUER,
-            audience: AUDIENCE,
-            tenant: "alice",
-            role,
-            ttl_seconds: 60,
-        }
+        TokenRequest { secret: "s3cret", issuer: ISSUER, audience: AUDIENCE, tenant: "alice", role, ttl_seconds: 60 }
     }
 
     fn claims(token: &str) -> serde_json::Value {
@@ -124,10 +111,7 @@ mod tests {
 
     #[test]
     fn two_secrets_differ_and_are_long_enough() {
-        let (one, two) = (
-            random_secret().expect("random"),
-            random_secret().expect("random"),
-        );
+        let (one, two) = (random_secret().expect("random"), random_secret().expect("random"));
         assert_ne!(one, two);
         assert!(one.len() >= 43);
     }

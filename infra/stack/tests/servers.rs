@@ -43,11 +43,7 @@ fn processes_in(dir: &Path) -> Vec<String> {
 fn assert_gone(dir: &Path) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while !processes_in(dir).is_empty() {
-        assert!(
-            Instant::now() < deadline,
-            "still there: {:?}",
-            processes_in(dir)
-        );
+        assert!(Instant::now() < deadline, "still there: {:?}", processes_in(dir));
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -58,16 +54,8 @@ fn redis_answers_keeps_nothing_on_disk_and_ends_when_dropped() {
     let redis = Redis::start(dir.path()).expect("Redis");
     let pid = redis.pid();
     assert!(ask(&redis, "SET k v").expect("answer").starts_with("+OK"));
-    assert!(
-        ask(&redis, "CONFIG GET save")
-            .expect("answer")
-            .contains("$4\r\nsave\r\n$0")
-    );
-    assert!(
-        ask(&redis, "CONFIG GET bind")
-            .expect("answer")
-            .contains("127.0.0.1")
-    );
+    assert!(ask(&redis, "CONFIG GET save").expect("answer").contains("$4\r\nsave\r\n$0"));
+    assert!(ask(&redis, "CONFIG GET bind").expect("answer").contains("127.0.0.1"));
     drop(redis);
     assert!(!runs(pid));
     assert_gone(dir.path());
@@ -97,10 +85,7 @@ fn a_paused_redis_is_silent_and_answers_again_when_resumed() {
     let (pid, begun) = (redis.pid(), Instant::now());
     drop(redis);
     assert!(!runs(pid), "a paused server is stopped too");
-    assert!(
-        begun.elapsed() < Duration::from_secs(4),
-        "and at once, not when the patience is over"
-    );
+    assert!(begun.elapsed() < Duration::from_secs(4), "and at once, not when the patience is over");
 }
 
 #[test]
@@ -120,12 +105,8 @@ fn a_killed_redis_comes_back_empty_on_its_port() {
 #[test]
 fn options_of_the_caller_win_so_that_data_can_be_kept() {
     let dir = tempfile::tempdir().expect("a folder");
-    let mut redis = Redis::start_with(
-        dir.path(),
-        0,
-        &["--appendonly", "yes", "--appendfsync", "always"],
-    )
-    .expect("Redis");
+    let mut redis =
+        Redis::start_with(dir.path(), 0, &["--appendonly", "yes", "--appendfsync", "always"]).expect("Redis");
     ask(&redis, "SET k v").expect("answer");
     redis.kill();
     redis.restart().expect("Redis");
@@ -136,10 +117,7 @@ fn options_of_the_caller_win_so_that_data_can_be_kept() {
 fn a_server_outlives_the_thread_that_started_it() {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().to_owned();
-    let mut redis = std::thread::spawn(move || Redis::start(&path))
-        .join()
-        .expect("joined")
-        .expect("Redis");
+    let mut redis = std::thread::spawn(move || Redis::start(&path)).join().expect("joined").expect("Redis");
     std::thread::sleep(Duration::from_millis(200));
     assert!(redis.is_running());
     assert!(ask(&redis, "PING").expect("answer").starts_with("+PONG"));
@@ -150,26 +128,16 @@ fn postgres_answers_counts_statements_and_keeps_its_data() {
     let dir = tempfile::tempdir().expect("a folder");
     let mut server = Postgres::start_for_tests(dir.path()).expect("PostgreSQL");
     server.create_database("Odd \"name").expect("a database");
-    assert!(
-        server.create_database("Odd \"name").is_err(),
-        "there is one already"
-    );
+    assert!(server.create_database("Odd \"name").is_err(), "there is one already");
     server.create_database("plain").expect("a database");
     assert!(!server.ensure_database("plain").expect("asked"));
     let mut client = Client::connect(&server.url("plain"), NoTls).expect("connected");
-    client
-        .batch_execute("CREATE TABLE t (n int); INSERT INTO t VALUES (1)")
-        .expect("written");
+    client.batch_execute("CREATE TABLE t (n int); INSERT INTO t VALUES (1)").expect("written");
     for _ in 0..3 {
-        client
-            .query("SELECT n FROM t WHERE n = $1", &[&1_i32])
-            .expect("read");
+        client.query("SELECT n FROM t WHERE n = $1", &[&1_i32]).expect("read");
     }
     let calls: i64 = client
-        .query_one(
-            "SELECT sum(calls)::bigint FROM pg_stat_statements WHERE query LIKE 'SELECT n FROM t%'",
-            &[],
-        )
+        .query_one("SELECT sum(calls)::bigint FROM pg_stat_statements WHERE query LIKE 'SELECT n FROM t%'", &[])
         .expect("counted")
         .get(0);
     assert_eq!(calls, 3);
@@ -188,16 +156,10 @@ fn postgres_answers_counts_statements_and_keeps_its_data() {
 fn postgres_asks_for_its_password_and_listens_on_loopback_alone() {
     let dir = tempfile::tempdir().expect("a folder");
     let server = Postgres::start_for_tests(dir.path()).expect("PostgreSQL");
-    let wrong = format!(
-        "postgres://postgres:wrong@127.0.0.1:{}/postgres",
-        server.port()
-    );
+    let wrong = format!("postgres://postgres:wrong@127.0.0.1:{}/postgres", server.port());
     assert!(Client::connect(&wrong, NoTls).is_err());
     let mut client = Client::connect(&server.url("postgres"), NoTls).expect("connected");
-    let listens: String = client
-        .query_one("SHOW listen_addresses", &[])
-        .expect("shown")
-        .get(0);
+    let listens: String = client.query_one("SHOW listen_addresses", &[]).expect("shown").get(0);
     assert_eq!(listens, "127.0.0.1");
 }
 
@@ -213,14 +175,9 @@ fn a_paused_postgres_is_silent_also_on_open_connections() {
         let _ = answered.send(());
         rows
     });
-    assert!(
-        answer.recv_timeout(Duration::from_millis(500)).is_err(),
-        "it answered although it is stopped"
-    );
+    assert!(answer.recv_timeout(Duration::from_millis(500)).is_err(), "it answered although it is stopped");
     server.resume();
-    answer
-        .recv_timeout(Duration::from_secs(10))
-        .expect("answered after it was resumed");
+    answer.recv_timeout(Duration::from_secs(10)).expect("answered after it was resumed");
     assert_eq!(asking.join().expect("joined").expect("answered"), 1);
 }
 
@@ -229,24 +186,15 @@ fn a_killed_postgres_leaves_no_process_and_keeps_what_was_committed() {
     let dir = tempfile::tempdir().expect("a folder");
     let mut server = Postgres::start(dir.path()).expect("PostgreSQL");
     let mut client = Client::connect(&server.url("postgres"), NoTls).expect("connected");
-    client
-        .batch_execute("CREATE TABLE t (n int); INSERT INTO t VALUES (7)")
-        .expect("written");
+    client.batch_execute("CREATE TABLE t (n int); INSERT INTO t VALUES (7)").expect("written");
     let home = server.data_dir().to_owned();
     server.kill();
     assert_gone(&home);
     assert!(client.query("SELECT 1", &[]).is_err());
     drop(server);
     let server = Postgres::start(dir.path()).expect("PostgreSQL recovers");
-    let mut client =
-        Client::connect(&server.url("postgres"), NoTls).expect("the password is still the same");
-    assert_eq!(
-        client
-            .query_one("SELECT n FROM t", &[])
-            .expect("read")
-            .get::<_, i32>(0),
-        7
-    );
+    let mut client = Client::connect(&server.url("postgres"), NoTls).expect("the password is still the same");
+    assert_eq!(client.query_one("SELECT n FROM t", &[]).expect("read").get::<_, i32>(0), 7);
 }
 
 #[test]
@@ -261,10 +209,7 @@ fn a_folder_that_the_server_cannot_reach_is_replaced_by_one_that_it_can() {
     drop(server);
     if nix::unistd::geteuid().is_root() {
         assert!(home.starts_with("/var/tmp"), "{}", home.display());
-        assert!(
-            !home.exists(),
-            "what a test made outside its own folder is removed"
-        );
+        assert!(!home.exists(), "what a test made outside its own folder is removed");
     } else {
         assert_eq!(home, inside.canonicalize().expect("there"));
     }
@@ -279,56 +224,22 @@ fn migrations_run_in_order_once_each_and_a_failing_one_leaves_nothing() {
     std::fs::create_dir(&folder).expect("a folder");
     let write = |name: &str, sql: &str| std::fs::write(folder.join(name), sql).expect("written");
     write("0002_b.sql", "INSERT INTO t SELECT max(n) + 1 FROM t;");
-    write(
-        "0001_a.sql",
-        "CREATE TABLE t (n int);\nINSERT INTO t VALUES (1);",
-    );
+    write("0001_a.sql", "CREATE TABLE t (n int);\nINSERT INTO t VALUES (1);");
     write("notes.txt", "no SQL");
-    assert_eq!(
-        stack::migrate_from(&url, &folder).expect("applied"),
-        ["0001_a.sql", "0002_b.sql"]
-    );
-    assert!(
-        stack::migrate_from(&url, &folder)
-            .expect("nothing to do")
-            .is_empty()
-    );
+    assert_eq!(stack::migrate_from(&url, &folder).expect("applied"), ["0001_a.sql", "0002_b.sql"]);
+    assert!(stack::migrate_from(&url, &folder).expect("nothing to do").is_empty());
 
-    write(
-        "0003_c.sql",
-        "INSERT INTO t VALUES (9);\nINSERT INTO nowhere VALUES (1);",
-    );
-    let error = format!(
-        "{:#}",
-        stack::migrate_from(&url, &folder).expect_err("refused")
-    );
-    assert!(
-        error.contains("0003_c.sql") && error.contains("nowhere") && error.contains("line 2"),
-        "{error}"
-    );
+    write("0003_c.sql", "INSERT INTO t VALUES (9);\nINSERT INTO nowhere VALUES (1);");
+    let error = format!("{:#}", stack::migrate_from(&url, &folder).expect_err("refused"));
+    assert!(error.contains("0003_c.sql") && error.contains("nowhere") && error.contains("line 2"), "{error}");
     let mut client = Client::connect(&url, NoTls).expect("connected");
-    let count = |client: &mut Client| {
-        client
-            .query_one("SELECT count(*) FROM t", &[])
-            .expect("read")
-            .get::<_, i64>(0)
-    };
-    assert_eq!(
-        count(&mut client),
-        2,
-        "the failed migration was rolled back"
-    );
+    let count = |client: &mut Client| client.query_one("SELECT count(*) FROM t", &[]).expect("read").get::<_, i64>(0);
+    assert_eq!(count(&mut client), 2, "the failed migration was rolled back");
 
     write("0003_c.sql", "INSERT INTO t VALUES (3);");
-    assert_eq!(
-        stack::migrate_from(&url, &folder).expect("applied"),
-        ["0003_c.sql"]
-    );
+    assert_eq!(stack::migrate_from(&url, &folder).expect("applied"), ["0003_c.sql"]);
     write("0001_a.sql", "CREATE TABLE t (n bigint);");
-    let error = format!(
-        "{:#}",
-        stack::migrate_from(&url, &folder).expect_err("refused")
-    );
+    let error = format!("{:#}", stack::migrate_from(&url, &folder).expect_err("refused"));
     assert!(error.contains("0001_a.sql was changed"), "{error}");
     assert_eq!(count(&mut client), 3);
 }
@@ -340,24 +251,12 @@ fn migrations_started_together_are_applied_once() {
     server.create_database("app").expect("a database");
     let folder = dir.path().join("migrations");
     std::fs::create_dir(&folder).expect("a folder");
-    std::fs::write(
-        folder.join("0001.sql"),
-        "SELECT pg_sleep(0.3); CREATE TABLE t (n int);",
-    )
-    .expect("written");
+    std::fs::write(folder.join("0001.sql"), "SELECT pg_sleep(0.3); CREATE TABLE t (n int);").expect("written");
     let applied: usize = std::thread::scope(|scope| {
         let runs: Vec<_> = (0..4)
-            .map(|_| {
-                scope.spawn(|| {
-                    stack::migrate_from(&server.url("app"), &folder)
-                        .expect("ran")
-                        .len()
-                })
-            })
+            .map(|_| scope.spawn(|| stack::migrate_from(&server.url("app"), &folder).expect("ran").len()))
             .collect();
-        runs.into_iter()
-            .map(|run| run.join().expect("joined"))
-            .sum()
+        runs.into_iter().map(|run| run.join().expect("joined")).sum()
     });
     assert_eq!(applied, 1);
 }
@@ -374,11 +273,7 @@ fn hold_servers_until_killed() {
     let server = Postgres::start_for_tests(&dir.join("pg")).expect("PostgreSQL");
     redis.pause();
     server.pause();
-    std::fs::write(
-        dir.join("home"),
-        server.data_dir().as_os_str().as_encoded_bytes(),
-    )
-    .expect("written");
+    std::fs::write(dir.join("home"), server.data_dir().as_os_str().as_encoded_bytes()).expect("written");
     std::fs::write(dir.join("ready"), "").expect("written");
     std::thread::sleep(Duration::from_secs(60));
 }
@@ -393,17 +288,11 @@ fn servers_end_when_their_owner_is_killed_even_paused_ones() {
         .expect("started");
     let deadline = Instant::now() + Duration::from_secs(60);
     while !dir.path().join("ready").exists() {
-        assert!(
-            Instant::now() < deadline && owner.try_wait().expect("asked").is_none(),
-            "the servers did not start"
-        );
+        assert!(Instant::now() < deadline && owner.try_wait().expect("asked").is_none(), "the servers did not start");
         std::thread::sleep(Duration::from_millis(50));
     }
     let home = std::fs::read_to_string(dir.path().join("home")).expect("read");
-    assert!(
-        !processes_in(Path::new(&home)).is_empty(),
-        "there is something to end"
-    );
+    assert!(!processes_in(Path::new(&home)).is_empty(), "there is something to end");
     owner.kill().expect("killed");
     owner.wait().expect("waited");
     assert_gone(&dir.path().join("redis"));

@@ -1,2 +1,63 @@
-//! xtask
-fn main() {}
+//! `cargo xtask`: what a developer and CI do with this repository, in one place and without any other tool.
+
+mod build;
+mod demo;
+mod dev;
+mod migrate;
+mod shell;
+mod test;
+mod token;
+mod tools;
+mod up;
+mod wasm;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about = "Runs, tests and builds RentTracker Edge")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Serve the API with a Redis, a PostgreSQL and a demo of its own, until Ctrl-C
+    Up(up::Up),
+    /// Check everything that a machine can check
+    Test(test::Test),
+    /// Build the components, and the host that runs them where Spin is not installed
+    Build,
+    /// Apply infra/migrations to a database
+    Migrate(migrate::Migrate),
+    /// Print a token for a tenant
+    Token(token::Token),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = shell::watch_signals().and_then(|()| match arguments.task {
+        Task::Up(up) => up.run(),
+        Task::Test(test) => test.run(),
+        Task::Build => build::run(),
+        Task::Migrate(migrate) => migrate.run(),
+        Task::Token(token) => token.run(),
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) if shell::interrupted() => {
+            eprintln!("stopped");
+            // As a shell reports an end by SIGINT.
+            ExitCode::from(130)
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            for cause in error.chain().skip(1) {
+                eprintln!("  because: {cause}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! `cargo xtask build`
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::shell::{self, cargo, output, say};
+use crate::wasm::{TARGET, Toolchain};
+
+/// The components and the host.
+pub fn run_all(toolchain: &Toolchain) -> Result<()> {
+    components(toolchain)?;
+    host()
+}
+
+pub fn run() -> Result<()> {
+    run_all(&Toolchain::ready()?)
+}
+
+/// Builds every component that `spin.toml` names.
+pub fn components(toolchain: &Toolchain) -> Result<()> {
+    let packages = component_packages()?;
+    say(format!("building the components: {}", packages.join(", ")));
+    let mut command = cargo();
+    command.args(["build", "--release", "--target", TARGET]);
+    command.args(packages.iter().flat_map(|package| ["--package", package]));
+    toolchain.apply(&mut command)?;
+    shell::run(&mut command)?;
+    let folder = Path::new(TARGET).join("release");
+    for package in packages {
+        bring_home(&folder.join(format!("{}.wasm", package.replace('-', "_"))))?;
+    }
+    Ok(())
+}
+
+/// Builds the embedded host.
+pub fn host() -> Result<()> {
+    say("building the embedded host (the first time takes minutes: it compiles a WebAssembly runtime)");
+    shell::run(cargo().args(["build", "--profile", "host", "--package", "edge-host"]))?;
+    bring_home(Path::new("host/edge-host"))
+}
+
+/// The names under `[component.…]` in `spin.toml`, which are those of the packages.
+pub fn component_packages() -> Result<Vec<String>> {
+    let path = stack::repository_root().join("spin.toml");
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let manifest: toml::Table = text.parse().context("spin.toml is no TOML")?;
+    let components = manifest.get("component").and_then(toml::Value::as_table).context("spin.toml has no component")?;
+    Ok(components.keys().cloned().collect())
+}
+
+/// `spin.toml` and the host look into `target/` of the repository. Where cargo is told to build elsewhere
+/// (`CARGO_TARGET_DIR`, a cache outside the clone), what was built is copied there.
+fn bring_home(artefact: &Path) -> Result<()> {
+    let built = target_directory()?.join(artefact);
+    let expected = stack::repository_root().join("target").join(artefact);
+    ensure!(built.is_file(), "the build left no {}", built.display());
+    if built.canonicalize().ok() == expected.canonicalize().ok() {
+        return Ok(());
+    }
+    let folder = expected.parent().context("it has a folder")?;
+    std::fs::create_dir_all(folder)?;
+    // A running host keeps the old file open: it is replaced, not written over.
+    let fresh = expected.with_extension("new");
+    std::fs::copy(&built, &fresh).with_context(|| format!("cannot copy to {}", fresh.display()))?;
+    std::fs::rename(&fresh, &expected).with_context(|| format!("cannot write {}", expected.display()))
+}
+
+fn target_directory() -> Result<PathBuf> {
+    let metadata = output(cargo().args(["metadata", "--no-deps", "--format-version", "1"]))?;
+    let metadata: serde_json::Value = serde_json::from_str(&metadata)?;
+    Ok(metadata["target_directory"].as_str().context("cargo names no target directory")?.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_component_of_the_manifest_is_a_package_of_its_name() {
+        let packages = component_packages().expect("read");
+        assert!(!packages.is_empty());
+        for package in packages {
+            let manifest = stack::repository_root().join("components").join(&package).join("Cargo.toml");
+            let text = std::fs::read_to_string(manifest).expect("a package");
+            assert!(text.contains(&format!("name = \"{package}\"")), "{package}");
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! What has to be installed on the machine, and installing it.
+
+use std::fs::File;
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use nix::unistd::geteuid;
+
+use crate::shell::{output, run, say};
+
+/// Asked by Debian's package scripts before they start a service; 101 forbids it.
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+
+/// A server that the stack starts for itself.
+#[derive(Clone, Copy)]
+pub enum Server {
+    Redis,
+    Postgres,
+}
+
+impl Server {
+    fn package(self) -> &'static str {
+        match self {
+            Server::Redis => "redis-server",
+            Server::Postgres => "postgresql",
+        }
+    }
+
+    fn reason(self) -> &'static str {
+        match self {
+            Server::Redis => "Redis is the cache",
+            Server::Postgres => "PostgreSQL holds the data",
+        }
+    }
+
+    fn is_installed(self) -> bool {
+        match self {
+            Server::Redis => {
+                ["redis-server", "valkey-server"].into_iter().any(|name| stack::find_on_path(name).is_some())
+            }
+            Server::Postgres => stack::postgres_binaries(None).is_some(),
+        }
+    }
+}
+
+/// Installs those of `servers` that are missing.
+pub fn ensure_servers(servers: &[Server]) -> Result<()> {
+    let missing: Vec<Server> = servers.iter().copied().filter(|server| !server.is_installed()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let packages: Vec<&str> = missing.iter().map(|server| server.package()).collect();
+    let reasons: Vec<&str> = missing.iter().map(|server| server.reason()).collect();
+    apt_install(&packages, &reasons.join(", "))?;
+    match missing.iter().find(|server| !server.is_installed()) {
+        None => Ok(()),
+        Some(server) => {
+            bail!("the package {} was installed and its server is not where it should be", server.package())
+        }
+    }
+}
+
+/// Installs `rustfmt` and `clippy` if the toolchain came without them.
+pub fn ensure_checkers() -> Result<()> {
+    for (component, subcommand) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
+        if output(crate::shell::cargo().args([subcommand, "--version"])).is_err() {
+            say(format!("installing {component}, which the checks need"));
+            run(Command::new("rustup").args(["component", "add", component]))?;
+        }
+    }
+    Ok(())
+}
+
+/// Installs Debian packages without starting any service; without root it says what to run.
+pub fn apt_install(packages: &[&str], reason: &str) -> Result<()> {
+    let names = packages.join(" ");
+    if stack::find_on_path("apt-get").is_none() {
+        bail!(
+            "this machine lacks what Debian's packages {names} bring ({reason}); install it with your package manager"
+        );
+    }
+    if !geteuid().is_root() {
+        bail!("{}", without_root(&names, reason));
+    }
+    say(format!("installing {names} with apt-get: {reason}"));
+    let _services_stay_off = forbid_services()?;
+    let apt = || {
+        let mut command = Command::new("apt-get");
+        command.env("DEBIAN_FRONTEND", "noninteractive");
+        command
+    };
+    run(apt().args(["update", "--quiet"])).context("apt-get cannot fetch the lists of packages")?;
+    run(apt().args(["install", "--yes", "--quiet", "--no-install-recommends"]).args(packages))
+}
+
+fn without_root(names: &str, reason: &str) -> String {
+    format!(
+        "packages are missing ({reason}) and only root may install them. Run these two, then this again:\n  \
+         sudo apt-get update\n  sudo apt-get install --yes --no-install-recommends {names}"
+    )
+}
+
+/// While it lives no package starts its service: `up` starts servers of its own, and stops them.
+struct ServicesForbidden {
+    ours: bool,
+}
+
+fn forbid_services() -> Result<ServicesForbidden> {
+    match File::options().write(true).create_new(true).mode(0o755).open(POLICY) {
+        Ok(mut file) => {
+            file.write_all(b"#!/bin/sh\n# Put here by cargo xtask while it installs packages.\nexit 101\n")?;
+            Ok(ServicesForbidden { ours: true })
+        }
+        // In containers there usually is one, which says the same.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(ServicesForbidden { ours: false }),
+        Err(error) => Err(error).with_context(|| format!("cannot write {POLICY}")),
+    }
+}
+
+impl Drop for ServicesForbidden {
+    fn drop(&mut self) {
+        if self.ours {
+            let _ = std::fs::remove_file(Path::new(POLICY));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_root_the_exact_commands_are_given() {
+        let text = without_root("redis-server postgresql", "why");
+        assert!(text.contains("\n  sudo apt-get update\n"), "{text}");
+        assert!(text.ends_with("sudo apt-get install --yes --no-install-recommends redis-server postgresql"), "{text}");
+    }
+}

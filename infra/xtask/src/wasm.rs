@@ -1,0 +1,102 @@
+//! A compiler for wasm32-wasip2: rustup's, or Debian's where rustup reaches nothing.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::shell::{output, run, say};
+use crate::tools;
+
+pub const TARGET: &str = "wasm32-wasip2";
+
+const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+/// Where Debian's wasi-libc puts its start files and libraries.
+const DEBIAN_WASI_LIBC: &str = "/usr/lib/wasm32-wasi";
+const DEBIAN_PACKAGES: &[&str] = &["rustc-web", "rust-web-src", "wasi-libc"];
+
+/// What compiles the components.
+pub enum Toolchain {
+    /// The toolchain that compiles everything else, with its own standard library for the target.
+    Rustup,
+    /// Debian's compiler, which builds the standard library from Debian's source of it. The linker is the toolchain's.
+    Debian {
+        /// Folders with `wasm-component-ld` and `wasm-ld`.
+        linker: [PathBuf; 2],
+    },
+}
+
+impl Toolchain {
+    /// Finds one, or installs what it takes.
+    pub fn ready() -> Result<Toolchain> {
+        if has_target() {
+            return Ok(Toolchain::Rustup);
+        }
+        say(format!(
+            "the compiler has no standard library for {TARGET}, which the components are built for: adding it"
+        ));
+        let added = run(Command::new("rustup").args(["target", "add", TARGET]));
+        if added.is_ok() && has_target() {
+            return Ok(Toolchain::Rustup);
+        }
+        crate::shell::check_interrupted()?;
+        say("rustup could not add it: Debian's compiler builds it from source instead");
+        debian()
+    }
+
+    /// Makes `command`, a cargo command that names [`TARGET`], use it.
+    pub fn apply(&self, command: &mut Command) -> Result<()> {
+        let Toolchain::Debian { linker } = self else { return Ok(()) };
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::env::join_paths(linker.iter().cloned().chain(std::env::split_paths(&path)))?;
+        command
+            .env("RUSTC", DEBIAN_RUSTC)
+            // Building the standard library is not stable; the same variable is what Debian builds it with.
+            .env("RUSTC_BOOTSTRAP", "1")
+            .env("CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS", format!("-L native={DEBIAN_WASI_LIBC}"))
+            .env("PATH", path)
+            .args(["-Z", "build-std=std,panic_abort"]);
+        Ok(())
+    }
+
+    /// Clippy is part of the toolchain and reads no other compiler's standard library.
+    pub fn has_clippy(&self) -> bool {
+        matches!(self, Toolchain::Rustup)
+    }
+}
+
+/// The folder exists also for a target that is not installed: what counts is a library in it.
+fn has_target() -> bool {
+    let Ok(folder) = output(rustc().args(["--print", "target-libdir", "--target", TARGET])) else { return false };
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("libstd-"))
+}
+
+fn rustc() -> Command {
+    let mut command = Command::new("rustc");
+    command.current_dir(stack::repository_root());
+    command
+}
+
+fn debian() -> Result<Toolchain> {
+    let installed = || Path::new(DEBIAN_RUSTC).is_file() && Path::new(DEBIAN_WASI_LIBC).is_dir() && has_debian_source();
+    if !installed() {
+        tools::apt_install(DEBIAN_PACKAGES, "to build the components without rustup's standard library for wasm")?;
+    }
+    if !installed() {
+        bail!("Debian's packages {} did not bring a compiler for {TARGET}", DEBIAN_PACKAGES.join(", "));
+    }
+    let sysroot = output(rustc().args(["--print", "sysroot"]))?;
+    let version = output(rustc().arg("-vV"))?;
+    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc does not name its host")?;
+    let bin = Path::new(&sysroot).join("lib/rustlib").join(host).join("bin");
+    if !bin.join("wasm-component-ld").is_file() {
+        bail!("{} has no wasm-component-ld, which links the components", bin.display());
+    }
+    Ok(Toolchain::Debian { linker: [bin.clone(), bin.join("gcc-ld")] })
+}
+
+fn has_debian_source() -> bool {
+    output(Command::new(DEBIAN_RUSTC).args(["--print", "sysroot"]))
+        .is_ok_and(|sysroot| Path::new(&sysroot).join("lib/rustlib/src/rust/library/Cargo.toml").is_file())
+}
