@@ -58,7 +58,7 @@ FROM numbered, lists";
 /// A payment at the start of each month of 2025: 52 weeks' rent in twelve parts.
 const PAYMENTS: &str = "
 WITH methods AS (
-    SELECT array_agg(id ORDER BY name) AS ids FROM payment_methods WHERE is_system_default
+    SELECT array_agg(id ORDER BY name) AS ids FROM payment_methods WHERE tenant_id = '~system'
 ), numbered AS (
     SELECT p.id AS property_id, p.weekly_rent_amount, month, n,
            md5(p.id::text || ':payment:' || month) AS hash,
@@ -67,14 +67,14 @@ WITH methods AS (
     FROM (SELECT *, row_number() OVER (ORDER BY id) AS n FROM properties WHERE tenant_id = $1) AS p,
          generate_series(1, 12) AS month
 )
-INSERT INTO payments (tenant_id, id, property_id, amount, payment_date, payment_method_id, payment_reference, notes,
-                      created_at, updated_at)
+INSERT INTO payments (tenant_id, id, property_id, amount, payment_date, payment_method_tenant_id, payment_method_id,
+                      payment_reference, notes, created_at, updated_at)
 SELECT $1,
        (lpad(to_hex((extract(epoch FROM paid_at) * 1000)::bigint), 12, '0') || '7' || substr(hash, 1, 3)
            || 'b' || substr(hash, 4, 15))::uuid,
        property_id,
        round(weekly_rent_amount * 52 / 12, 2),
-       paid_at,
+       paid_at, '~system',
        -- Most pay the same way every month.
        ids[1 + (n + CASE WHEN month = 7 THEN 1 ELSE 0 END) % cardinality(ids)],
        CASE WHEN (n + month) % 9 <> 0
@@ -111,4 +111,61 @@ pub fn seed(database_url: &str, count: u32) -> Result<()> {
         client.batch_execute(ANALYZE)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stack::Postgres;
+
+    fn migrated(server: &Postgres, name: &str) -> Client {
+        server.create_database(name).expect("a database");
+        stack::migrate(&server.url(name)).expect("migrated");
+        Client::connect(&server.url(name), NoTls).expect("connected")
+    }
+
+    fn count(client: &mut Client, query: &str) -> i64 {
+        client.query_one(query, &[]).expect(query).get(0)
+    }
+
+    /// All that was seeded, as one text.
+    fn everything(client: &mut Client) -> String {
+        let query = "SELECT (SELECT string_agg(p::text, E'\\n' ORDER BY tenant_id, id) FROM properties p)
+                         || (SELECT string_agg(p::text, E'\\n' ORDER BY tenant_id, id) FROM payments p)";
+        client.query_one(query, &[]).expect("read").get(0)
+    }
+
+    #[test]
+    fn each_tenant_gets_its_own_properties_with_twelve_payments_each_once_and_always_the_same() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let server = Postgres::start_for_tests(folder.path()).expect("PostgreSQL");
+        let mut client = migrated(&server, "one");
+        seed(&server.url("one"), 0).expect("nothing");
+        assert_eq!(count(&mut client, "SELECT count(*) FROM properties"), 0);
+
+        seed(&server.url("one"), 25).expect("seeded");
+        let first = everything(&mut client);
+        seed(&server.url("one"), 40).expect("seeded already");
+        assert_eq!(everything(&mut client), first);
+
+        for tenant in TENANTS {
+            let of = |table: &str| format!("SELECT count(*) FROM {table} WHERE tenant_id = '{tenant}'");
+            assert_eq!(count(&mut client, &of("properties")), 25);
+            assert_eq!(count(&mut client, &of("payments")), 25 * 12);
+        }
+        let uneven = "SELECT count(*) FROM (SELECT FROM payments GROUP BY property_id HAVING count(*) <> 12) AS odd";
+        assert_eq!(count(&mut client, uneven), 0);
+        // The server's own ids: version 7, variant 10.
+        let odd_ids = "SELECT count(*) FROM (SELECT id FROM properties UNION ALL SELECT id FROM payments) AS all_ids
+                       WHERE id::text !~ '^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab]'";
+        assert_eq!(count(&mut client, odd_ids), 0);
+        // Varied enough that sorting and searching show something.
+        assert!(count(&mut client, "SELECT count(DISTINCT address) FROM properties") >= 45);
+        assert!(count(&mut client, "SELECT count(DISTINCT suburb) FROM properties") >= 10);
+        assert_eq!(count(&mut client, "SELECT count(DISTINCT payment_method_id) FROM payments"), 5);
+
+        let mut again = migrated(&server, "two");
+        seed(&server.url("two"), 25).expect("seeded");
+        assert_eq!(everything(&mut again), first);
+    }
 }
