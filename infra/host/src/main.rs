@@ -1,2 +1,142 @@
-//! The embedded host.
-fn main() {}
+//! The embedded host: runs `spin.toml` and its components as Spin 4.1 does, where the Spin CLI is not installed.
+//!
+//! It has no behaviour that Spin does not have. A component that works here and not on Spin has found a bug of the host.
+
+mod app;
+mod bindings;
+mod component;
+mod headers;
+mod instance;
+mod key_value;
+mod manifest;
+mod outbound;
+mod outgoing;
+mod postgres;
+mod redis;
+mod routes;
+mod server;
+mod streams;
+mod table;
+mod variables;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, anyhow};
+use clap::{ArgAction, Parser};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+
+/// The largest result that the host holds in memory for a component, of any kind. Spin's number.
+pub const MAX_BUFFERED_BYTES: usize = 128 << 20;
+
+/// Runs a Spin application.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// The application's manifest, or the folder that it is in
+    #[arg(short, long, value_name = "PATH", default_value = "spin.toml")]
+    from: PathBuf,
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3000")]
+    listen: SocketAddr,
+    /// Where the key-value store is kept [default: `.spin` beside the manifest]
+    #[arg(long, value_name = "FOLDER")]
+    state_dir: Option<PathBuf>,
+    /// Sets a variable of the application, before the environment's SPIN_VARIABLE_<NAME>
+    #[arg(long = "variable", value_name = "NAME=VALUE", value_parser = assignment)]
+    variables: Vec<(String, String)>,
+    /// Send small segments at once. Spin does not: `false` shows what its users see
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
+    tcp_nodelay: bool,
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("it must be name=value")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+fn main() -> ExitCode {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+    let arguments = Arguments::parse();
+    let run = || tokio::runtime::Runtime::new()?.block_on(run(arguments));
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("Error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<()> {
+    // Redis and outgoing HTTP build their TLS on the process's default.
+    rustls::crypto::ring::default_provider().install_default().map_err(|_| anyhow!("TLS was set up twice"))?;
+    let manifest_path = if arguments.from.is_dir() { arguments.from.join("spin.toml") } else { arguments.from.clone() };
+    let manifest = manifest::load(&manifest_path)?;
+    let values = variables::Values::resolve(&manifest, &arguments.variables, variables::environment()?)?;
+    let router = routes::Router::new(&manifest.triggers)?;
+
+    // Bound before anything is compiled: a taken port is said at once.
+    let listener = TcpListener::bind(arguments.listen).await.with_context(|| format!("cannot listen on {}", arguments.listen))?;
+    let address = listener.local_addr()?;
+
+    let engine = component::engine().context("cannot set up the WebAssembly engine")?;
+    let linker = component::linker(&engine)?;
+    let triggered = |id: &str| manifest.triggers.iter().any(|trigger| trigger.component == id);
+    let load = |(id, entry): (&String, &manifest::Component)| {
+        let loaded = component::Loaded::new(&linker, id, entry, &values).with_context(|| format!("component {id:?}"))?;
+        Ok((id.clone(), loaded))
+    };
+    // A component that no trigger names cannot be reached, by chaining neither.
+    let loaded = manifest.components.iter().filter(|(id, _)| triggered(id)).map(load).collect::<Result<BTreeMap<_, _>>>()?;
+
+    let (alive, mut all_gone) = mpsc::channel(1);
+    let (stop, stopping) = watch::channel(false);
+    let database = key_value::Database::new(state_folder(&arguments, &manifest_path).join(key_value::FILE_NAME));
+    let shared = component::Shared { database: Arc::new(database), alive: alive.downgrade(), stopping };
+    let app = app::App::new(loaded, shared, address);
+
+    announce(address, &router);
+    let server = server::Server::new(app.clone(), router, manifest.name, arguments.tcp_nodelay);
+    let deadline = server.serve(listener, asked_to_stop()?).await;
+    // Idle instances end now; one that still runs a task after its response holds on until that has ended.
+    stop.send_replace(true);
+    drop(alive);
+    if tokio::time::timeout_at(deadline, all_gone.recv()).await.is_err() {
+        eprintln!("tasks after a response were still running and have been cut off");
+    }
+    // Until here, for those tasks may have sent requests to other components.
+    drop(app);
+    Ok(())
+}
+
+fn state_folder(arguments: &Arguments, manifest: &Path) -> PathBuf {
+    arguments.state_dir.clone().unwrap_or_else(|| manifest.parent().unwrap_or(Path::new("")).join(".spin"))
+}
+
+/// Says on standard output where the application is: the tests wait for this line.
+fn announce(address: SocketAddr, router: &routes::Router) {
+    println!("Serving http://{address}");
+    println!("Available Routes:");
+    for (component, route) in router.listing() {
+        println!("  {component}: http://{address}{route}");
+    }
+}
+
+/// Resolves at the first SIGTERM or SIGINT.
+fn asked_to_stop() -> Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}

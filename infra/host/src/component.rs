@@ -1,0 +1,188 @@
+//! Loading a component: the engine, what is linked into it, and how an instance of it is made.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::{Arc, Weak};
+
+use anyhow::{Context, Result, anyhow, ensure};
+use tokio::sync::{mpsc, watch};
+use wasmtime::component::{Component, HasSelf, Linker, ResourceTable};
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
+use wasmtime_wasi::sockets::SocketAddrUse;
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
+use wasmtime_wasi_http::WasiHttpCtx;
+use wasmtime_wasi_http::handler::{HandlerState, Instance, Proxy, ViewFn};
+use wasmtime_wasi_http::p3::WasiHttpView;
+use wasmtime_wasi_http::p3::bindings::ServicePre;
+
+use crate::app::App;
+use crate::bindings::{spin, wasi};
+use crate::instance::{InstanceState, Lifetime, Limits};
+use crate::key_value::{Database, KeyValue, KeyValueState};
+use crate::manifest;
+use crate::outbound::AllowList;
+use crate::outgoing::OutgoingHttp;
+use crate::postgres::{Pools, Postgres, PostgresState};
+use crate::redis::{Redis, RedisState};
+use crate::variables::{ComponentVariables, Values, Variables};
+
+/// How many instances there can be at once, of all components together. Spin's number.
+pub const MAX_INSTANCES: u32 = 1_000;
+
+/// The largest memory that an instance can have: all that 32 bits address, as on Spin. Only reserved, not used.
+const MAX_MEMORY_BYTES: usize = 4 << 30;
+
+/// How much of a memory stays in place for the next instance instead of being given back. Spin's number.
+const MEMORY_KEPT_BYTES: usize = 2 << 20;
+
+/// The engine that compiles and runs the components.
+pub fn engine() -> Result<Engine> {
+    let mut pool = PoolingAllocationConfig::default();
+    pool.total_component_instances(MAX_INSTANCES)
+        .total_memories(MAX_INSTANCES)
+        .total_stacks(MAX_INSTANCES)
+        .total_tables(2 * MAX_INSTANCES)
+        .total_core_instances(4 * MAX_INSTANCES)
+        .max_core_instances_per_component(200)
+        .max_component_instance_size(10 << 20)
+        .max_core_instance_size(10 << 20)
+        .table_elements(100_000)
+        .max_memory_size(MAX_MEMORY_BYTES)
+        .linear_memory_keep_resident(MEMORY_KEPT_BYTES)
+        .table_keep_resident(MEMORY_KEPT_BYTES / 4);
+    let mut config = Config::new();
+    config.wasm_component_model_async(true);
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    Ok(Engine::new(&config)?)
+}
+
+/// Everything that a component can import. What is not here, a component on this host does not get.
+pub fn linker(engine: &Engine) -> Result<Linker<InstanceState>> {
+    let mut linker = Linker::<InstanceState>::new(engine);
+    // The standard library speaks WASI 0.2, the SDK 0.3.
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    wasmtime_wasi::p3::add_to_linker(&mut linker)?;
+    wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
+    let l = &mut linker;
+    spin::redis::redis::add_to_linker::<_, Redis>(l, |state| &mut state.redis)?;
+    spin::postgres::postgres::add_to_linker::<_, Postgres>(l, |state| &mut state.postgres)?;
+    spin::key_value::key_value::add_to_linker::<_, KeyValue>(l, |state| &mut state.key_value)?;
+    wasi::keyvalue::store::add_to_linker::<_, KeyValue>(l, |state| &mut state.key_value)?;
+    wasi::keyvalue::atomics::add_to_linker::<_, KeyValue>(l, |state| &mut state.key_value)?;
+    wasi::keyvalue::batch::add_to_linker::<_, KeyValue>(l, |state| &mut state.key_value)?;
+    spin::variables::variables::add_to_linker::<_, Variables>(l, |state| &mut state.variables)?;
+    wasi::config::store::add_to_linker::<_, HasSelf<Arc<ComponentVariables>>>(l, |state| &mut state.variables)?;
+    Ok(linker)
+}
+
+/// A component, compiled and linked, with what the manifest grants it.
+pub struct Loaded {
+    id: String,
+    pre: ServicePre<InstanceState>,
+    allowed: Arc<AllowList>,
+    variables: Arc<ComponentVariables>,
+    stores: Arc<BTreeSet<String>>,
+}
+
+impl Loaded {
+    /// Compiles a component and checks that the host can run it.
+    pub fn new(linker: &Linker<InstanceState>, id: &str, entry: &manifest::Component, values: &Values) -> Result<Self> {
+        let component = compile(linker.engine(), &entry.source)?;
+        let pre = linker.instantiate_pre(&component).map_err(|error| {
+            anyhow!("it imports what this host does not provide (run it with Spin): {error:#}")
+        })?;
+        let pre = ServicePre::new(pre).map_err(|error| {
+            anyhow!("it does not export wasi:http/handler@0.3.0, which spin-sdk 7 gives a component: {error:#}")
+        })?;
+        Ok(Self {
+            id: id.to_owned(),
+            pre,
+            allowed: Arc::new(AllowList::parse(&entry.allowed_outbound_hosts, values)?),
+            variables: Arc::new(ComponentVariables::new(id, &entry.variables, values)?),
+            stores: Arc::new(entry.key_value_stores.iter().cloned().collect()),
+        })
+    }
+}
+
+fn compile(engine: &Engine, path: &Path) -> Result<Component> {
+    ensure!(path.is_file(), "its wasm file {} is not there: build it first", path.display());
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Component::new(engine, bytes).map_err(|error| anyhow!("{} is not a component: {error:#}", path.display()))
+}
+
+/// What all instances of the host share.
+#[derive(Clone)]
+pub struct Shared {
+    /// The key-value stores.
+    pub database: Arc<Database>,
+    /// Every instance holds a strong one, so that the host can wait for the last.
+    pub alive: mpsc::WeakSender<()>,
+    /// True once the host stops.
+    pub stopping: watch::Receiver<bool>,
+}
+
+/// Makes the instances of one component.
+pub struct Instantiator {
+    loaded: Loaded,
+    shared: Shared,
+    /// Spin gives every component its own pools.
+    pools: Arc<Pools>,
+    app: Weak<App>,
+}
+
+impl Instantiator {
+    /// An instantiator for a component of `app`.
+    pub fn new(loaded: Loaded, shared: Shared, app: Weak<App>) -> Self {
+        Self { loaded, shared, pools: Arc::default(), app }
+    }
+
+    fn state(&self) -> wasmtime::Result<InstanceState> {
+        let allowed = &self.loaded.allowed;
+        let alive = self.shared.alive.upgrade().ok_or_else(|| wasmtime::format_err!("the host has stopped"))?;
+        Ok(InstanceState {
+            wasi: wasi_context(allowed.clone()),
+            table: ResourceTable::new(),
+            http: WasiHttpCtx::new(),
+            outgoing: OutgoingHttp { allowed: allowed.clone(), app: self.app.clone() },
+            redis: RedisState::new(allowed.clone()),
+            postgres: PostgresState::new(allowed.clone(), self.pools.clone()),
+            key_value: KeyValueState::new(self.loaded.stores.clone(), self.shared.database.clone()),
+            variables: self.loaded.variables.clone(),
+            _alive: alive,
+        })
+    }
+}
+
+impl HandlerState for Instantiator {
+    type StoreData = InstanceState;
+    type WorkerExpiration = Lifetime;
+    type WorkerState = Limits;
+
+    async fn instantiate(&self) -> wasmtime::Result<Instance<InstanceState, Lifetime, Limits>> {
+        let mut store = Store::new(self.loaded.pre.engine(), self.state()?);
+        let proxy = self.loaded.pre.instantiate_async(&mut store).await?;
+        Ok(Instance {
+            store,
+            proxy: Proxy::P3(proxy),
+            view: ViewFn::P3(InstanceState::http),
+            expiration: Lifetime::new(self.shared.stopping.clone()),
+            state: Limits { component: self.loaded.id.clone() },
+        })
+    }
+}
+
+/// No files, no arguments, no environment. What a component prints goes where the host's own messages go.
+fn wasi_context(allowed: Arc<AllowList>) -> WasiCtx {
+    let mut builder = WasiCtxBuilder::new();
+    builder.stdout(std::io::stderr()).stderr(std::io::stderr());
+    builder.socket_addr_check(move |address, purpose| {
+        let scheme = match purpose {
+            SocketAddrUse::TcpConnect => Some("tcp"),
+            SocketAddrUse::TcpBind => None,
+            SocketAddrUse::UdpBind | SocketAddrUse::UdpConnect | SocketAddrUse::UdpOutgoingDatagram => Some("udp"),
+        };
+        let allowed = scheme.is_some_and(|scheme| allowed.allows(&address.to_string(), scheme));
+        Box::pin(async move { allowed })
+    });
+    builder.build()
+}

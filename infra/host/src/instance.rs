@@ -1,0 +1,184 @@
+//! One instance of a component: its state, how long it lives and how many requests it takes.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::Sleep;
+use wasmtime::component::{GuestTaskId, ResourceTable};
+use wasmtime::{Store, StoreContextMut};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::WasiHttpCtx;
+use wasmtime_wasi_http::handler::{ShouldAccept, WorkerExpiration, WorkerState, WorkerStatus};
+use wasmtime_wasi_http::p3::{WasiHttpCtxView, WasiHttpView};
+
+use crate::key_value::KeyValueState;
+use crate::outgoing::OutgoingHttp;
+use crate::postgres::PostgresState;
+use crate::redis::RedisState;
+use crate::variables::ComponentVariables;
+
+/// How many requests an instance answers before a new one takes its place. Spin's default.
+const MAX_REQUESTS: usize = 128;
+
+/// How many of them at once. Spin's default.
+const MAX_CONCURRENT_REQUESTS: usize = 16;
+
+/// How long an instance without work is kept. Spin's default.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What the host keeps for one instance.
+pub struct InstanceState {
+    /// WASI proper.
+    pub wasi: WasiCtx,
+    /// The resources of WASI and HTTP.
+    pub table: ResourceTable,
+    /// Limits of HTTP fields.
+    pub http: WasiHttpCtx,
+    /// What happens to outgoing requests.
+    pub outgoing: OutgoingHttp,
+    /// `spin:redis`.
+    pub redis: RedisState,
+    /// `spin:postgres`.
+    pub postgres: PostgresState,
+    /// `spin:key-value` and `wasi:keyvalue`.
+    pub key_value: KeyValueState,
+    /// `spin:variables` and `wasi:config`.
+    pub variables: Arc<ComponentVariables>,
+    /// Dropped with the instance: the host waits for the last one before it ends.
+    pub _alive: mpsc::Sender<()>,
+}
+
+impl WasiView for InstanceState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for InstanceState {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { hooks: &mut self.outgoing, table: &mut self.table, ctx: &mut self.http }
+    }
+}
+
+/// When an instance ends: after a second without work, or at once when the host stops.
+///
+/// While a request runs, or a task that it left behind, it does not end: Spin sets neither a time limit.
+pub struct Lifetime {
+    idle: Pin<Box<Sleep>>,
+    stop: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
+}
+
+impl Lifetime {
+    /// A lifetime that ends early when `stopping` becomes true.
+    pub fn new(mut stopping: watch::Receiver<bool>) -> Self {
+        let stop = async move {
+            // An error is a host that is gone, which has stopped too.
+            let _ = stopping.wait_for(|stopping| *stopping).await;
+        };
+        Self { idle: Box::pin(tokio::time::sleep(IDLE_TIMEOUT)), stop: Box::pin(stop) }
+    }
+}
+
+impl WorkerExpiration for Lifetime {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>, status: WorkerStatus, since: Instant) -> Poll<()> {
+        if status != WorkerStatus::Idle {
+            return Poll::Pending;
+        }
+        let end = (since + IDLE_TIMEOUT).into();
+        if self.idle.deadline() != end {
+            self.idle.as_mut().reset(end);
+        }
+        // Not polled again once it is ready: the instance ends with it.
+        if self.stop.as_mut().poll(context).is_ready() { Poll::Ready(()) } else { self.idle.as_mut().poll(context) }
+    }
+}
+
+/// How many requests an instance takes, and what is said when it fails.
+pub struct Limits {
+    /// The component's id, for the log.
+    pub component: String,
+}
+
+impl WorkerState for Limits {
+    type StoreData = InstanceState;
+    type RequestId = ();
+
+    fn should_accept_request(&self, concurrent: usize, total: usize) -> ShouldAccept {
+        if total >= MAX_REQUESTS {
+            ShouldAccept::Never
+        } else if concurrent >= MAX_CONCURRENT_REQUESTS {
+            ShouldAccept::No
+        } else {
+            ShouldAccept::Yes
+        }
+    }
+
+    fn on_request_start(
+        &self,
+        _: StoreContextMut<'_, InstanceState>,
+        (): (),
+        _: GuestTaskId,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + Sync + 'static>> {
+        // No request has a deadline: Spin's default.
+        Box::pin(std::future::pending())
+    }
+
+    fn drop(&self, store: Store<InstanceState>, result: Result<(), wasmtime::Error>) {
+        if let Err(error) = result {
+            eprintln!("{}: the instance failed, and with it every request in it: {error:?}", self.component);
+        }
+        drop(store);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instance_takes_sixteen_at_once_and_a_hundred_and_twenty_eight_in_all() {
+        let limits = Limits { component: "c".into() };
+        let check = |concurrent, total, expected: &str| {
+            let answer = match limits.should_accept_request(concurrent, total) {
+                ShouldAccept::Yes => "yes",
+                ShouldAccept::No => "not now",
+                ShouldAccept::Never => "never",
+            };
+            assert_eq!(answer, expected, "{concurrent} at once, {total} in all");
+        };
+        check(15, 127, "yes");
+        check(16, 127, "not now");
+        check(0, 128, "never");
+    }
+
+    async fn ends_within(lifetime: &mut Lifetime, status: WorkerStatus, since: Instant, limit: Duration) -> bool {
+        let poll = std::future::poll_fn(|context| Pin::new(&mut *lifetime).poll(context, status, since));
+        tokio::time::timeout(limit, poll).await.is_ok()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_instance_ends_when_idle_for_a_second_but_never_while_a_task_runs() {
+        let (_stop, stopping) = watch::channel(false);
+        let since = tokio::time::Instant::now().into_std();
+        let mut lifetime = Lifetime::new(stopping);
+        for busy in [WorkerStatus::Requests, WorkerStatus::PostReturn] {
+            assert!(!ends_within(&mut lifetime, busy, since, Duration::from_secs(5)).await, "{busy:?}");
+        }
+        let since = tokio::time::Instant::now().into_std();
+        assert!(!ends_within(&mut lifetime, WorkerStatus::Idle, since, Duration::from_millis(900)).await);
+        assert!(ends_within(&mut lifetime, WorkerStatus::Idle, since, Duration::from_millis(200)).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_instance_ends_at_once_when_the_host_stops() {
+        let (stop, stopping) = watch::channel(false);
+        let since = tokio::time::Instant::now().into_std();
+        let mut lifetime = Lifetime::new(stopping);
+        stop.send(true).unwrap();
+        assert!(!ends_within(&mut lifetime, WorkerStatus::PostReturn, since, Duration::from_millis(100)).await);
+        assert!(ends_within(&mut lifetime, WorkerStatus::Idle, since, Duration::from_millis(1)).await);
+    }
+}

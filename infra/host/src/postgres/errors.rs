@@ -1,0 +1,45 @@
+//! What a component is told when a query fails.
+
+use crate::bindings::spin::postgres::postgres::{DbError, Error, QueryError};
+
+/// A failed query: structured where PostgreSQL itself answered, text where the connection failed.
+pub fn query_failed(error: tokio_postgres::Error) -> Error {
+    let text = format!("{error:?}");
+    Error::QueryFailed(match error.as_db_error() {
+        None => QueryError::Text(text),
+        Some(answer) => QueryError::DbError(DbError {
+            as_text: text,
+            severity: answer.severity().to_owned(),
+            code: answer.code().code().to_owned(),
+            message: answer.message().to_owned(),
+            detail: answer.detail().map(str::to_owned),
+            extras: extras(answer),
+        }),
+    })
+}
+
+/// A failure of the host's own, in a query's place.
+pub fn query_failed_with(text: impl ToString) -> Error {
+    Error::QueryFailed(QueryError::Text(text.to_string()))
+}
+
+/// The fields of an answer that the interface has no name for, under the names that Spin gives them.
+fn extras(answer: &tokio_postgres::error::DbError) -> Vec<(String, String)> {
+    let text = |value: Option<&str>| value.map(str::to_owned);
+    let number = |value: Option<u32>| value.map(|value| value.to_string());
+    [
+        ("column", text(answer.column())),
+        ("constraint", text(answer.constraint())),
+        ("routine", text(answer.routine())),
+        ("hint", text(answer.hint())),
+        ("table", text(answer.table())),
+        ("datatype", text(answer.datatype())),
+        ("schema", text(answer.schema())),
+        ("file", text(answer.file())),
+        ("line", number(answer.line())),
+        ("where_", text(answer.where_())),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+    .collect()
+}
