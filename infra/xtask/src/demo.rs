@@ -44,7 +44,7 @@ SELECT $1,
        split_part(places[1 + seed * 5 % 13], ',', 2),
        split_part(places[1 + seed * 5 % 13], ',', 3),
        -- Left out here and there, as people do.
-       CASE WHEN n % 6 <> 0 THEN descriptions[1 + seed * 3 % 7] END,
+       CASE WHEN n % 6 <> 0 THEN descriptions[1 + n * 3 % 7] END,
        280 + seed * 13 % 620 + CASE WHEN n % 4 = 0 THEN 0.50 ELSE 0 END,
        timestamptz '2024-02-01 00:00:00+00' + (seed * 11 % 300) * interval '1 day',
        CASE WHEN n % 5 <> 0
@@ -162,6 +162,7 @@ mod tests {
         // Varied enough that sorting and searching show something.
         assert!(count(&mut client, "SELECT count(DISTINCT address) FROM properties") >= 45);
         assert!(count(&mut client, "SELECT count(DISTINCT suburb) FROM properties") >= 10);
+        assert_eq!(count(&mut client, "SELECT count(DISTINCT description) FROM properties"), 7);
         assert_eq!(count(&mut client, "SELECT count(DISTINCT payment_method_id) FROM payments"), 5);
 
         let mut again = migrated(&server, "two");
