@@ -1,0 +1,39 @@
+//! Health: what a load balancer asks.
+
+use serde_json::json;
+
+use crate::world::{Private, eventually, trials, world};
+
+trials![
+    health_needs_no_token,
+    health_says_no_more_than_it_should,
+    health_takes_no_notice_of_a_bad_token,
+    health_is_not_kept_by_caches,
+    health_stays_up_without_redis,
+];
+
+fn health_needs_no_token() {
+    let answer = world().get("/api/health").is(200);
+    assert_eq!(answer.json(), json!({ "status": "Healthy", "database": "Connected" }));
+    assert_eq!(answer.needs("content-type"), "application/json");
+}
+
+fn health_says_no_more_than_it_should() {
+    // A landlord is no operator.
+    assert_eq!(world().tenant().get("/api/health").is(200).json(), world().get("/api/health").json());
+}
+
+fn health_takes_no_notice_of_a_bad_token() {
+    world().request("GET", "/api/health").header("Authorization", "Bearer x").send().is(200);
+}
+
+fn health_is_not_kept_by_caches() {
+    let control = world().get("/api/health").is(200).needs("cache-control");
+    assert!(control.contains("no-cache") || control.contains("no-store"), "{control}");
+}
+
+fn health_stays_up_without_redis() {
+    let own = Private::without_redis(&[]);
+    eventually("health answers 200 without Redis", || (own.get("/api/health").status == 200).then_some(()));
+    assert_eq!(own.get("/api/health").is(200).json()["database"], "Connected");
+}

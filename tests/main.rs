@@ -1,0 +1,71 @@
+//! The end-to-end suites: real Redis, real PostgreSQL, the built components, black box.
+//!
+//! `main` owns what the trials share and takes it down; anything left over fails the run.
+
+mod world;
+
+mod auth;
+mod cache;
+mod client;
+mod components;
+mod concurrency;
+mod health;
+mod invalidation;
+mod lists;
+mod outage;
+mod payments;
+mod properties;
+mod protocol;
+mod schema;
+mod tenancy;
+
+use std::process::ExitCode;
+
+use libtest_mimic::Arguments;
+
+/// The trials wait for servers more than they compute.
+const THREADS: usize = 6;
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(THREADS);
+    let suites = [
+        schema::tests, // first, because it is the longest
+        outage::tests,
+        auth::tests,
+        cache::tests,
+        client::tests,
+        components::tests,
+        concurrency::tests,
+        health::tests,
+        invalidation::tests,
+        lists::tests,
+        payments::tests,
+        properties::tests,
+        protocol::tests,
+        tenancy::tests,
+    ];
+    let trials = suites.iter().flat_map(|tests| tests()).collect();
+    if arguments.list {
+        return libtest_mimic::run(&arguments, trials).exit_code();
+    }
+    let stage = match world::Stage::start() {
+        Ok(stage) => stage,
+        Err(error) => {
+            eprintln!("the stage cannot be set: {error:?}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    match stage.finish() {
+        Ok(left) if left.is_empty() => conclusion.exit_code(),
+        Ok(left) => {
+            eprintln!("left over: {left:#?}");
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("the stage cannot be cleared: {error:?}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Redis or PostgreSQL away: what is still answered, and that nothing old comes back with them.
+
+use serde_json::json;
+use stack::Postgres;
+
+use crate::world::{
+    self, Answer, Cache, Private, Tenant, World, eventually, payment_path, payments_path, property_path, trials,
+};
+
+/// As in production, but with a breaker that tries again soon.
+const BRISK: [(&str, &str); 3] =
+    [("redis_timeout_ms", "50"), ("redis_connect_timeout_ms", "100"), ("breaker_reset_seconds", "1")];
+
+trials![
+    without_redis_everything_is_answered,
+    redis_killed_while_running_fails_nothing,
+    redis_stopped_while_running_fails_nothing,
+    a_redis_that_comes_back_empty_is_used_again,
+    a_property_changed_while_redis_slept_is_never_seen_old,
+    a_payment_changed_while_redis_slept_is_never_seen_old,
+    a_property_deleted_while_redis_slept_stays_gone,
+    a_property_created_while_redis_slept_is_listed,
+    a_write_through_another_host_while_redis_slept_is_seen,
+    postgres_killed_is_503_without_a_word_too_many,
+    postgres_stopped_is_503_and_comes_back,
+];
+
+/// Every read and write once, each answer checked: the API as it should be, cache or not.
+fn a_full_round(who: &Tenant) {
+    let property = who.property(&json!({ "address": "1 Round St", "weeklyRentAmount": 1.5 }));
+    let path = property_path(&property);
+    for _ in 0..2 {
+        assert_eq!(who.get(&path).is(200).json()["address"], "1 Round St");
+        assert!(who.ids("/api/properties?pageSize=50").contains(&property));
+    }
+    who.put(&path, &json!({ "address": "2 Round St" })).is(200);
+    assert_eq!(who.get(&path).is(200).json()["address"], "2 Round St");
+    assert!(who.column("/api/properties?pageSize=50", "address").contains(&"2 Round St".to_owned()));
+    who.request("PUT", &path).header("If-Match", r#""x""#).json(&json!({ "address": "3" })).send().is(412);
+
+    let payment = who.payment_of(&property, 100);
+    let single = payment_path(&property, &payment);
+    assert_eq!(who.get(&single).is(200).json()["amount"], 100);
+    assert_eq!(who.ids(&payments_path(&property)), [payment]);
+    who.put(&single, &who.cash(200)).is(204);
+    assert_eq!(who.get(&single).is(200).json()["amount"], 200);
+    assert_eq!(who.get(&payments_path(&property)).is(200).json()["items"][0]["amount"], 200);
+    who.delete(&single).is(204);
+    who.get(&single).problem(404);
+    assert_eq!(who.get(&payments_path(&property)).is(200).json()["totalCount"], 0);
+
+    who.delete(&path).is(204);
+    who.get(&path).problem(404);
+    assert!(!who.ids("/api/properties?pageSize=50").contains(&property));
+    who.get("/api/properties?pageSize=x").problem(400);
+}
+
+/// A property and a payment, everything about them cached.
+struct Place {
+    who: Tenant,
+    property: String,
+    payment: String,
+}
+
+impl Place {
+    fn warm(world: &World) -> Place {
+        let who = world.tenant();
+        let property = who.property_at("old address");
+        let payment = who.payment_of(&property, 1);
+        let place = Place { who, property, payment };
+        for route in place.routes() {
+            place.who.get(&route).is(200);
+            assert_eq!(place.who.get(&route).is(200).cache(), Cache::Hit, "{route}");
+        }
+        place
+    }
+
+    fn routes(&self) -> [String; 4] {
+        let list = "/api/properties".to_owned();
+        [list, property_path(&self.property), payments_path(&self.property), self.payment_path()]
+    }
+
+    fn property_path(&self) -> String {
+        property_path(&self.property)
+    }
+
+    fn payment_path(&self) -> String {
+        payment_path(&self.property, &self.payment)
+    }
+}
+
+/// Asks for `route` until the cache is used again; on the way and from then on every answer must be `right`.
+#[track_caller]
+fn until_cached(who: &Tenant, route: &str, right: impl Fn(&Answer) -> bool) {
+    let ask = || {
+        let answer = who.get(route);
+        assert!(right(&answer), "older data came back: {answer}");
+        answer.cache()
+    };
+    eventually(&format!("{route} is a hit again"), || (ask() == Cache::Hit).then_some(()));
+    for _ in 0..20 {
+        ask();
+    }
+}
+
+fn without_redis_everything_is_answered() {
+    let own = Private::without_redis(&BRISK);
+    let who = own.tenant();
+    for _ in 0..3 {
+        a_full_round(&who);
+    }
+    let id = who.property_at("1 Main St");
+    assert_ne!(who.get(&property_path(&id)).is(200).cache(), Cache::Hit);
+}
+
+fn redis_killed_while_running_fails_nothing() {
+    let mut own = Private::with(&BRISK);
+    let place = Place::warm(&own);
+    own.redis().kill();
+    for route in place.routes() {
+        place.who.get(&route).is(200);
+    }
+    for _ in 0..3 {
+        a_full_round(&place.who);
+    }
+}
+
+fn redis_stopped_while_running_fails_nothing() {
+    let mut own = Private::with(&BRISK);
+    let place = Place::warm(&own);
+    own.redis().pause();
+    for route in place.routes() {
+        place.who.get(&route).is(200);
+    }
+    for _ in 0..3 {
+        a_full_round(&place.who);
+    }
+    own.redis().resume();
+    a_full_round(&place.who);
+}
+
+fn a_redis_that_comes_back_empty_is_used_again() {
+    let mut own = Private::with(&BRISK);
+    let place = Place::warm(&own);
+    own.redis().kill();
+    place.who.put(&place.property_path(), &json!({ "address": "new address" })).is(200);
+    a_full_round(&place.who);
+    own.redis().restart().expect("Redis comes back");
+    for route in [place.property_path(), "/api/properties".into()] {
+        until_cached(&place.who, &route, |answer| answer.text().contains("new address"));
+    }
+    a_full_round(&place.who);
+}
+
+/// Warms the cache, puts Redis to sleep, makes `change`, looks with `right`, wakes Redis with its old entries, and
+/// looks at every route until the cache is used again: never anything else than what is `right`.
+fn asleep(change: impl Fn(&Place), right: impl Fn(&Place, &str, &Answer) -> bool) {
+    let mut own = Private::with(&BRISK);
+    let place = Place::warm(&own);
+    own.redis().pause();
+    change(&place);
+    for route in place.routes() {
+        let answer = place.who.get(&route);
+        assert!(right(&place, &route, &answer), "while Redis slept: {answer}");
+    }
+    own.redis().resume();
+    for route in place.routes() {
+        until_cached(&place.who, &route, |answer| right(&place, &route, answer));
+    }
+    a_full_round(&place.who);
+}
+
+fn a_property_changed_while_redis_slept_is_never_seen_old() {
+    let change = |place: &Place| {
+        place.who.put(&place.property_path(), &json!({ "address": "new address" })).is(200);
+    };
+    asleep(change, |_, route, answer| {
+        answer.status == 200 && (route.contains("/payments") || answer.text().contains("new address"))
+    });
+}
+
+fn a_payment_changed_while_redis_slept_is_never_seen_old() {
+    let change = |place: &Place| {
+        place.who.put(&place.payment_path(), &place.who.cash(987_654)).is(204);
+    };
+    asleep(change, |_, route, answer| {
+        answer.status == 200 && (!route.contains("/payments") || answer.text().contains("987654"))
+    });
+}
+
+fn a_property_deleted_while_redis_slept_stays_gone() {
+    let change = |place: &Place| {
+        place.who.delete(&place.property_path()).is(204);
+    };
+    asleep(
+        change,
+        |_, route, answer| {
+            if route == "/api/properties" { answer.json()["totalCount"] == 0 } else { answer.status == 404 }
+        },
+    );
+}
+
+fn a_property_created_while_redis_slept_is_listed() {
+    let change = |place: &Place| {
+        place.who.property_at("new address");
+    };
+    asleep(change, |_, route, answer| {
+        answer.status == 200 && (route != "/api/properties" || answer.json()["totalCount"] == 2)
+    });
+}
+
+fn a_write_through_another_host_while_redis_slept_is_seen() {
+    let mut own = Private::with(&BRISK);
+    let (_host, other) = own.another_host();
+    let place = Place::warm(&own);
+    let there = other.tenant_named(&place.who.id);
+    there.get(&place.property_path()).is(200);
+    own.redis().pause();
+    there.put(&place.property_path(), &json!({ "address": "new address" })).is(200);
+    assert_eq!(there.get(&place.property_path()).is(200).json()["address"], "new address");
+    own.redis().resume();
+    for who in [&place.who, &there] {
+        until_cached(who, &place.property_path(), |answer| answer.text().contains("new address"));
+    }
+}
+
+/// A PostgreSQL that the test may break, with a world on it.
+fn with_postgres() -> (Postgres, Private) {
+    let postgres = Postgres::start_for_tests(&world::scratch("postgres")).expect("PostgreSQL starts");
+    postgres.create_database("own").expect("a database");
+    let url = postgres.url("own");
+    stack::migrate(&url).expect("the schema");
+    (postgres, Private::on_database(&url, &[("database_timeout_ms", "1000")]))
+}
+
+/// Every read that is not cached and every write is a 503, and so is health.
+#[track_caller]
+fn unavailable(own: &World, property: &str) {
+    let who = own.tenant();
+    for path in [
+        "/api/properties",
+        "/api/paymentmethods",
+        &property_path(property),
+        &payments_path(property),
+        &payment_path(property, property),
+    ] {
+        who.get(path).problem(503);
+    }
+    who.post("/api/properties", &json!({ "address": "x" })).problem(503);
+    who.put(&property_path(property), &json!({ "address": "x" })).problem(503);
+    who.delete(&property_path(property)).problem(503);
+    let health = own.get("/api/health").is(503);
+    assert_eq!(health.json(), json!({ "status": "Unhealthy", "database": "Disconnected" }));
+    // What needs no database is answered as ever.
+    own.get("/api/properties").is(401);
+    who.post("/api/properties", &json!({})).is(400);
+    who.get("/api/nope").is(404);
+}
+
+fn postgres_killed_is_503_without_a_word_too_many() {
+    let (mut postgres, own) = with_postgres();
+    let property = own.tenant().property_at("1 Main St");
+    postgres.kill();
+    unavailable(&own, &property);
+}
+
+fn postgres_stopped_is_503_and_comes_back() {
+    let (postgres, own) = with_postgres();
+    let who = own.tenant();
+    let property = who.property_at("1 Main St");
+    postgres.pause();
+    unavailable(&own, &property);
+    postgres.resume();
+    eventually("health answers 200 again", || (own.get("/api/health").status == 200).then_some(()));
+    eventually("reads answer 200 again", || (who.get(&property_path(&property)).status == 200).then_some(()));
+    eventually("writes answer again", || {
+        (who.put(&property_path(&property), &json!({ "address": "2 Main St" })).status == 200).then_some(())
+    });
+    assert_eq!(who.get(&property_path(&property)).is(200).json()["address"], "2 Main St");
+}

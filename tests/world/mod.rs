@@ -1,0 +1,132 @@
+//! The world that a test lives in: a host with the built components, Redis and PostgreSQL.
+//!
+//! Most tests share one ([`world`]) and are kept apart by tenancy, which is what is being sold. A test that sets other
+//! variables or breaks a server has its own ([`Private`]).
+
+mod answer;
+pub mod data;
+mod http;
+pub mod leftovers;
+mod private;
+mod stage;
+mod tenant;
+pub mod token;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+pub use answer::{Answer, Cache};
+pub use http::{Request, exchange};
+pub use private::Private;
+pub use stage::{Stage, postgres_log, world};
+
+pub use tenant::{Tenant, payment_path, payments_path, property_path};
+
+/// Long enough for HS256 (RFC 7518 asks for 256 bits), and used nowhere else.
+const JWT_SECRET: &str = "a secret of the end-to-end suites, 32 bytes or more";
+
+/// Where things are. Cheap to clone, owns nothing.
+#[derive(Clone)]
+pub struct World {
+    /// `http://127.0.0.1:PORT`
+    pub base_url: String,
+    /// Where the components think Redis is.
+    pub redis_url: String,
+    /// The database, as its owner.
+    pub database_url: String,
+    /// What every key in Redis starts with.
+    pub instance: String,
+    /// What tokens are signed with.
+    pub secret: String,
+}
+
+impl World {
+    /// A request without a token.
+    pub fn request(&self, method: &str, target: &str) -> Request {
+        Request::new(&self.base_url, method, target)
+    }
+
+    /// GET without a token.
+    pub fn get(&self, target: &str) -> Answer {
+        self.request("GET", target).send()
+    }
+
+    /// A landlord that nobody else knows.
+    pub fn tenant(&self) -> Tenant {
+        self.tenant_named(&format!("t-{}", uuid::Uuid::new_v4().simple()))
+    }
+
+    /// A landlord with this id.
+    pub fn tenant_named(&self, id: &str) -> Tenant {
+        self.bearer(id, token::sign(&token::claims(id), &self.secret))
+    }
+
+    /// Someone with this token, whatever it says. `id` is the tenant whose data the test looks at directly.
+    pub fn bearer(&self, id: &str, token: String) -> Tenant {
+        Tenant::new(self.clone(), id, token)
+    }
+
+    /// `{instance}{tenant}:{rest}`
+    pub fn key(&self, tenant: &Tenant, rest: &str) -> String {
+        format!("{}{}:{rest}", self.instance, tenant.id)
+    }
+}
+
+/// Calls `look` until it finds something; panics with `what` when it has not for 30 s.
+#[track_caller]
+pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "not within 30 s: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Runs `job` on `count` threads that start together, and gives what each returned.
+pub fn together<T: Send>(count: usize, job: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let barrier = std::sync::Barrier::new(count);
+    std::thread::scope(|scope| {
+        let spawn = |number| {
+            let (barrier, job) = (&barrier, &job);
+            scope.spawn(move || {
+                barrier.wait();
+                job(number)
+            })
+        };
+        let threads: Vec<_> = (0..count).map(spawn).collect();
+        threads.into_iter().map(|thread| thread.join().expect("no panic on a thread")).collect()
+    })
+}
+
+/// What `spin.toml` requires, with deadlines for a machine that is busy compiling: a slow answer must not look like a
+/// dead Redis where the test is about something else.
+fn patient_variables(redis_url: &str, database_url: &str) -> BTreeMap<String, String> {
+    let mut variables = stack::variables(redis_url, database_url, JWT_SECRET);
+    for name in ["redis_timeout_ms", "redis_connect_timeout_ms"] {
+        variables.insert(name.into(), "2000".into());
+    }
+    variables
+}
+
+/// Makes the list of trials of a suite from the names of its functions.
+macro_rules! trials {
+    ($($name:ident),* $(,)?) => {
+        /// The trials of this suite.
+        pub fn tests() -> Vec<libtest_mimic::Trial> {
+            let suite = module_path!().trim_start_matches("e2e::");
+            vec![$(libtest_mimic::Trial::test(format!("{suite}::{}", stringify!($name)), || {
+                $name();
+                Ok(())
+            })),*]
+        }
+    };
+}
+pub(crate) use trials;
+
+/// A folder of one's own for what a test starts by itself.
+pub fn scratch(what: &str) -> std::path::PathBuf {
+    stage::scratch().join(private::next(what))
+}

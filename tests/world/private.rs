@@ -1,0 +1,118 @@
+//! A world of a test's own, for other variables or broken servers.
+
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use stack::{Host, HostOptions, Redis};
+
+use super::{JWT_SECRET, World, leftovers, patient_variables, stage};
+
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+/// Own host process, own database, own Redis.
+pub struct Private {
+    world: World,
+    variables: BTreeMap<String, String>,
+    state_dir: PathBuf,
+    /// The server, for a test to break. `None` when there never was one.
+    pub redis: Option<Redis>,
+    host: Host,
+}
+
+impl Private {
+    /// With the variables of the shared world.
+    pub fn start() -> Private {
+        Private::with(&[])
+    }
+
+    /// With these variables set otherwise.
+    pub fn with(changes: &[(&str, &str)]) -> Private {
+        let redis = Redis::start(&stage::scratch().join(next("redis"))).expect("Redis starts");
+        let url = redis.url();
+        Private::on(Some(redis), &url, &stage::new_database().expect("a database"), changes)
+    }
+
+    /// Where nothing listens at Redis's address.
+    pub fn without_redis(changes: &[(&str, &str)]) -> Private {
+        let mut redis = Redis::start(&stage::scratch().join(next("redis"))).expect("Redis starts");
+        let url = redis.url();
+        redis.kill();
+        Private::on(None, &url, &stage::new_database().expect("a database"), changes)
+    }
+
+    /// On a database of the caller's.
+    pub fn on_database(database_url: &str, changes: &[(&str, &str)]) -> Private {
+        let redis = Redis::start(&stage::scratch().join(next("redis"))).expect("Redis starts");
+        let url = redis.url();
+        Private::on(Some(redis), &url, database_url, changes)
+    }
+
+    fn on(redis: Option<Redis>, redis_url: &str, database_url: &str, changes: &[(&str, &str)]) -> Private {
+        let mut variables: BTreeMap<String, String> = patient_variables(redis_url, database_url);
+        variables.extend(changes.iter().map(|(name, value)| ((*name).into(), (*value).into())));
+        let instance = variables.get("redis_instance_name").map_or("RentTracker_", String::as_str).to_owned();
+        let state_dir = stage::scratch().join(next("host"));
+        let host = start_host(variables.clone(), &state_dir);
+        let world = World {
+            base_url: host.base_url().into(),
+            redis_url: redis_url.into(),
+            database_url: database_url.into(),
+            instance,
+            secret: JWT_SECRET.into(),
+        };
+        Private { world, variables, state_dir, redis, host }
+    }
+
+    /// A second host process on the same Redis, database and key-value store.
+    pub fn another_host(&self) -> (Host, World) {
+        let host = start_host(self.variables.clone(), &self.state_dir);
+        let world = World { base_url: host.base_url().into(), ..self.world.clone() };
+        (host, world)
+    }
+
+    /// The Redis of this world.
+    pub fn redis(&mut self) -> &mut Redis {
+        self.redis.as_mut().expect("this world has a Redis")
+    }
+}
+
+impl Deref for Private {
+    type Target = World;
+
+    fn deref(&self) -> &World {
+        &self.world
+    }
+}
+
+impl Drop for Private {
+    /// What a test leaves in its own Redis is held to the same rules as the shared one, and a host that died on the
+    /// way is found.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        self.host.stop().expect("the host lived to the end");
+        if let Some(redis) = &mut self.redis {
+            if !redis.is_running() {
+                return;
+            }
+            redis.resume();
+            let found = leftovers::unruly_keys(&redis.url(), &self.world.instance).expect("Redis answers");
+            assert!(found.is_empty(), "left in Redis: {found:#?}");
+        }
+    }
+}
+
+fn start_host(variables: BTreeMap<String, String>, state_dir: &Path) -> Host {
+    let log = Some(stage::scratch().join(next("host.log")));
+    let (state_dir, listen) = (state_dir.to_owned(), "127.0.0.1:0".to_owned());
+    let options = HostOptions { runtime: stage::runtime(), listen, state_dir, variables, log };
+    Host::start(options).expect("the host starts")
+}
+
+/// A folder name that no other world of this run has.
+pub fn next(what: &str) -> String {
+    format!("{what}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
+}

@@ -1,0 +1,142 @@
+//! What all tests share, started once and taken down at the end.
+
+use std::path::Path;
+use std::sync::{Mutex, OnceLock};
+
+use anyhow::{Context, Result, ensure};
+use postgres::{Client, NoTls};
+use stack::{Host, HostOptions, Postgres, Redis, Runtime};
+use tempfile::TempDir;
+
+use super::{JWT_SECRET, World, leftovers, patient_variables};
+
+/// The migrated database that every other is copied from. Nobody connects to it, or it could not be copied.
+const TEMPLATE: &str = "template_renttracker";
+/// The database of the shared world.
+const SHARED: &str = "shared";
+
+static STAGE: OnceLock<Facts> = OnceLock::new();
+
+/// What a test needs to know of the stage; the servers themselves belong to `main`.
+struct Facts {
+    world: World,
+    /// The maintenance database of the shared server.
+    admin_url: String,
+    /// The URL of a database of that server, with this in place of its name.
+    any_url: String,
+    directory: std::path::PathBuf,
+    postgres_log: std::path::PathBuf,
+    /// PostgreSQL copies a template for one at a time.
+    copying: Mutex<u32>,
+}
+
+fn facts() -> &'static Facts {
+    STAGE.get().expect("main starts the stage before the trials")
+}
+
+/// The world that tests share.
+pub fn world() -> &'static World {
+    &facts().world
+}
+
+/// Which runtime serves the components: `RENTTRACKER_RUNTIME=spin` takes the real one.
+pub fn runtime() -> Runtime {
+    match std::env::var("RENTTRACKER_RUNTIME").as_deref() {
+        Ok("spin") => Runtime::Spin,
+        _ => Runtime::Embedded,
+    }
+}
+
+/// The servers that all tests share.
+pub struct Stage {
+    host: Host,
+    redis: Redis,
+    postgres: Postgres,
+    directory: TempDir,
+}
+
+impl Stage {
+    /// Starts Redis, PostgreSQL and the host, with the schema in place.
+    pub fn start() -> Result<Stage> {
+        let directory = directory()?;
+        let path = directory.path();
+        let redis = Redis::start(&path.join("redis"))?;
+        let postgres = Postgres::start_for_tests(&path.join("postgres"))?;
+        prepare(&postgres)?;
+        let database_url = postgres.url(SHARED);
+        let host = Host::start(HostOptions {
+            runtime: runtime(),
+            listen: "127.0.0.1:0".into(),
+            state_dir: path.join("host"),
+            variables: patient_variables(&redis.url(), &database_url),
+            log: Some(path.join("host.log")),
+        })?;
+        let world = World {
+            base_url: host.base_url().into(),
+            redis_url: redis.url(),
+            database_url,
+            instance: "RentTracker_".into(),
+            secret: JWT_SECRET.into(),
+        };
+        let facts = Facts {
+            world,
+            admin_url: postgres.url("postgres"),
+            any_url: postgres.url("{}"),
+            directory: path.into(),
+            postgres_log: postgres.data_dir().join("postgres.log"),
+            copying: Mutex::new(0),
+        };
+        ensure!(STAGE.set(facts).is_ok(), "the stage is started once");
+        Ok(Stage { host, redis, postgres, directory })
+    }
+
+    /// Stops everything and tells what should not be there: keys that nobody would clear away, and processes.
+    pub fn finish(self) -> Result<Vec<String>> {
+        let mut found = leftovers::unruly_keys(&self.redis.url(), "RentTracker_")?;
+        let Stage { mut host, redis, postgres, directory } = self;
+        if let Err(error) = host.stop() {
+            found.push(format!("the shared host: {error:#}"));
+        }
+        drop((host, redis, postgres));
+        found.extend(leftovers::processes_in(directory.path()));
+        Ok(found)
+    }
+}
+
+/// A folder that a server which gives up root's rights can still reach.
+pub fn directory() -> Result<TempDir> {
+    use std::os::unix::fs::PermissionsExt;
+    let open = std::fs::Permissions::from_mode(0o755);
+    tempfile::Builder::new().prefix("renttracker-e2e-").permissions(open).tempdir().context("cannot make a folder")
+}
+
+/// Puts the schema into the template, and copies the shared database from it.
+pub fn prepare(postgres: &Postgres) -> Result<()> {
+    postgres.create_database(TEMPLATE)?;
+    stack::migrate(&postgres.url(TEMPLATE))?;
+    postgres.create_database_from(SHARED, TEMPLATE)
+}
+
+/// A fresh database with the schema, on the shared server: its URL.
+pub fn new_database() -> Result<String> {
+    let mut number = facts().copying.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    *number += 1;
+    let name = format!("own_{number}");
+    admin()?.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}"))?;
+    Ok(facts().any_url.replace("{}", &name))
+}
+
+/// The maintenance database of the shared server.
+pub fn admin() -> Result<Client> {
+    Client::connect(&facts().admin_url, NoTls).context("cannot reach the shared PostgreSQL")
+}
+
+/// Where private worlds keep their files.
+pub fn scratch() -> &'static Path {
+    &facts().directory
+}
+
+/// What the shared PostgreSQL writes.
+pub fn postgres_log() -> &'static Path {
+    &facts().postgres_log
+}

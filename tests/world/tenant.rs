@@ -1,0 +1,120 @@
+//! A virtual user: a landlord with a token.
+
+use serde_json::{Value, json};
+
+use super::{Answer, Request, World};
+
+/// A landlord, or someone who claims to be one.
+pub struct Tenant {
+    /// The world that it lives in.
+    pub world: World,
+    /// The id in its token.
+    pub id: String,
+    /// Sent with every request.
+    pub token: String,
+}
+
+impl Tenant {
+    /// With this token.
+    pub fn new(world: World, id: &str, token: String) -> Tenant {
+        Tenant { world, id: id.into(), token }
+    }
+
+    /// A request with the token.
+    pub fn request(&self, method: &str, target: &str) -> Request {
+        self.world.request(method, target).header("Authorization", format!("Bearer {}", self.token))
+    }
+
+    /// GET
+    pub fn get(&self, target: &str) -> Answer {
+        self.request("GET", target).send()
+    }
+
+    /// POST of JSON
+    pub fn post(&self, target: &str, body: &Value) -> Answer {
+        self.request("POST", target).json(body).send()
+    }
+
+    /// PUT of JSON
+    pub fn put(&self, target: &str, body: &Value) -> Answer {
+        self.request("PUT", target).json(body).send()
+    }
+
+    /// DELETE
+    pub fn delete(&self, target: &str) -> Answer {
+        self.request("DELETE", target).send()
+    }
+
+    /// Creates a property: its id.
+    #[track_caller]
+    pub fn property(&self, body: &Value) -> String {
+        id_of(&self.post("/api/properties", body).is(201))
+    }
+
+    /// Creates a property at this address: its id.
+    #[track_caller]
+    pub fn property_at(&self, address: &str) -> String {
+        self.property(&json!({ "address": address }))
+    }
+
+    /// Creates a payment: its id.
+    #[track_caller]
+    pub fn payment(&self, property: &str, body: &Value) -> String {
+        id_of(&self.post(&payments_path(property), body).is(201))
+    }
+
+    /// Creates a payment of this amount in cash: its id.
+    #[track_caller]
+    pub fn payment_of(&self, property: &str, amount: i64) -> String {
+        self.payment(property, &self.cash(amount))
+    }
+
+    /// The body of a payment of this amount in cash.
+    #[track_caller]
+    pub fn cash(&self, amount: i64) -> Value {
+        json!({ "amount": amount, "paymentDate": "2025-03-01T00:00:00Z", "paymentMethodId": self.method("Cash") })
+    }
+
+    /// The id of the payment method with this name.
+    #[track_caller]
+    pub fn method(&self, name: &str) -> String {
+        let methods = self.get("/api/paymentmethods").is(200).json();
+        let methods = methods.as_array().expect("an array of methods");
+        let method = methods.iter().find(|method| method["name"] == name);
+        method.and_then(|method| method["id"].as_str()).unwrap_or_else(|| panic!("no {name} in {methods:?}")).into()
+    }
+
+    /// The ids of a page's items, in order.
+    #[track_caller]
+    pub fn ids(&self, target: &str) -> Vec<String> {
+        self.column(target, "id")
+    }
+
+    /// One member of a page's items, in order.
+    #[track_caller]
+    pub fn column(&self, target: &str, member: &str) -> Vec<String> {
+        let page = self.get(target).is(200).json();
+        let items = page["items"].as_array().unwrap_or_else(|| panic!("no items in {page}"));
+        items.iter().map(|item| item[member].as_str().unwrap_or_default().to_owned()).collect()
+    }
+}
+
+#[track_caller]
+fn id_of(answer: &Answer) -> String {
+    answer.json()["id"].as_str().unwrap_or_else(|| panic!("no id: {answer}")).to_owned()
+}
+
+/// `/api/properties/{id}`
+pub fn property_path(property: &str) -> String {
+    format!("/api/properties/{property}")
+}
+
+/// `/api/properties/{propertyId}/payments`
+pub fn payments_path(property: &str) -> String {
+    format!("/api/properties/{property}/payments")
+}
+
+/// `/api/properties/{propertyId}/payments/{paymentId}`
+pub fn payment_path(property: &str, payment: &str) -> String {
+    format!("/api/properties/{property}/payments/{payment}")
+}
