@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use nix::unistd::geteuid;
 
-use crate::shell::{output, run, say};
+use crate::shell::{check_interrupted, output, run, say};
 
 /// Asked by Debian's package scripts before they start a service; 101 forbids it.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
@@ -92,7 +92,11 @@ pub fn apt_install(packages: &[&str], reason: &str) -> Result<()> {
         command.env("DEBIAN_FRONTEND", "noninteractive");
         command
     };
-    run(apt().args(["update", "--quiet"])).context("apt-get cannot fetch the lists of packages")?;
+    if let Err(error) = run(apt().args(["update", "--quiet"])) {
+        check_interrupted()?;
+        // One repository of many that does not answer need not matter; if it does, the next line says so.
+        say(format!("{error}; going on with the lists of packages that are here"));
+    }
     run(apt().args(["install", "--yes", "--quiet", "--no-install-recommends"]).args(packages))
 }
 
