@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use serde_json::json;
 
-use crate::world::{Cache, Private, Tenant, payment_path, payments_path, property_path, together, trials, world};
+use crate::world::{
+    Cache, NOWHERE, Place, Private, payment_path, payments_path, property_path, together, trials, world,
+};
 
-const NOWHERE: &str = "0190b5a8-dead-7000-8000-000000000001";
 /// Ten minutes, a tenth either way.
 const USUAL_TTL_MS: std::ops::RangeInclusive<i64> = 530_000..=660_000;
 
@@ -34,31 +35,6 @@ trials![
     one_cold_absence_costs_one_read,
     no_read_after_a_write_shows_older_data,
 ];
-
-/// A property with a payment, nothing cached.
-struct Place {
-    who: Tenant,
-    property: String,
-    payment: String,
-}
-
-impl Place {
-    fn of(who: Tenant) -> Place {
-        let property = who.property(&json!({ "address": "1 Main St", "weeklyRentAmount": 1 }));
-        let payment = who.payment_of(&property, 100);
-        Place { who, property, payment }
-    }
-
-    fn payment_path(&self) -> String {
-        payment_path(&self.property, &self.payment)
-    }
-
-    /// Every cached route.
-    fn routes(&self) -> [String; 4] {
-        let list = "/api/properties".to_owned();
-        [list, property_path(&self.property), payments_path(&self.property), self.payment_path()]
-    }
-}
 
 fn place() -> Place {
     Place::of(world().tenant())

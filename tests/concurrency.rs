@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{Answer, Private, Tenant, payment_path, payments_path, property_path, together, trials, world};
-
-const NOWHERE: &str = "0190b5a8-dead-7000-8000-000000000001";
+use crate::world::{
+    Answer, NOWHERE, Private, Tenant, payment_path, payments_path, property_path, together, trials, world,
+};
 
 trials![
     the_tag_of_a_resource_is_strong_and_steady,

@@ -5,6 +5,7 @@
 mod world;
 
 mod auth;
+mod bodies;
 mod cache;
 mod client;
 mod components;
@@ -13,11 +14,14 @@ mod health;
 mod invalidation;
 mod lists;
 mod outage;
+mod payment_methods;
 mod payments;
 mod properties;
 mod protocol;
 mod schema;
+mod search;
 mod tenancy;
+mod values;
 
 use std::process::ExitCode;
 
@@ -33,6 +37,7 @@ fn main() -> ExitCode {
         schema::tests, // first, because it is the longest
         outage::tests,
         auth::tests,
+        bodies::tests,
         cache::tests,
         client::tests,
         components::tests,
@@ -40,10 +45,13 @@ fn main() -> ExitCode {
         health::tests,
         invalidation::tests,
         lists::tests,
+        payment_methods::tests,
         payments::tests,
         properties::tests,
         protocol::tests,
+        search::tests,
         tenancy::tests,
+        values::tests,
     ];
     let trials = suites.iter().flat_map(|tests| tests()).collect();
     if arguments.list {

@@ -4,7 +4,7 @@ use serde_json::json;
 use stack::Postgres;
 
 use crate::world::{
-    self, Answer, Cache, Private, Tenant, World, eventually, payment_path, payments_path, property_path, trials,
+    self, Answer, Cache, Place, Private, Tenant, World, eventually, payment_path, payments_path, property_path, trials,
 };
 
 /// As in production, but with a breaker that tries again soon.
@@ -55,38 +55,14 @@ fn a_full_round(who: &Tenant) {
     who.get("/api/properties?pageSize=x").problem(400);
 }
 
-/// A property and a payment, everything about them cached.
-struct Place {
-    who: Tenant,
-    property: String,
-    payment: String,
-}
-
-impl Place {
-    fn warm(world: &World) -> Place {
-        let who = world.tenant();
-        let property = who.property_at("old address");
-        let payment = who.payment_of(&property, 1);
-        let place = Place { who, property, payment };
-        for route in place.routes() {
-            place.who.get(&route).is(200);
-            assert_eq!(place.who.get(&route).is(200).cache(), Cache::Hit, "{route}");
-        }
-        place
+/// A landlord's property and payment, everything about them cached.
+fn warm(world: &World) -> Place {
+    let place = Place::of(world.tenant());
+    for route in place.routes() {
+        place.who.get(&route).is(200);
+        assert_eq!(place.who.get(&route).is(200).cache(), Cache::Hit, "{route}");
     }
-
-    fn routes(&self) -> [String; 4] {
-        let list = "/api/properties".to_owned();
-        [list, property_path(&self.property), payments_path(&self.property), self.payment_path()]
-    }
-
-    fn property_path(&self) -> String {
-        property_path(&self.property)
-    }
-
-    fn payment_path(&self) -> String {
-        payment_path(&self.property, &self.payment)
-    }
+    place
 }
 
 /// Asks for `route` until the cache is used again; on the way and from then on every answer must be `right`.
@@ -115,7 +91,7 @@ fn without_redis_everything_is_answered() {
 
 fn redis_killed_while_running_fails_nothing() {
     let mut own = Private::with(&BRISK);
-    let place = Place::warm(&own);
+    let place = warm(&own);
     own.redis().kill();
     for route in place.routes() {
         place.who.get(&route).is(200);
@@ -127,7 +103,7 @@ fn redis_killed_while_running_fails_nothing() {
 
 fn redis_stopped_while_running_fails_nothing() {
     let mut own = Private::with(&BRISK);
-    let place = Place::warm(&own);
+    let place = warm(&own);
     own.redis().pause();
     for route in place.routes() {
         place.who.get(&route).is(200);
@@ -141,7 +117,7 @@ fn redis_stopped_while_running_fails_nothing() {
 
 fn a_redis_that_comes_back_empty_is_used_again() {
     let mut own = Private::with(&BRISK);
-    let place = Place::warm(&own);
+    let place = warm(&own);
     own.redis().kill();
     place.who.put(&place.property_path(), &json!({ "address": "new address" })).is(200);
     a_full_round(&place.who);
@@ -156,7 +132,7 @@ fn a_redis_that_comes_back_empty_is_used_again() {
 /// looks at every route until the cache is used again: never anything else than what is `right`.
 fn asleep(change: impl Fn(&Place), right: impl Fn(&Place, &str, &Answer) -> bool) {
     let mut own = Private::with(&BRISK);
-    let place = Place::warm(&own);
+    let place = warm(&own);
     own.redis().pause();
     change(&place);
     for route in place.routes() {
@@ -212,7 +188,7 @@ fn a_property_created_while_redis_slept_is_listed() {
 fn a_write_through_another_host_while_redis_slept_is_seen() {
     let mut own = Private::with(&BRISK);
     let (_host, other) = own.another_host();
-    let place = Place::warm(&own);
+    let place = warm(&own);
     let there = other.tenant_named(&place.who.id);
     there.get(&place.property_path()).is(200);
     own.redis().pause();

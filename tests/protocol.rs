@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::world::{Answer, Tenant, exchange, payment_path, payments_path, property_path, trials, world};
+use crate::world::{NOWHERE, Place, exchange, payment_path, payments_path, property_path, trials, world};
 
 const MEBIBYTE: usize = 1024 * 1024;
 
@@ -16,17 +16,6 @@ trials![
     one_trailing_slash_is_the_same_path,
     head_answers_as_get_without_the_body,
     head_of_what_is_not_there_is_404,
-    a_body_above_a_mebibyte_is_refused,
-    a_chunked_body_above_a_mebibyte_is_refused,
-    a_body_of_a_mebibyte_is_taken,
-    a_body_of_another_media_type_is_refused,
-    json_has_many_media_types,
-    an_encoded_body_is_refused,
-    a_body_that_is_no_json_is_refused,
-    a_body_that_is_no_object_is_refused,
-    comments_and_trailing_commas_are_no_json,
-    a_deeply_nested_body_does_no_harm,
-    a_chunked_request_is_taken,
     answers_carry_their_length,
     a_connection_serves_several_requests,
     every_answer_says_how_it_may_be_kept,
@@ -36,40 +25,24 @@ trials![
     server_errors_do_not_come_from_odd_paths,
 ];
 
-/// A property with a payment, and their paths.
-struct Place {
-    who: Tenant,
-    property: String,
-    payment: String,
+fn place() -> Place {
+    Place::of(world().tenant())
 }
 
-impl Place {
-    fn new() -> Place {
-        let who = world().tenant();
-        let property = who.property_at("1 Main St");
-        let payment = payment_path(&property, &who.payment_of(&property, 100));
-        Place { property, who, payment }
-    }
-
-    /// Every path, with the methods that it has.
-    fn paths(&self) -> Vec<(String, Vec<&'static str>)> {
-        vec![
-            ("/api/properties".into(), vec!["GET", "POST"]),
-            (property_path(&self.property), vec!["GET", "PUT", "DELETE"]),
-            (payments_path(&self.property), vec!["GET", "POST"]),
-            (self.payment.clone(), vec!["GET", "PUT", "DELETE"]),
-            ("/api/paymentmethods".into(), vec!["GET"]),
-            ("/api/health".into(), vec!["GET"]),
-        ]
-    }
-}
-
-fn post(who: &Tenant, body: impl Into<Vec<u8>>) -> Answer {
-    who.request("POST", "/api/properties").raw_json(body).send()
+/// Every path, with the methods that it has.
+fn paths(place: &Place) -> Vec<(String, Vec<&'static str>)> {
+    vec![
+        ("/api/properties".into(), vec!["GET", "POST"]),
+        (place.property_path(), vec!["GET", "PUT", "DELETE"]),
+        (place.payments_path(), vec!["GET", "POST"]),
+        (place.payment_path(), vec!["GET", "PUT", "DELETE"]),
+        ("/api/paymentmethods".into(), vec!["GET"]),
+        ("/api/health".into(), vec!["GET"]),
+    ]
 }
 
 fn an_id_that_is_no_uuid_is_not_found() {
-    let place = Place::new();
+    let place = place();
     let (who, id) = (&place.who, &place.property);
     let plain = id.replace('-', "");
     let odd = [
@@ -105,7 +78,7 @@ fn an_id_that_is_no_uuid_is_not_found() {
 }
 
 fn an_upper_case_uuid_is_the_same_resource() {
-    let place = Place::new();
+    let place = place();
     let who = &place.who;
     let (path, upper) = (property_path(&place.property), property_path(&place.property.to_uppercase()));
     assert_eq!(who.get(&path).is(200).json(), who.get(&upper).is(200).json());
@@ -136,13 +109,13 @@ fn unknown_paths_under_api_are_not_served_without_a_token() {
 }
 
 fn other_routes_of_renttracker_are_not_served() {
-    let place = Place::new();
+    let place = place();
     let id = &place.property;
     for path in [
         "/api/auth/login".to_owned(),
         "/api/auth/register".into(),
         format!("{}/attachments", property_path(id)),
-        format!("{}/attachments", place.payment),
+        format!("{}/attachments", place.payment_path()),
         "/api/attachments".into(),
         format!("/api/paymentmethods/{id}"),
     ] {
@@ -153,8 +126,8 @@ fn other_routes_of_renttracker_are_not_served() {
 }
 
 fn a_method_that_a_path_lacks_is_405_with_allow() {
-    let place = Place::new();
-    for (path, has) in place.paths() {
+    let place = place();
+    for (path, has) in paths(&place) {
         let mut allow: Vec<String> = has.iter().map(|method| method.to_ascii_lowercase()).collect();
         allow.extend(["head".into(), "options".into()]);
         allow.sort();
@@ -171,9 +144,9 @@ fn a_method_that_a_path_lacks_is_405_with_allow() {
 }
 
 fn one_trailing_slash_is_the_same_path() {
-    let place = Place::new();
+    let place = place();
     let who = &place.who;
-    for (path, _) in place.paths() {
+    for (path, _) in paths(&place) {
         assert_eq!(who.get(&format!("{path}/")).is(200).json(), who.get(&path).is(200).json(), "{path}");
     }
     let created = who.post("/api/properties/", &json!({ "address": "2 Slash St" })).is(201);
@@ -191,8 +164,8 @@ fn one_trailing_slash_is_the_same_path() {
 }
 
 fn head_answers_as_get_without_the_body() {
-    let place = Place::new();
-    for (path, _) in place.paths() {
+    let place = place();
+    for (path, _) in paths(&place) {
         let get = place.who.get(&path).is(200);
         let head = place.who.request("HEAD", &path).send().is(200);
         for name in ["content-type", "content-length", "etag", "vary", "cache-control"] {
@@ -203,177 +176,25 @@ fn head_answers_as_get_without_the_body() {
 
 fn head_of_what_is_not_there_is_404() {
     let who = world().tenant();
-    let path = property_path("0190b5a8-dead-7000-8000-000000000001");
+    let path = property_path(NOWHERE);
     let head = who.request("HEAD", &path).send().is(404);
     assert_eq!(head.header("content-length"), who.get(&path).header("content-length"));
     world().request("HEAD", "/api/properties").send().is(401);
 }
 
-/// JSON of exactly this many bytes that creates a property.
-fn json_of(length: usize) -> Vec<u8> {
-    let (start, end) = (r#"{"address":"1 Main St","padding":""#, r#""}"#);
-    format!("{start}{}{end}", "x".repeat(length - start.len() - end.len())).into_bytes()
-}
-
-fn a_body_above_a_mebibyte_is_refused() {
-    let place = Place::new();
-    for length in [MEBIBYTE + 1, 3 * MEBIBYTE] {
-        post(&place.who, json_of(length)).problem(413);
-        place.who.request("PUT", &property_path(&place.property)).raw_json(json_of(length)).send().problem(413);
-    }
-    assert_eq!(place.who.get("/api/properties").json()["totalCount"], 1);
-}
-
-fn a_chunked_body_above_a_mebibyte_is_refused() {
-    let who = world().tenant();
-    let body = json_of(MEBIBYTE + 1);
-    let chunks: Vec<&[u8]> = body.chunks(65_536).collect();
-    let request = who.request("POST", "/api/properties").header("Content-Type", "application/json");
-    request.chunks(&chunks).send().problem(413);
-}
-
-fn a_body_of_a_mebibyte_is_taken() {
-    post(&world().tenant(), json_of(MEBIBYTE)).is(201);
-}
-
-fn a_body_of_another_media_type_is_refused() {
-    let place = Place::new();
-    let body = r#"{"address":"1 Main St"}"#;
-    for media_type in [
-        "text/plain",
-        "text/json",
-        "application/x-www-form-urlencoded",
-        "application/jsonx",
-        "application/xml+jsonx",
-        "*/*",
-        "json",
-        "",
-    ] {
-        for (method, path) in [
-            ("POST", "/api/properties".to_owned()),
-            ("PUT", property_path(&place.property)),
-            ("POST", payments_path(&place.property)),
-            ("PUT", place.payment.clone()),
-        ] {
-            let request = place.who.request(method, &path).header("Content-Type", media_type).body(body);
-            request.send().problem(415);
-        }
-    }
-    place.who.request("POST", "/api/properties").body(body).send().problem(415);
-}
-
-fn json_has_many_media_types() {
-    let who = world().tenant();
-    for media_type in [
-        "application/json",
-        "application/json; charset=utf-8",
-        "application/json;charset=UTF-8",
-        "Application/JSON",
-        "application/vnd.api+json",
-        "application/merge-patch+json; x=y",
-    ] {
-        let request = who.request("POST", "/api/properties").header("Content-Type", media_type);
-        request.body(r#"{"address":"1 Main St"}"#).send().is(201);
-    }
-}
-
-fn an_encoded_body_is_refused() {
-    let place = Place::new();
-    for encoding in ["gzip", "br", "deflate", "x"] {
-        let request = place.who.request("POST", "/api/properties").header("Content-Encoding", encoding);
-        request.json(&json!({ "address": "1 Main St" })).send().problem(415);
-        let request = place.who.request("PUT", &property_path(&place.property)).header("Content-Encoding", encoding);
-        request.json(&json!({ "address": "1 Main St" })).send().problem(415);
-    }
-}
-
-fn a_body_that_is_no_json_is_refused() {
-    let place = Place::new();
-    let bodies: [&[u8]; 12] = [
-        b"",
-        b" ",
-        b"{",
-        b"}",
-        b"{\"address\":}",
-        b"{'address':'1'}",
-        b"address=1",
-        b"{\"address\":\"\xff\xfe\"}",
-        b"{\"address\":\"\\ud800\"}",
-        b"{\"address\":\"1\"} x",
-        b"{\"address\":\"a\nb\"}",
-        b"\xef\xbb\xbf{",
-    ];
-    for body in bodies {
-        post(&place.who, body).problem(400);
-        place.who.request("PUT", &property_path(&place.property)).raw_json(body).send().problem(400);
-        place.who.request("POST", &payments_path(&place.property)).raw_json(body).send().problem(400);
-        place.who.request("PUT", &place.payment).raw_json(body).send().problem(400);
-    }
-    for body in [
-        "{\"weeklyRentAmount\":01}",
-        "{\"weeklyRentAmount\":NaN}",
-        "{\"weeklyRentAmount\":.5}",
-        "{\"weeklyRentAmount\":+5}",
-    ] {
-        post(&place.who, body).problem(400);
-    }
-    place.who.request("POST", "/api/properties").header("Content-Type", "application/json").send().problem(400);
-}
-
-fn a_body_that_is_no_object_is_refused() {
-    let who = world().tenant();
-    for body in ["null", "[]", r#"[{"address":"1 Main St"}]"#, r#""address""#, "5", "true"] {
-        post(&who, body).problem(400);
-    }
-}
-
-fn comments_and_trailing_commas_are_no_json() {
-    let who = world().tenant();
-    for body in [
-        r#"{"address":"1 Main St",}"#,
-        r#"{"address":"1 Main St"/* x */}"#,
-        "{\"address\":\"1 Main St\" // x\n}",
-        r#"{"address":"1 Main St","rentalPayments":[1,]}"#,
-    ] {
-        post(&who, body).problem(400);
-    }
-}
-
-fn a_deeply_nested_body_does_no_harm() {
-    let who = world().tenant();
-    for member in ["unknown", "address", "weeklyRentAmount"] {
-        let deep = format!(r#"{{"address":"1 Main St","{member}":{}{}}}"#, "[".repeat(400_000), "]".repeat(400_000));
-        let answer = post(&who, deep);
-        assert!([201, 400].contains(&answer.status), "{member}: {answer}");
-    }
-    // Whoever answered, it still serves.
-    who.get("/api/properties").is(200);
-}
-
-fn a_chunked_request_is_taken() {
-    let place = Place::new();
-    let who = &place.who;
-    let request = who.request("POST", "/api/properties").header("Content-Type", "application/json");
-    let created = request.chunks(&[b"{\"addr", b"ess\":\"2 Ch", b"unk St\"}"]).send().is(201);
-    assert_eq!(created.json()["address"], "2 Chunk St");
-    let request = who.request("PUT", &created.needs("location")).header("Content-Type", "application/json");
-    request.chunks(&[br#"{"address":"3 Chunk St"}"#]).send().is(200);
-    assert_eq!(who.get(&created.needs("location")).json()["address"], "3 Chunk St");
-}
-
 fn answers_carry_their_length() {
     // Every other test checks each of its answers too; here is one of each kind in one place.
-    let place = Place::new();
+    let place = place();
     let who = &place.who;
     for (answer, has) in [
         (who.get("/api/properties"), true),
-        (who.get(&place.payment), true),
-        (who.put(&place.payment, &who.cash(1)), false),
+        (who.get(&place.payment_path()), true),
+        (who.put(&place.payment_path(), &who.cash(1)), false),
         (who.put(&property_path(&place.property), &json!({ "address": "x" })), true),
         (who.post("/api/properties", &json!({})), true),
         (who.get("/nope"), true),
         (world().get("/api/health"), true),
-        (who.delete(&place.payment), false),
+        (who.delete(&place.payment_path()), false),
     ] {
         assert_eq!(answer.header("content-length").is_some(), has, "{answer}");
         assert_eq!(answer.header("transfer-encoding"), None, "{answer}");
@@ -399,7 +220,7 @@ fn a_connection_serves_several_requests() {
 }
 
 fn every_answer_says_how_it_may_be_kept() {
-    let place = Place::new();
+    let place = place();
     let who = &place.who;
     let path = property_path(&place.property);
     let tag = who.get(&path).etag();
@@ -407,14 +228,14 @@ fn every_answer_says_how_it_may_be_kept() {
         who.get("/api/properties"),
         who.get(&path),
         who.get(&payments_path(&place.property)),
-        who.get(&place.payment),
+        who.get(&place.payment_path()),
         who.get("/api/paymentmethods"),
         who.request("GET", &path).header("If-None-Match", tag).send().is(304),
-        who.get(&property_path("0190b5a8-dead-7000-8000-000000000001")).is(404),
+        who.get(&property_path(NOWHERE)).is(404),
         who.post("/api/properties", &json!({ "address": "x" })).is(201),
         who.post("/api/properties", &json!({})).is(400),
         who.put(&path, &json!({ "address": "x" })).is(200),
-        who.put(&place.payment, &who.cash(1)).is(204),
+        who.put(&place.payment_path(), &who.cash(1)).is(204),
         world().get("/api/properties").is(401),
     ];
     for answer in answers {

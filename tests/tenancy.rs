@@ -2,9 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{Answer, Cache, Tenant, payment_path, payments_path, property_path, trials, world};
-
-const NOWHERE: &str = "0190b5a8-dead-7000-8000-000000000001";
+use crate::world::{Answer, Cache, NOWHERE, Tenant, payment_path, payments_path, property_path, trials, world};
 
 trials![
     two_landlords_with_the_same_data_see_their_own,

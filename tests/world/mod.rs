@@ -20,7 +20,7 @@ pub use http::{Request, exchange};
 pub use private::Private;
 pub use stage::{Stage, postgres_log, world};
 
-pub use tenant::{Tenant, payment_path, payments_path, property_path};
+pub use tenant::{NOWHERE, Place, Tenant, payment_path, payments_path, property_path};
 
 /// Long enough for HS256 (RFC 7518 asks for 256 bits), and used nowhere else.
 const JWT_SECRET: &str = "a secret of the end-to-end suites, 32 bytes or more";

@@ -4,6 +4,9 @@ use serde_json::{Value, json};
 
 use super::{Answer, Request, World};
 
+/// A well-formed id that nothing has.
+pub const NOWHERE: &str = "0190b5a8-dead-7000-8000-000000000001";
+
 /// A landlord, or someone who claims to be one.
 pub struct Tenant {
     /// The world that it lives in.
@@ -117,4 +120,43 @@ pub fn payments_path(property: &str) -> String {
 /// `/api/properties/{propertyId}/payments/{paymentId}`
 pub fn payment_path(property: &str, payment: &str) -> String {
     format!("/api/properties/{property}/payments/{payment}")
+}
+
+/// A landlord with a property and a payment, nothing of it cached.
+pub struct Place {
+    /// The landlord.
+    pub who: Tenant,
+    /// The property's id.
+    pub property: String,
+    /// The payment's id.
+    pub payment: String,
+}
+
+impl Place {
+    /// Makes a property and a payment for `who`.
+    pub fn of(who: Tenant) -> Place {
+        let property = who.property(&json!({ "address": "1 Main St", "weeklyRentAmount": 1 }));
+        let payment = who.payment_of(&property, 100);
+        Place { who, property, payment }
+    }
+
+    /// The property's path.
+    pub fn property_path(&self) -> String {
+        property_path(&self.property)
+    }
+
+    /// The path of the property's payments.
+    pub fn payments_path(&self) -> String {
+        payments_path(&self.property)
+    }
+
+    /// The payment's path.
+    pub fn payment_path(&self) -> String {
+        payment_path(&self.property, &self.payment)
+    }
+
+    /// Every cached route.
+    pub fn routes(&self) -> [String; 4] {
+        ["/api/properties".to_owned(), self.property_path(), self.payments_path(), self.payment_path()]
+    }
 }
