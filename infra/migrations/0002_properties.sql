@@ -29,7 +29,7 @@ CREATE TABLE properties (
 -- One index an order. The contract sorts nulls last and breaks ties by ascending id in both directions, and an index read
 -- backwards does neither, so the descending orders have their own.
 CREATE INDEX properties_address_asc ON properties (tenant_id, address, id);
-CREATE INDEX properties_address_desc ON properties (tenant_id, address DESC, id);
+CREATE INDEX properties_address_desc ON properties (tenant_id, address DESC NULLS LAST, id);
 CREATE INDEX properties_suburb_asc ON properties (tenant_id, suburb, id);
 CREATE INDEX properties_suburb_desc ON properties (tenant_id, suburb DESC NULLS LAST, id);
 CREATE INDEX properties_state_asc ON properties (tenant_id, state, id);

@@ -1,1 +1,21 @@
-//! Stub until the component lands.
+//! Health, and the answer for every path that the API does not have.
+#![cfg(target_arch = "wasm32")]
+
+mod health;
+
+use shared::error::Error;
+use shared::http::{Answer, Route};
+use shared::spin::{Call, Outcome, serve};
+use spin_sdk::http::Request;
+
+#[spin_sdk::http_service]
+async fn handle(request: Request) -> Outcome {
+    serve(request, respond).await
+}
+
+async fn respond(call: &Call) -> Result<Answer, Error> {
+    match Route::of(call.parts.uri.path()) {
+        Some(Route::Health) => health::health(call).await,
+        _ => Err(Error::NotFound),
+    }
+}

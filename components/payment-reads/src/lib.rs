@@ -1,1 +1,29 @@
-//! Stub until the component lands.
+//! `GET …/payments`, `GET …/payments/{paymentId}` and `GET /api/paymentmethods`. Writes on these paths are handed on to
+//! `writes`.
+#![cfg(target_arch = "wasm32")]
+
+mod get;
+mod list;
+mod methods;
+
+use shared::error::Error;
+use shared::http::{Answer, Route, payment_id, property_id};
+use shared::spin::{Call, Outcome, forward_to_writes, is_write, serve};
+use spin_sdk::http::Request;
+
+#[spin_sdk::http_service]
+async fn handle(request: Request) -> Outcome {
+    if is_write(&request) { forward_to_writes(request).await } else { serve(request, respond).await }
+}
+
+async fn respond(call: &Call) -> Result<Answer, Error> {
+    let caller = call.caller()?;
+    match Route::of(call.parts.uri.path()) {
+        Some(Route::Payments(property)) => list::list(call, &caller.tenant, property_id(property)?).await,
+        Some(Route::Payment(property, payment)) => {
+            get::get(call, &caller.tenant, property_id(property)?, payment_id(payment)?).await
+        }
+        Some(Route::PaymentMethods) => methods::list(call, &caller.tenant).await,
+        _ => Err(Error::NotFound),
+    }
+}

@@ -1,0 +1,70 @@
+//! `GET /api/properties`.
+
+use shared::cache::{CacheStatus, Entry, Resource};
+use shared::domain::{Page, Property, TenantId};
+use shared::error::Error;
+use shared::http::{self, Answer, Direction, ListQuery, SortFields};
+use shared::row::{Parameter, RowReader};
+use shared::spin::{Cached, Call, query, read_through};
+
+const SORT_FIELDS: SortFields = SortFields {
+    names: &["address", "suburb", "state", "weeklyRentAmount", "leaseStartDate", "leaseEndDate"],
+    default: "address",
+    default_direction: Direction::Ascending,
+};
+
+/// Answers with one page of the tenant's properties.
+pub async fn list(call: &Call, tenant: &TenantId) -> Result<Answer, Error> {
+    let asked = ListQuery::parse(call.parts.uri.query(), &SORT_FIELDS)?;
+    let Some(field) = asked.cache_field() else {
+        let entry = fetch(call, tenant, &asked).await?;
+        return Ok(http::list(entry, CacheStatus::Bypass, &call.parts));
+    };
+    let wanted = Cached { tenant, resource: Resource::PropertyList, field: &field };
+    let (entry, status) = read_through(&call.config, wanted, async || fetch(call, tenant, &asked).await).await?;
+    Ok(http::list(entry, status, &call.parts))
+}
+
+async fn fetch(call: &Call, tenant: &TenantId, asked: &ListQuery) -> Result<Entry, Error> {
+    let mut parameters =
+        vec![Parameter::text(tenant), Parameter::Integer(asked.page_size), Parameter::Integer(asked.offset())];
+    parameters.extend(asked.search_pattern().map(Parameter::Text));
+    let rows = query(&call.config, &sql(asked), parameters).await?;
+
+    let mut total = 0;
+    let mut items = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let mut row = RowReader::new(row);
+        total = row.integer()?;
+        // A page past the end is one row with the total alone.
+        if !row.rest_is_null() {
+            items.push(Property::from_row(&mut row)?);
+        }
+    }
+    let page = Page::new(items, total, asked.page_number, asked.page_size);
+    Ok(Entry { found: true, version: None, owner: None, body: serde_json::to_vec(&page)? })
+}
+
+/// The page and the number of all matches, in one statement.
+fn sql(asked: &ListQuery) -> String {
+    let column = match asked.sort_field {
+        "suburb" => "p.suburb",
+        "state" => "p.state",
+        "weeklyRentAmount" => "p.weekly_rent_amount",
+        "leaseStartDate" => "p.lease_start_date",
+        "leaseEndDate" => "p.lease_end_date",
+        _ => "p.address",
+    };
+    let direction = asked.direction.sql();
+    let order = format!("{column} {direction} NULLS LAST, p.id");
+    let search = if asked.search.is_some() { " AND p.search_text LIKE fold($4)" } else { "" };
+    let columns = Property::COLUMNS;
+    format!(
+        "WITH page AS (
+            SELECT p.* FROM properties p WHERE p.tenant_id = $1{search} ORDER BY {order} LIMIT $2 OFFSET $3
+        ), total AS (
+            SELECT count(*) AS matches FROM properties p WHERE p.tenant_id = $1{search}
+        )
+        SELECT total.matches, {columns} FROM total LEFT JOIN page p ON true ORDER BY {order}"
+    )
+}

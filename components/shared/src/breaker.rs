@@ -1,0 +1,315 @@
+//! The circuit breaker around Redis, and the quarantine of a cache that missed an invalidation.
+//!
+//! One [`Record`] in the key-value store is shared by all instances; every change of it is a compare-and-swap of what
+//! [`next`] returns. An instance acts on what it read for one lease ([`Lease`]), so a writer that has swapped in an `Open`
+//! record and waited a lease knows that no reader uses the cache any more.
+
+use serde::{Deserialize, Serialize};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// How long one instance may take over a probe, in milliseconds: long enough to drain an outbox of some thousand rows.
+pub const PROBE_LEASE_MS: u64 = 10_000;
+/// How soon a cache that only missed an invalidation is looked at again, in milliseconds. Redis may be well; what has to be
+/// made good is the outbox, and that needs no minute.
+const QUARANTINE_RETRY_MS: u64 = 1_000;
+
+/// Whether the cache may be used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum State {
+    /// The cache is used.
+    Closed,
+    /// The cache is not used until somebody probes it.
+    Open {
+        /// When a probe is due, Unix time in milliseconds.
+        retry_at_ms: u64,
+    },
+    /// One instance is probing Redis and making up for missed invalidations.
+    HalfOpen {
+        /// The probe's own token.
+        probe: String,
+        /// When the probe counts as dead, Unix time in milliseconds.
+        lease_until_ms: u64,
+    },
+}
+
+/// What all instances share about the cache.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Whether the cache may be used.
+    #[serde(flatten)]
+    pub state: State,
+    /// The cache's generation. Entries of another one are misses.
+    pub epoch: u64,
+    /// The `run_id` of the Redis that the entries of this epoch are in.
+    pub run_id: Option<String>,
+    /// When the state last changed, Unix time in milliseconds.
+    pub since_ms: u64,
+    /// Why it last changed.
+    pub reason: String,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// An instance has seen `breaker_threshold` consecutive failures of Redis.
+    Failing,
+    /// A write could not invalidate what it changed.
+    MissedInvalidation,
+    /// The Redis at the other end of a new connection is not the one whose entries are trusted.
+    AnotherRedis {
+        /// Which one it is.
+        run_id: &'a str,
+    },
+    /// An instance offers to probe.
+    ProbeOffered {
+        /// The token that it will answer with.
+        token: &'a str,
+    },
+    /// The probe reached Redis and drained the outbox.
+    ProbeSucceeded {
+        /// The probe's token.
+        token: &'a str,
+        /// Which Redis it reached.
+        run_id: &'a str,
+    },
+    /// The probe failed.
+    ProbeFailed {
+        /// The probe's token.
+        token: &'a str,
+    },
+}
+
+impl Record {
+    /// The record of a deployment that has none. It is open, with a probe due at once: the key-value store cannot create a
+    /// key atomically, so two instances may both write this one, and an open record never lets anybody use a cache that
+    /// it should not. The epoch is the time, so that a store that was lost does not bring old entries back.
+    pub fn initial(now_ms: u64) -> Self {
+        Self {
+            state: State::Open { retry_at_ms: now_ms },
+            epoch: now_ms,
+            run_id: None,
+            since_ms: now_ms,
+            reason: "first start".into(),
+        }
+    }
+
+    /// Whether the cache may be used.
+    pub fn admits(&self) -> bool {
+        self.state == State::Closed
+    }
+
+    /// Whether somebody should probe now.
+    pub fn probe_is_due(&self, now_ms: u64) -> bool {
+        match &self.state {
+            State::Closed => false,
+            State::Open { retry_at_ms } => now_ms >= *retry_at_ms,
+            State::HalfOpen { lease_until_ms, .. } => now_ms >= *lease_until_ms,
+        }
+    }
+
+    /// The state's name in logs and health.
+    pub fn state_name(&self) -> &'static str {
+        match self.state {
+            State::Closed => "closed",
+            State::Open { .. } => "open",
+            State::HalfOpen { .. } => "half_open",
+        }
+    }
+}
+
+/// The record after `event`, or `None` when it changes nothing. `now_ms` is Unix time in milliseconds, `reset` how long
+/// the breaker stays open after a failure.
+pub fn next(record: &Record, event: Event<'_>, now_ms: u64, reset: Duration) -> Option<Record> {
+    let reset_ms = u64::try_from(reset.as_millis()).unwrap_or(u64::MAX / 2);
+    let change =
+        |state: State, reason: &str| Some(Record { state, since_ms: now_ms, reason: reason.into(), ..record.clone() });
+    let open_after = |ms: u64, reason: &str| change(State::Open { retry_at_ms: now_ms + ms }, reason);
+    let soon = QUARANTINE_RETRY_MS.min(reset_ms);
+    match (&record.state, event) {
+        (State::Closed, Event::Failing) => open_after(reset_ms, "redis is failing"),
+        // A probe that is under way may have drained the outbox before this write's row was there: it must start again.
+        (State::Closed | State::HalfOpen { .. }, Event::MissedInvalidation) => {
+            open_after(soon, "an invalidation was missed")
+        }
+        // Whoever reports it may have compared with an outdated record.
+        (State::Closed, Event::AnotherRedis { run_id }) if record.run_id.as_deref() != Some(run_id) => {
+            open_after(0, "redis is another one than before")
+        }
+        (State::Open { .. } | State::HalfOpen { .. }, Event::ProbeOffered { token }) if record.probe_is_due(now_ms) => {
+            change(State::HalfOpen { probe: token.into(), lease_until_ms: now_ms + PROBE_LEASE_MS }, "probing")
+        }
+        (State::HalfOpen { probe, .. }, Event::ProbeSucceeded { token, run_id }) if probe == token => {
+            let is_the_same = record.run_id.as_deref() == Some(run_id);
+            Some(Record {
+                state: State::Closed,
+                // Never backwards, and past every epoch that a lost store may have given out.
+                epoch: if is_the_same { record.epoch } else { now_ms.max(record.epoch + 1) },
+                run_id: Some(run_id.into()),
+                since_ms: now_ms,
+                reason: if is_the_same { "readmitted" } else { "readmitted in a new epoch" }.into(),
+            })
+        }
+        (State::HalfOpen { probe, .. }, Event::ProbeFailed { token }) if probe == token => {
+            open_after(reset_ms, "the probe failed")
+        }
+        _ => None,
+    }
+}
+
+/// What an instance last read of the record, and when: it may act on it for one lease.
+#[derive(Clone, Debug)]
+pub struct Lease {
+    record: Rc<Record>,
+    read_at: Duration,
+}
+
+/// How much a lease is still worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Worth {
+    /// Act on it.
+    Valid,
+    /// Act on it, and renew it in the background.
+    RenewSoon,
+    /// Read the record again before acting.
+    Lapsed,
+}
+
+impl Lease {
+    /// A lease on `record`. `read_at` is when its reading *began*, on the instance's monotonic clock: a swap that came
+    /// between is then noticed one lease after it at the latest.
+    pub fn new(record: Record, read_at: Duration) -> Self {
+        Self { record: Rc::new(record), read_at }
+    }
+
+    /// The record as it was read.
+    pub fn shared_record(&self) -> Rc<Record> {
+        Rc::clone(&self.record)
+    }
+
+    /// What the lease is worth at `now`, for leases of `length`.
+    pub fn worth(&self, now: Duration, length: Duration) -> Worth {
+        let age = now.saturating_sub(self.read_at);
+        if age >= length {
+            Worth::Lapsed
+        } else if age >= length / 2 {
+            Worth::RenewSoon
+        } else {
+            Worth::Valid
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const RESET: Duration = Duration::from_secs(60);
+    const NOW: u64 = 1_000_000;
+
+    fn closed() -> Record {
+        Record { state: State::Closed, epoch: 5, run_id: Some("r1".into()), since_ms: 0, reason: String::new() }
+    }
+
+    fn after(record: &Record, event: Event<'_>, now: u64) -> Record {
+        next(record, event, now, RESET).unwrap_or_else(|| panic!("{event:?} changes nothing of {record:?}"))
+    }
+
+    #[test]
+    fn it_opens_when_redis_fails_and_is_probed_after_the_reset() {
+        let open = after(&closed(), Event::Failing, NOW);
+        assert!(!open.admits());
+        assert!(!open.probe_is_due(NOW + 59_999));
+        assert_eq!(next(&open, Event::ProbeOffered { token: "a" }, NOW + 59_999, RESET), None);
+        let half_open = after(&open, Event::ProbeOffered { token: "a" }, NOW + 60_000);
+        assert!(!half_open.admits());
+    }
+
+    #[test]
+    fn only_one_probe_runs_until_its_lease_is_over() {
+        let open = after(&closed(), Event::Failing, NOW);
+        let half_open = after(&open, Event::ProbeOffered { token: "a" }, NOW + 60_000);
+        assert_eq!(next(&half_open, Event::ProbeOffered { token: "b" }, NOW + 60_001, RESET), None);
+        let taken_over = after(&half_open, Event::ProbeOffered { token: "b" }, NOW + 60_000 + PROBE_LEASE_MS);
+        let late = Event::ProbeSucceeded { token: "a", run_id: "r1" };
+        assert_eq!(next(&taken_over, late, NOW + 80_000, RESET), None);
+        assert!(after(&taken_over, Event::ProbeSucceeded { token: "b", run_id: "r1" }, NOW + 80_000).admits());
+    }
+
+    #[test]
+    fn the_epoch_moves_only_when_redis_is_another_one() {
+        let half_open = Record { state: State::HalfOpen { probe: "a".into(), lease_until_ms: NOW }, ..closed() };
+        let same = after(&half_open, Event::ProbeSucceeded { token: "a", run_id: "r1" }, NOW);
+        assert_eq!((same.epoch, same.run_id.as_deref()), (5, Some("r1")));
+        let other = after(&half_open, Event::ProbeSucceeded { token: "a", run_id: "r2" }, NOW);
+        assert_eq!((other.epoch, other.run_id.as_deref()), (NOW, Some("r2")));
+        let clock_went_back = after(&half_open, Event::ProbeSucceeded { token: "a", run_id: "r2" }, 1);
+        assert_eq!(clock_went_back.epoch, 6);
+    }
+
+    #[test]
+    fn a_missed_invalidation_stops_a_probe_that_may_have_overlooked_it() {
+        let half_open = Record { state: State::HalfOpen { probe: "a".into(), lease_until_ms: NOW }, ..closed() };
+        let open = after(&half_open, Event::MissedInvalidation, NOW);
+        assert_eq!(next(&open, Event::ProbeSucceeded { token: "a", run_id: "r1" }, NOW, RESET), None);
+        assert!(open.probe_is_due(NOW + 1_000));
+    }
+
+    #[test]
+    fn a_failed_probe_waits_for_another_reset() {
+        let half_open = Record { state: State::HalfOpen { probe: "a".into(), lease_until_ms: NOW }, ..closed() };
+        let open = after(&half_open, Event::ProbeFailed { token: "a" }, NOW);
+        assert!(!open.probe_is_due(NOW + 59_999) && open.probe_is_due(NOW + 60_000));
+    }
+
+    #[test]
+    fn the_first_record_is_open_and_due() {
+        let first = Record::initial(NOW);
+        assert!(!first.admits() && first.probe_is_due(NOW));
+        let text = serde_json::to_string(&first).expect("serializes");
+        assert_eq!(serde_json::from_str::<Record>(&text).expect("reads back"), first);
+    }
+
+    #[test]
+    fn a_lease_is_renewed_in_its_second_half_and_then_lapses() {
+        let lease = Lease::new(closed(), Duration::from_millis(1_000));
+        let worth = |ms| lease.worth(Duration::from_millis(ms), Duration::from_millis(500));
+        assert_eq!(worth(1_249), Worth::Valid);
+        assert_eq!(worth(1_250), Worth::RenewSoon);
+        assert_eq!(worth(1_499), Worth::RenewSoon);
+        assert_eq!(worth(1_500), Worth::Lapsed);
+    }
+
+    proptest! {
+        /// Whatever happens in whatever order, the cache is admitted only through a probe that succeeded, and the epoch
+        /// never goes back.
+        #[test]
+        fn it_closes_through_a_successful_probe_alone(steps in proptest::collection::vec((0_u8..7, 0_u64..100_000), 1..60)) {
+            let mut record = Record::initial(NOW);
+            let mut now = NOW;
+            for (step, pause) in steps {
+                now += pause;
+                let event = match step {
+                    0 => Event::Failing,
+                    1 => Event::MissedInvalidation,
+                    2 => Event::AnotherRedis { run_id: "r3" },
+                    3 => Event::ProbeOffered { token: "a" },
+                    4 => Event::ProbeSucceeded { token: "a", run_id: "r1" },
+                    5 => Event::ProbeSucceeded { token: "b", run_id: "r2" },
+                    _ => Event::ProbeFailed { token: "a" },
+                };
+                if let Some(changed) = next(&record, event, now, RESET) {
+                    prop_assert!(changed.epoch >= record.epoch);
+                    if changed.admits() {
+                        let was_probing = matches!(record.state, State::HalfOpen { .. });
+                        let succeeded = matches!(event, Event::ProbeSucceeded { .. });
+                        prop_assert!(was_probing && succeeded);
+                    }
+                    record = changed;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The cache protocol, as pure decisions: what keys are called, what an entry looks like, what the scripts answer and what
+//! to do next. The I/O around it is in [`crate::spin`].
+
+mod envelope;
+mod failure;
+mod key;
+mod population;
+mod scripts;
+mod status;
+
+pub use envelope::{Entry, Rejection, fingerprint, seal};
+pub use failure::RedisFailure;
+pub use key::{CacheKey, Namespace, Resource};
+pub use population::{LOCK_MS, MAX_LIST_PAGES, MAX_STORED_BYTES, WAIT_BUDGET, ttl_ms, wait_before_attempt};
+pub use scripts::{Fill, Lookup, Script, ScriptError};
+pub use status::CacheStatus;

@@ -1,0 +1,148 @@
+//! The Lua scripts that make each step of the protocol atomic (Redis 6.2 and newer), and what they answer.
+//!
+//! They are sent with `EVAL`: Redis compiles a text once and finds it again by its hash, so a restart or `SCRIPT FLUSH`
+//! costs no second round trip as `EVALSHA` would.
+
+use super::{CacheKey, MAX_LIST_PAGES};
+
+/// One argument of a Redis command.
+pub type Argument = Vec<u8>;
+
+/// A script with its keys and arguments, ready to be sent as `EVAL`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Script {
+    /// The arguments of `EVAL`: source, number of keys, keys, arguments.
+    pub arguments: Vec<Argument>,
+}
+
+/// What the lookup script answered.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// Somebody has filled it meanwhile.
+    Value(Vec<u8>),
+    /// It is the caller's to fill.
+    Leader,
+    /// Somebody else is filling it.
+    Wait,
+    /// A write is under way: read the database, store nothing.
+    Fenced,
+}
+
+/// What the fill script answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fill {
+    /// The value is stored, and was current at that moment.
+    Stored,
+    /// A write came between, or the lock ran out.
+    Refused,
+    /// The list has as many pages as are kept.
+    Full,
+}
+
+/// A script answered something that it never answers: a defect, or a Redis that is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a script's answer is not one of its answers")]
+pub struct ScriptError;
+
+impl Script {
+    fn new<'a>(source: &str, keys: impl IntoIterator<Item = &'a CacheKey>, arguments: Vec<Argument>) -> Self {
+        let mut names = Vec::new();
+        for key in keys {
+            names.push(key.as_str().as_bytes().to_vec());
+            names.push(key.lock().into_bytes());
+        }
+        let mut all = vec![source.as_bytes().to_vec(), names.len().to_string().into_bytes()];
+        all.extend(names);
+        all.extend(arguments);
+        Self { arguments: all }
+    }
+
+    /// Looks up `field` of `key` and tries to become its leader with `token`. `rejected` is the fingerprint of a value
+    /// that is to be thrown away, or empty.
+    pub fn lookup(key: &CacheKey, field: &str, token: &str, lock_ms: u64, rejected: &[u8]) -> Self {
+        Self::new(
+            include_str!("scripts/lookup.lua"),
+            [key],
+            vec![field.into(), token.into(), lock_ms.to_string().into(), rejected.to_vec()],
+        )
+    }
+
+    /// Stores `value` as the leader that `token` names, and gives the lock back.
+    pub fn fill(key: &CacheKey, field: &str, token: &str, value: Vec<u8>, ttl_ms: u64) -> Self {
+        Self::new(
+            include_str!("scripts/fill.lua"),
+            [key],
+            vec![field.into(), token.into(), value, ttl_ms.to_string().into(), MAX_LIST_PAGES.to_string().into()],
+        )
+    }
+
+    /// Gives a leader's lock back without storing anything.
+    pub fn release(key: &CacheKey, field: &str, token: &str) -> Self {
+        Self::fill(key, field, token, Vec::new(), 0)
+    }
+
+    /// Puts up the fence of `write` over all of `keys`.
+    pub fn fence<'a>(keys: impl IntoIterator<Item = &'a CacheKey>, write: &str, fence_ms: u64) -> Self {
+        Self::new(include_str!("scripts/fence.lua"), keys, vec![write.into(), fence_ms.to_string().into()])
+    }
+
+    /// Invalidates all of `keys` and takes down the fence of `write`.
+    pub fn unfence<'a>(keys: impl IntoIterator<Item = &'a CacheKey>, write: &str) -> Self {
+        Self::new(include_str!("scripts/unfence.lua"), keys, vec![write.into()])
+    }
+}
+
+impl Lookup {
+    /// Reads the answer of the lookup script: one or two strings.
+    pub fn parse(answer: Vec<Vec<u8>>) -> Result<Self, ScriptError> {
+        let mut parts = answer.into_iter();
+        match (parts.next().as_deref(), parts.next()) {
+            (Some(b"value"), Some(bytes)) => Ok(Self::Value(bytes)),
+            (Some(b"leader"), None) => Ok(Self::Leader),
+            (Some(b"wait"), None) => Ok(Self::Wait),
+            (Some(b"fenced"), None) => Ok(Self::Fenced),
+            _ => Err(ScriptError),
+        }
+    }
+}
+
+impl Fill {
+    /// Reads the answer of the fill script.
+    pub fn parse(answer: &[Vec<u8>]) -> Result<Self, ScriptError> {
+        match answer {
+            [one] if one == b"stored" => Ok(Self::Stored),
+            [one] if one == b"refused" => Ok(Self::Refused),
+            [one] if one == b"full" => Ok(Self::Full),
+            _ => Err(ScriptError),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::{Namespace, Resource};
+    use crate::domain::TenantId;
+
+    #[test]
+    fn a_script_names_every_value_and_its_lock_as_keys() {
+        let namespace = Namespace::parse("R_").expect("a namespace");
+        let tenant = TenantId::parse("a").expect("a tenant");
+        let key = CacheKey::new(&namespace, &tenant, Resource::PropertyList);
+        let script = Script::unfence([&key], "w");
+        assert_eq!(
+            script.arguments.get(1..).expect("more than the source"),
+            [&b"2"[..], b"R_a:property:list", b"lock:R_a:property:list", b"w"]
+        );
+    }
+
+    #[test]
+    fn only_the_scripts_own_answers_are_understood() {
+        assert_eq!(Lookup::parse(vec![b"value".to_vec(), b"x".to_vec()]), Ok(Lookup::Value(b"x".to_vec())));
+        assert_eq!(Lookup::parse(vec![b"leader".to_vec()]), Ok(Lookup::Leader));
+        assert_eq!(Lookup::parse(vec![b"value".to_vec()]), Err(ScriptError));
+        assert_eq!(Lookup::parse(vec![]), Err(ScriptError));
+        assert_eq!(Fill::parse(&[b"stored".to_vec()]), Ok(Fill::Stored));
+        assert_eq!(Fill::parse(&[b"OK".to_vec()]), Err(ScriptError));
+    }
+}

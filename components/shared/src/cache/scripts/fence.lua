@@ -1,0 +1,23 @@
+-- Puts up a write's fence before its statement runs.
+--
+-- KEYS  value 1, lock 1, value 2, lock 2, …
+-- ARGV  1 id of the write, 2 duration in ms
+-- Answers 'fenced'.
+--
+-- Guarantees, for all the keys at once: the values are gone, no leader of before may store any more, and none may store
+-- until this write takes its fence down or the duration has passed.
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+for i = 1, #KEYS, 2 do
+  local lock = KEYS[i + 1]
+  redis.call('DEL', KEYS[i])
+  if redis.call('TYPE', lock).ok == 'string' then redis.call('DEL', lock) end
+  local fields = redis.call('HGETALL', lock)
+  for f = 1, #fields, 2 do
+    local is_fence = string.sub(fields[f], 1, 6) == 'fence:'
+    if not is_fence or (tonumber(fields[f + 1]) or 0) <= now then redis.call('HDEL', lock, fields[f]) end
+  end
+  redis.call('HSET', lock, 'fence:' .. ARGV[1], now + ARGV[2])
+  if redis.call('PTTL', lock) < tonumber(ARGV[2]) then redis.call('PEXPIRE', lock, ARGV[2]) end
+end
+return 'fenced'

@@ -1,0 +1,42 @@
+-- Looks a missing value up once more and, if it is still missing, tries to become the one who fills it.
+--
+-- KEYS  1 value, 2 lock
+-- ARGV  1 field of a list page ('' for a plain value), 2 token, 3 lock duration in ms,
+--       4 fingerprint of a value to throw away ('' for none)
+-- Answers {'value', bytes} | {'leader'} | {'wait'} | {'fenced'}.
+--
+-- Guarantees: at most one live leader for a value at any time, by Redis's own clock; no leader while a fence is up; a
+-- value of the wrong type and the very value that the caller rejected are gone afterwards, a newer one is not.
+local is_page = ARGV[1] ~= ''
+local kind = redis.call('TYPE', KEYS[1]).ok
+if kind ~= 'none' then
+  if kind ~= (is_page and 'hash' or 'string') then
+    redis.call('DEL', KEYS[1])
+  else
+    local value
+    if is_page then value = redis.call('HGET', KEYS[1], ARGV[1]) else value = redis.call('GET', KEYS[1]) end
+    if value then
+      if ARGV[4] == '' or string.sub(value, 1, #ARGV[4]) ~= ARGV[4] then
+        return {'value', value}
+      end
+      if is_page then redis.call('HDEL', KEYS[1], ARGV[1]) else redis.call('DEL', KEYS[1]) end
+    end
+  end
+end
+
+if redis.call('TYPE', KEYS[2]).ok == 'string' then redis.call('DEL', KEYS[2]) end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local mine = 'owner:' .. ARGV[1]
+local fields = redis.call('HGETALL', KEYS[2])
+for i = 1, #fields, 2 do
+  local deadline = tonumber(string.match(fields[i + 1], '^%d+')) or 0
+  if deadline > now then
+    if string.sub(fields[i], 1, 6) == 'fence:' then return {'fenced'} end
+    if fields[i] == mine then return {'wait'} end
+  end
+end
+
+redis.call('HSET', KEYS[2], mine, (now + ARGV[3]) .. ' ' .. ARGV[2])
+if redis.call('PTTL', KEYS[2]) < tonumber(ARGV[3]) then redis.call('PEXPIRE', KEYS[2], ARGV[3]) end
+return {'leader'}

@@ -1,0 +1,29 @@
+//! What the cache did for an answer, told to the client (RFC 9211).
+
+/// The `Cache-Status` of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CacheStatus {
+    /// Answered from Redis.
+    Hit,
+    /// Read from PostgreSQL and stored.
+    Stored,
+    /// Read from PostgreSQL and not stored: a write was under way, or the answer is larger than the cache takes.
+    Miss,
+    /// Another request read it from PostgreSQL at the same moment.
+    Collapsed,
+    /// The cache was not asked: it is out of order, or does not hold such answers.
+    Bypass,
+}
+
+impl CacheStatus {
+    /// The value of the header.
+    pub fn header(self) -> &'static str {
+        match self {
+            Self::Hit => "RentTracker; hit",
+            Self::Stored => "RentTracker; fwd=miss; stored",
+            Self::Miss => "RentTracker; fwd=miss",
+            Self::Collapsed => "RentTracker; fwd=miss; collapsed",
+            Self::Bypass => "RentTracker; fwd=bypass",
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! The configuration: Spin variables, parsed once, refused with a sentence that says how to mend them.
+
+use crate::cache::Namespace;
+use std::time::Duration;
+
+/// The longest time to live of an entry. With the jitter of ±10 % it stays below the contract's 900 s.
+const MAX_TTL_MINUTES: u64 = 13;
+/// Bounds of every deadline, in milliseconds: above the longest the platform lets a request wait makes no sense.
+const DEADLINE_BOUNDS_MS: std::ops::RangeInclusive<u64> = 1..=10_000;
+/// The shortest HS256 secret, in bytes: a key as long as the hash (RFC 7518, section 3.2).
+const MIN_SECRET_BYTES: usize = 32;
+
+/// How long PostgreSQL may work on one statement. It is below `database_timeout_ms`'s default of 2 s, so that the server
+/// gives up before the component stops listening, and far below [`FENCE_MS`].
+pub const STATEMENT_TIMEOUT_MS: u64 = 1_500;
+
+/// How long a write's fence stands if its writer dies: the statement's own limit, the longest time that the component
+/// waits for a connection and an answer (`database_timeout_ms` is at most [`DEADLINE_BOUNDS_MS`]), and as much again for a
+/// commit that is slow to reach the disk. While it stands nothing is stored under its keys, so longer is safe, only slower.
+pub const FENCE_MS: u64 = 2 * (STATEMENT_TIMEOUT_MS + *DEADLINE_BOUNDS_MS.end());
+
+/// What every component needs to know, each field named by its variable.
+#[derive(Clone)]
+pub struct Config {
+    /// `redis_url`: `redis://[user:password@]host:port[/db]` (or `rediss://`).
+    pub redis_url: String,
+    /// `redis_instance_name` (`RentTracker_`): what every key in Redis begins with.
+    pub namespace: Namespace,
+    /// `redis_default_timeout_minutes` (10): how long an entry lives, before jitter.
+    pub ttl: Duration,
+    /// `redis_timeout_ms` (50): how long a request waits for Redis, in all.
+    pub redis_timeout: Duration,
+    /// `redis_connect_timeout_ms` (100): how long opening a connection to Redis may take.
+    pub redis_connect_timeout: Duration,
+    /// `database_url`: `postgres://user:password@host:port/database`. [`STATEMENT_TIMEOUT_MS`] is added as an option.
+    pub database_url: String,
+    /// `database_timeout_ms` (2000): how long a request waits for one statement, its connection included.
+    pub database_timeout: Duration,
+    /// `jwt_secret`: the HS256 key, at least 32 bytes.
+    pub jwt_secret: Vec<u8>,
+    /// `jwt_issuer` (`RentTracker`): the only accepted `iss`.
+    pub jwt_issuer: String,
+    /// `jwt_audience` (`RentTracker`): what `aud` must be or contain.
+    pub jwt_audience: String,
+    /// `cors_allowed_origins`: origins of web clients, separated by commas.
+    pub cors_allowed_origins: Vec<String>,
+    /// `require_if_match` (false): whether a PUT or DELETE must name the version that it replaces.
+    pub require_if_match: bool,
+    /// `breaker_threshold` (3): consecutive failures of Redis that open the breaker.
+    pub breaker_threshold: u32,
+    /// `breaker_reset_seconds` (60): how long the breaker stays open before a probe.
+    pub breaker_reset: Duration,
+    /// `breaker_lease_ms` (500): how long an instance may act on what it last read of the breaker.
+    pub breaker_lease: Duration,
+}
+
+/// A variable that is missing or wrong, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the variable `{variable}` {problem}")]
+pub struct ConfigError {
+    variable: &'static str,
+    problem: String,
+}
+
+impl ConfigError {
+    fn new(variable: &'static str, problem: impl Into<String>) -> Self {
+        Self { variable, problem: problem.into() }
+    }
+}
+
+/// The variables that a component may be given. `spin.toml` grants each component those that it uses; what is not
+/// granted keeps its default.
+pub const VARIABLES: &[&str] = &[
+    "redis_url",
+    "redis_instance_name",
+    "redis_default_timeout_minutes",
+    "redis_timeout_ms",
+    "redis_connect_timeout_ms",
+    "database_url",
+    "database_timeout_ms",
+    "jwt_secret",
+    "jwt_issuer",
+    "jwt_audience",
+    "cors_allowed_origins",
+    "require_if_match",
+    "breaker_threshold",
+    "breaker_reset_seconds",
+    "breaker_lease_ms",
+];
+
+impl Config {
+    /// Parses the variables that `lookup` knows.
+    pub fn parse(lookup: impl Fn(&'static str) -> Option<String>) -> Result<Self, ConfigError> {
+        let required = |name| {
+            lookup(name).filter(|value| !value.is_empty()).ok_or_else(|| {
+                ConfigError::new(name, format!("is not set; give it as SPIN_VARIABLE_{}", name.to_uppercase()))
+            })
+        };
+        let number = |name, default: u64, bounds: std::ops::RangeInclusive<u64>| match lookup(name) {
+            None => Ok(default),
+            Some(text) => text.trim().parse().ok().filter(|value| bounds.contains(value)).ok_or_else(|| {
+                ConfigError::new(
+                    name,
+                    format!("is {text:?}; it must be a whole number from {} to {}", bounds.start(), bounds.end()),
+                )
+            }),
+        };
+        let milliseconds = |name, default| number(name, default, DEADLINE_BOUNDS_MS).map(Duration::from_millis);
+
+        let redis_url = required("redis_url")?;
+        if !["redis://", "rediss://"].iter().any(|scheme| redis_url.starts_with(scheme)) {
+            return Err(ConfigError::new("redis_url", "must begin with redis:// or rediss://"));
+        }
+        let instance = lookup("redis_instance_name").unwrap_or_else(|| "RentTracker_".into());
+        let namespace = Namespace::parse(&instance).ok_or_else(|| {
+            ConfigError::new("redis_instance_name", "must be 1 to 64 characters of A-Z a-z 0-9 _ - .")
+        })?;
+        let minutes = number("redis_default_timeout_minutes", 10, 1..=MAX_TTL_MINUTES)?;
+        let jwt_secret = required("jwt_secret")?.into_bytes();
+        if jwt_secret.len() < MIN_SECRET_BYTES {
+            return Err(ConfigError::new(
+                "jwt_secret",
+                format!("has {} bytes; HS256 needs at least {MIN_SECRET_BYTES}", jwt_secret.len()),
+            ));
+        }
+        let require_if_match = match lookup("require_if_match").as_deref().map(str::trim) {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(_) => return Err(ConfigError::new("require_if_match", "must be true or false")),
+        };
+        let threshold = number("breaker_threshold", 3, 1..=1_000)?;
+        Ok(Self {
+            redis_url,
+            namespace,
+            ttl: Duration::from_secs(minutes * 60),
+            redis_timeout: milliseconds("redis_timeout_ms", 50)?,
+            redis_connect_timeout: milliseconds("redis_connect_timeout_ms", 100)?,
+            database_url: database_url(&required("database_url")?)?,
+            database_timeout: milliseconds("database_timeout_ms", 2_000)?,
+            jwt_secret,
+            jwt_issuer: lookup("jwt_issuer").unwrap_or_else(|| "RentTracker".into()),
+            jwt_audience: lookup("jwt_audience").unwrap_or_else(|| "RentTracker".into()),
+            cors_allowed_origins: origins(lookup("cors_allowed_origins").as_deref().unwrap_or_default())?,
+            require_if_match,
+            breaker_threshold: u32::try_from(threshold).unwrap_or(u32::MAX),
+            breaker_reset: Duration::from_secs(number("breaker_reset_seconds", 60, 1..=3_600)?),
+            breaker_lease: milliseconds("breaker_lease_ms", 500)?,
+        })
+    }
+}
+
+/// Makes sure that PostgreSQL itself gives up on a statement: the fence's arithmetic rests on it.
+fn database_url(url: &str) -> Result<String, ConfigError> {
+    if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+        return Err(ConfigError::new("database_url", "must begin with postgres://"));
+    }
+    if url.contains("options=") {
+        if url.contains("statement_timeout") {
+            return Ok(url.to_owned());
+        }
+        return Err(ConfigError::new(
+            "database_url",
+            format!("sets options without statement_timeout; add -c statement_timeout={STATEMENT_TIMEOUT_MS} to them"),
+        ));
+    }
+    let separator = if url.contains('?') { '&' } else { '?' };
+    Ok(format!("{url}{separator}options=-c%20statement_timeout%3D{STATEMENT_TIMEOUT_MS}"))
+}
+
+/// Splits the origins; an origin is `scheme://host[:port]` (RFC 6454), and `*` cannot go with credentials.
+fn origins(text: &str) -> Result<Vec<String>, ConfigError> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|origin| !origin.is_empty())
+        .map(|origin| {
+            let valid = origin.split_once("://").is_some_and(|(scheme, host)| {
+                ["http", "https"].contains(&scheme) && !host.is_empty() && !host.contains(['/', '*', ' '])
+            });
+            valid.then(|| origin.to_owned()).ok_or_else(|| {
+                ConfigError::new(
+                    "cors_allowed_origins",
+                    format!("has {origin:?}; each origin is http(s)://host[:port], without a path or a wildcard"),
+                )
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+    fn parse(overrides: &[(&'static str, &str)]) -> Result<Config, ConfigError> {
+        Config::parse(|name| {
+            let base = match name {
+                "redis_url" => Some("redis://127.0.0.1:6379"),
+                "database_url" => Some("postgres://u:p@127.0.0.1:5432/d"),
+                "jwt_secret" => Some(SECRET),
+                _ => None,
+            };
+            let value = overrides.iter().find(|(key, _)| *key == name).map(|(_, value)| *value);
+            value.or(base).map(str::to_owned)
+        })
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_contract() {
+        let config = parse(&[]).ok().expect("the defaults are valid");
+        assert_eq!(config.ttl, Duration::from_secs(600));
+        assert_eq!(config.redis_timeout, Duration::from_millis(50));
+        assert!(!config.require_if_match);
+        assert_eq!(config.jwt_issuer, "RentTracker");
+    }
+
+    #[test]
+    fn postgresql_is_always_told_to_give_up() {
+        let url = |text| parse(&[("database_url", text)]).map(|config| config.database_url);
+        assert_eq!(url("postgres://h/d").expect("valid"), "postgres://h/d?options=-c%20statement_timeout%3D1500");
+        assert_eq!(
+            url("postgres://h/d?sslmode=require").expect("valid"),
+            "postgres://h/d?sslmode=require&options=-c%20statement_timeout%3D1500"
+        );
+        assert!(url("postgres://h/d?options=-c%20statement_timeout%3D900").is_ok());
+        assert!(url("postgres://h/d?options=-c%20work_mem%3D1MB").is_err());
+    }
+
+    #[test]
+    fn a_bad_value_is_refused_with_a_sentence_that_names_it() {
+        for (name, value) in [
+            ("redis_url", "http://x"),
+            ("redis_url", ""),
+            ("redis_instance_name", "a:b"),
+            ("redis_instance_name", ""),
+            ("redis_default_timeout_minutes", "0"),
+            ("redis_default_timeout_minutes", "14"),
+            ("redis_default_timeout_minutes", "ten"),
+            ("redis_timeout_ms", "-1"),
+            ("database_url", "mysql://x"),
+            ("jwt_secret", "short"),
+            ("jwt_secret", ""),
+            ("cors_allowed_origins", "*"),
+            ("cors_allowed_origins", "http://a.example/path"),
+            ("require_if_match", "yes"),
+            ("breaker_threshold", "0"),
+        ] {
+            let error = parse(&[(name, value)]).err().unwrap_or_else(|| panic!("{name}={value} was taken"));
+            assert_eq!(error.variable, name);
+            assert!(!error.to_string().contains(SECRET));
+        }
+    }
+
+    #[test]
+    fn the_longest_jittered_time_to_live_is_below_900_seconds() {
+        assert!(MAX_TTL_MINUTES * 60 * 110 / 100 < 900);
+    }
+
+    #[test]
+    fn a_fence_outlives_every_statement() {
+        assert!(FENCE_MS > STATEMENT_TIMEOUT_MS + DEADLINE_BOUNDS_MS.end());
+        assert!(FENCE_MS < 900_000);
+    }
+}

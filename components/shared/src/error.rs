@@ -1,0 +1,65 @@
+//! What can go wrong while a request is answered. It knows nothing of HTTP: [`crate::http::Problem`] maps it to a status.
+
+use crate::domain::Violations;
+
+/// A request that is not answered as its sender wished.
+///
+/// The variants carry what the client may know. What only the log may know is in [`Error::Unavailable`] and
+/// [`Error::Internal`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// No valid token.
+    #[error("the token was refused: {0}")]
+    Unauthenticated(&'static str),
+    /// A valid token whose tenant claim names no tenant.
+    #[error("the token names no tenant")]
+    Forbidden,
+    /// What was asked for is not there, or belongs to another tenant.
+    #[error("not found")]
+    NotFound,
+    /// The path does not have the method; here are those that it has, as `Allow` lists them.
+    #[error("method not allowed; allowed are {0}")]
+    MethodNotAllowed(&'static str),
+    /// Members of the body or the query are missing or wrong.
+    #[error("invalid request: {0:?}")]
+    Invalid(Violations),
+    /// The body is larger than the limit.
+    #[error("the body is too large")]
+    TooLarge,
+    /// The body is not JSON, or is encoded.
+    #[error("unsupported media type: {0}")]
+    UnsupportedMediaType(&'static str),
+    /// `If-Match` does not name the current version.
+    #[error("the precondition failed")]
+    PreconditionFailed,
+    /// A write must name the version that it replaces.
+    #[error("a precondition is required")]
+    PreconditionRequired,
+    /// `rowVersion` in the body is not the current one.
+    #[error("the row version is not the current one")]
+    Conflict,
+    /// PostgreSQL cannot be reached or did not answer in time. The text is for the log.
+    #[error("unavailable: {0}")]
+    Unavailable(String),
+    /// A defect or a bad configuration. The text is for the log.
+    #[error("internal: {0}")]
+    Internal(String),
+}
+
+impl From<crate::row::RowError> for Error {
+    fn from(error: crate::row::RowError) -> Self {
+        Self::Internal(error.to_string())
+    }
+}
+
+impl From<Violations> for Error {
+    fn from(violations: Violations) -> Self {
+        Self::Invalid(violations)
+    }
+}
+
+impl From<serde_json::Error> for Error {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Internal(error.to_string())
+    }
+}

@@ -1,0 +1,114 @@
+//! Problem details (RFC 9457): the one place where an error becomes a status and what a client may know of it.
+
+use super::Answer;
+use crate::error::Error;
+use http::{StatusCode, header};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// How many seconds a client should wait before it tries an unavailable service again.
+const RETRY_AFTER_SECONDS: &str = "1";
+
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    instance: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errors: Option<&'a BTreeMap<String, Vec<String>>>,
+}
+
+/// The answer for an error on the path `instance`. What only the log may know stays behind.
+pub fn problem(error: &Error, instance: &str) -> Answer {
+    let (status, detail) = match error {
+        // One text for everything that can be wrong with a token: which it was helps only who forges one.
+        Error::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "A valid bearer token is required."),
+        Error::Forbidden => (StatusCode::FORBIDDEN, "The token does not name a tenant."),
+        Error::NotFound => (StatusCode::NOT_FOUND, "There is no such resource."),
+        Error::MethodNotAllowed(_) => {
+            (StatusCode::METHOD_NOT_ALLOWED, "The path does not have this method; see Allow.")
+        }
+        Error::Invalid(_) => (StatusCode::BAD_REQUEST, "Some members of the request are missing or wrong; see errors."),
+        Error::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "The body is larger than 1 MiB."),
+        Error::UnsupportedMediaType(detail) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, *detail),
+        Error::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "If-Match does not name the current version."),
+        Error::PreconditionRequired => (
+            StatusCode::PRECONDITION_REQUIRED,
+            "Name the version that is replaced: If-Match, or rowVersion in the body.",
+        ),
+        Error::Conflict => (StatusCode::CONFLICT, "rowVersion is not the current one; read the resource again."),
+        Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "The service is not available right now."),
+        Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "The request could not be answered."),
+    };
+    let body = Body {
+        kind: "about:blank",
+        title: status.canonical_reason().unwrap_or("Error"),
+        status: status.as_u16(),
+        detail,
+        instance,
+        errors: match error {
+            Error::Invalid(violations) => Some(violations.by_member()),
+            _ => None,
+        },
+    };
+    // Texts and numbers always serialize; an empty body would still carry the right status.
+    let mut answer = Answer::empty(status).with(header::CONTENT_TYPE, "application/problem+json");
+    answer.body = serde_json::to_vec(&body).unwrap_or_default();
+    match error {
+        Error::Unauthenticated(_) => answer.with(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""),
+        Error::MethodNotAllowed(allowed) => answer.with(header::ALLOW, allowed),
+        Error::Unavailable(_) => answer.with(header::RETRY_AFTER, RETRY_AFTER_SECONDS),
+        _ => answer,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Violations;
+    use serde_json::{Value, json};
+
+    fn body(error: &Error) -> Value {
+        serde_json::from_slice(&problem(error, "/api/x").body).expect("JSON")
+    }
+
+    #[test]
+    fn a_problem_has_the_members_of_rfc_9457() {
+        let error = Error::Invalid(Violations::one("address", "is required"));
+        assert_eq!(
+            body(&error),
+            json!({
+                "type": "about:blank",
+                "title": "Bad Request",
+                "status": 400,
+                "detail": "Some members of the request are missing or wrong; see errors.",
+                "instance": "/api/x",
+                "errors": {"address": ["is required"]},
+            })
+        );
+    }
+
+    #[test]
+    fn what_only_the_log_may_know_is_not_told() {
+        for error in [
+            Error::Unavailable("connect to db.internal:5432 failed".into()),
+            Error::Internal("relation \"properties\" does not exist".into()),
+            Error::Unauthenticated("expired"),
+        ] {
+            let text = body(&error).to_string();
+            assert!(!text.contains("db.internal") && !text.contains("relation") && !text.contains("expired"), "{text}");
+        }
+    }
+
+    #[test]
+    fn all_refused_tokens_are_answered_alike() {
+        let one = problem(&Error::Unauthenticated("expired"), "/");
+        let other = problem(&Error::Unauthenticated("a wrong signature"), "/");
+        assert_eq!(one.body, other.body);
+        assert_eq!(one.headers, other.headers);
+        assert_eq!(one.headers[header::WWW_AUTHENTICATE], "Bearer error=\"invalid_token\"");
+    }
+}

@@ -1,0 +1,25 @@
+//! Answers to reads, made of cache entries.
+
+use super::{Answer, is_not_modified, problem};
+use crate::cache::{CacheStatus, Entry};
+use crate::error::Error;
+use http::StatusCode;
+use http::request::Parts;
+
+/// The answer for a single resource: 200, 304 when the client has this version, or 404.
+pub fn single(entry: Entry, status: CacheStatus, request: &Parts) -> Answer {
+    let answer = match entry.version {
+        _ if !entry.found => problem(&Error::NotFound, request.uri.path()),
+        Some(version) if is_not_modified(&request.headers, version) => {
+            Answer::empty(StatusCode::NOT_MODIFIED).with_etag(version)
+        }
+        Some(version) => Answer::json(StatusCode::OK, entry.body).with_etag(version),
+        None => Answer::json(StatusCode::OK, entry.body),
+    };
+    answer.with_cache_status(status)
+}
+
+/// The answer for a list: 200, or 404 when what it is a list of does not exist. A list has no version.
+pub fn list(entry: Entry, status: CacheStatus, request: &Parts) -> Answer {
+    single(Entry { version: None, ..entry }, status, request)
+}

@@ -1,0 +1,158 @@
+//! The paths of the API, and what may be done with them.
+
+use crate::domain::{PaymentId, PropertyId};
+use crate::error::Error;
+use http::Method;
+
+/// A path of the API. One trailing slash is the same path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route<'a> {
+    /// `/api/properties`
+    Properties,
+    /// `/api/properties/{id}`
+    Property(&'a str),
+    /// `/api/properties/{propertyId}/payments`
+    Payments(&'a str),
+    /// `/api/properties/{propertyId}/payments/{paymentId}`
+    Payment(&'a str, &'a str),
+    /// `/api/paymentmethods`
+    PaymentMethods,
+    /// `/api/health`
+    Health,
+}
+
+/// What a request asks a path to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// GET or HEAD.
+    Read,
+    /// POST, PUT or DELETE, where the path has it.
+    Write,
+    /// OPTIONS.
+    Preflight,
+    /// A method that the path does not have.
+    NotAllowed,
+}
+
+impl<'a> Route<'a> {
+    /// The route of a path, or `None` when the API has no such path.
+    pub fn of(path: &'a str) -> Option<Self> {
+        let path = path.strip_prefix("/api/")?;
+        let path = path.strip_suffix('/').unwrap_or(path);
+        let (head, rest) = match path.split_once('/') {
+            Some((head, rest)) => (head, Some(rest)),
+            None => (path, None),
+        };
+        match (head, rest) {
+            ("paymentmethods", None) => return Some(Self::PaymentMethods),
+            ("health", None) => return Some(Self::Health),
+            ("properties", None) => return Some(Self::Properties),
+            ("properties", Some(_)) => {}
+            _ => return None,
+        }
+        let mut segments = rest?.split('/');
+        match (segments.next(), segments.next(), segments.next(), segments.next()) {
+            (Some(property), None, ..) => Some(Self::Property(property)),
+            (Some(property), Some("payments"), None, _) => Some(Self::Payments(property)),
+            (Some(property), Some("payments"), Some(payment), None) => Some(Self::Payment(property, payment)),
+            _ => None,
+        }
+    }
+
+    /// The methods that the path has, as `Allow` lists them.
+    pub fn allowed(self) -> &'static str {
+        match self {
+            Self::Properties | Self::Payments(_) => "GET, HEAD, POST, OPTIONS",
+            Self::Property(_) | Self::Payment(..) => "GET, HEAD, PUT, DELETE, OPTIONS",
+            Self::PaymentMethods | Self::Health => "GET, HEAD, OPTIONS",
+        }
+    }
+
+    /// What `method` asks of the path.
+    pub fn action(self, method: &Method) -> Action {
+        match (self, method) {
+            (_, &Method::GET | &Method::HEAD) => Action::Read,
+            (_, &Method::OPTIONS) => Action::Preflight,
+            (Self::Properties | Self::Payments(_), &Method::POST) => Action::Write,
+            (Self::Property(_) | Self::Payment(..), &Method::PUT | &Method::DELETE) => Action::Write,
+            _ => Action::NotAllowed,
+        }
+    }
+}
+
+/// The property that a path names; what is no id names nothing.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub fn property_id(segment: &str) -> Result<PropertyId, Error> {
+    PropertyId::parse(segment).ok_or(Error::NotFound)
+}
+
+/// The payment that a path names; what is no id names nothing.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub fn payment_id(segment: &str) -> Result<PaymentId, Error> {
+    PaymentId::parse(segment).ok_or(Error::NotFound)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(path: &str, expected: Option<Route<'_>>) {
+        assert_eq!(Route::of(path), expected, "{path}");
+    }
+
+    #[test]
+    fn every_path_of_the_contract_has_its_route_and_one_trailing_slash_changes_nothing() {
+        for slash in ["", "/"] {
+            let path = |path: &str| format!("{path}{slash}");
+            check(&path("/api/properties"), Some(Route::Properties));
+            check(&path("/api/properties/a"), Some(Route::Property("a")));
+            check(&path("/api/properties/a/payments"), Some(Route::Payments("a")));
+            check(&path("/api/properties/a/payments/b"), Some(Route::Payment("a", "b")));
+            check(&path("/api/paymentmethods"), Some(Route::PaymentMethods));
+            check(&path("/api/health"), Some(Route::Health));
+        }
+    }
+
+    #[test]
+    fn other_paths_have_none() {
+        for path in [
+            "/",
+            "",
+            "/api",
+            "/api/",
+            "/API/properties",
+            "/api/property",
+            "/api/properties//",
+            "/api/properties/a/other",
+            "/api/properties/a/payments/b/c",
+            "/api/paymentmethods/a",
+            "/api/health/live",
+            "/properties",
+        ] {
+            assert!(matches!(Route::of(path), None | Some(Route::Property(""))), "{path}: {:?}", Route::of(path));
+        }
+        assert_eq!(property_id(""), Err(Error::NotFound));
+    }
+
+    #[test]
+    fn a_path_has_the_methods_that_allow_lists() {
+        for route in [
+            Route::Properties,
+            Route::Property("a"),
+            Route::Payments("a"),
+            Route::Payment("a", "b"),
+            Route::PaymentMethods,
+            Route::Health,
+        ] {
+            for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"] {
+                let parsed = Method::from_bytes(method.as_bytes()).expect("a method");
+                let listed = route.allowed().split(", ").any(|allowed| allowed == method);
+                assert_eq!(route.action(&parsed) != Action::NotAllowed, listed, "{method} on {route:?}");
+            }
+        }
+    }
+}

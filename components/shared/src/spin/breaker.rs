@@ -1,0 +1,192 @@
+//! Whether this instance may use the cache right now: its lease on the breaker's record, its own count of failures, and
+//! the probe that lets the cache back in.
+
+use super::redis::{Kept, connection, forget};
+use super::{clock, key_value, outbox};
+use crate::breaker::{Event, Lease, Record, Worth};
+use crate::cache::RedisFailure;
+use crate::config::Config;
+use crate::log::{self, Level};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+#[derive(Default)]
+struct Local {
+    lease: Option<Lease>,
+    is_renewing: bool,
+    failures: u32,
+}
+
+thread_local! {
+    static LOCAL: RefCell<Local> = RefCell::default();
+}
+
+/// What the instance knows without asking anybody.
+pub enum Standing {
+    /// The cache may be used.
+    Admitted(Rc<Record>),
+    /// It could be used when last looked: look again, and use what Redis says only if it still may.
+    Lapsed(Rc<Record>),
+    /// Nothing is known, or what was known said no and is too old.
+    Unknown,
+    /// The cache may not be used.
+    Barred,
+}
+
+/// What the lease says. Renews it in the background before it lapses, so that requests hardly ever wait for that.
+pub fn standing(config: &Rc<Config>) -> Standing {
+    let (record, worth) = match LOCAL.with_borrow(|local| {
+        local.lease.as_ref().map(|lease| (lease.shared_record(), lease.worth(clock::elapsed(), config.breaker_lease)))
+    }) {
+        Some(known) => known,
+        None => return Standing::Unknown,
+    };
+    if worth == Worth::RenewSoon {
+        renew_in_background(config);
+    }
+    match (record.admits(), worth) {
+        (true, Worth::Lapsed) => Standing::Lapsed(record),
+        (true, _) => Standing::Admitted(record),
+        (false, Worth::Lapsed) => Standing::Unknown,
+        (false, _) => Standing::Barred,
+    }
+}
+
+fn renew_in_background(config: &Rc<Config>) {
+    let is_renewing = LOCAL.with_borrow_mut(|local| std::mem::replace(&mut local.is_renewing, true));
+    if is_renewing {
+        return;
+    }
+    let config = Rc::clone(config);
+    spin_sdk::wasip3::spawn(async move {
+        renew(&config).await;
+        LOCAL.with_borrow_mut(|local| local.is_renewing = false);
+    });
+}
+
+/// Reads the record. `None`, and so no cache, when the store cannot be read. A probe that is due is started; on the very
+/// first start it is waited for, so that the first requests already find the cache in use.
+pub async fn renew(config: &Rc<Config>) -> Option<Rc<Record>> {
+    let lease = match key_value::read(config).await {
+        Ok(Some(lease)) => lease,
+        Ok(None) => {
+            probe(config).await;
+            return LOCAL.with_borrow(|local| local.lease.as_ref().map(Lease::shared_record));
+        }
+        Err(error) => {
+            log::write(Level::Error, "breaker.unreadable", &[("error", &error.0)]);
+            LOCAL.with_borrow_mut(|local| local.lease = None);
+            return None;
+        }
+    };
+    let record = lease.shared_record();
+    keep(lease);
+    if record.probe_is_due(clock::unix_ms()) {
+        let config = Rc::clone(config);
+        spin_sdk::wasip3::spawn(async move { probe(&config).await });
+    }
+    Some(record)
+}
+
+fn keep(lease: Lease) {
+    LOCAL.with_borrow_mut(|local| {
+        local.lease = Some(lease);
+        local.is_renewing = false;
+    });
+}
+
+/// Applies an event to the shared record and keeps what it is afterwards. `false` when this call changed nothing, also
+/// because the store cannot be reached.
+pub fn report(config: &Config, event: Event<'_>) -> bool {
+    match key_value::swap(config, event) {
+        Ok((lease, changed)) => {
+            if changed {
+                let record = lease.shared_record();
+                let epoch = record.epoch.to_string();
+                let fields = [("state", record.state_name()), ("reason", &record.reason), ("epoch", &epoch)];
+                log::write(Level::Warn, "breaker.changed", &fields);
+            }
+            keep(lease);
+            changed
+        }
+        Err(error) => {
+            log::write(Level::Error, "breaker.unwritable", &[("error", &error.0)]);
+            false
+        }
+    }
+}
+
+/// A connection to the Redis that `record` trusts. Anything else at the other end is reported, and not used.
+pub async fn trusted(config: &Config, record: &Record) -> Option<Rc<Kept>> {
+    let is_trusted = |kept: &Rc<Kept>| record.run_id.as_ref() == Some(&kept.run_id);
+    let mut kept = note(config, connection(config).await)?;
+    if !is_trusted(&kept) {
+        // The kept connection may be the outdated one: a failover leaves the old server's connections open.
+        forget(&kept);
+        kept = note(config, connection(config).await)?;
+    }
+    if is_trusted(&kept) {
+        return Some(kept);
+    }
+    report(config, Event::AnotherRedis { run_id: &kept.run_id });
+    None
+}
+
+/// Counts a result of Redis. Only a Redis that does not answer is a failure; one that answers with an error is well.
+pub fn note<T>(config: &Config, result: Result<T, RedisFailure>) -> Option<T> {
+    match result {
+        Ok(value) => {
+            LOCAL.with_borrow_mut(|local| local.failures = 0);
+            Some(value)
+        }
+        Err(RedisFailure::Refused(error)) => {
+            log::write(Level::Warn, "redis.refused", &[("error", &error)]);
+            None
+        }
+        Err(RedisFailure::Unavailable(error)) => {
+            log::write(Level::Warn, "redis.unavailable", &[("error", &error)]);
+            let failures = LOCAL.with_borrow_mut(|local| {
+                local.failures = local.failures.saturating_add(1);
+                local.failures
+            });
+            if failures >= config.breaker_threshold {
+                report(config, Event::Failing);
+            }
+            None
+        }
+    }
+}
+
+/// Offers to probe, and if nobody else does: finds out which Redis is there, makes up for every missed invalidation, and
+/// lets the cache back in.
+async fn probe(config: &Rc<Config>) {
+    let Ok(token) = clock::token() else {
+        return;
+    };
+    if !report(config, Event::ProbeOffered { token: &token }) {
+        return;
+    }
+    let outcome = async {
+        let kept = connection(config).await.map_err(|failure| failure.to_string())?;
+        outbox::drain(config, &kept).await.map_err(|error| error.to_string())?;
+        Ok::<_, String>(kept)
+    };
+    match outcome.await {
+        Ok(kept) => {
+            report(config, Event::ProbeSucceeded { token: &token, run_id: &kept.run_id });
+        }
+        Err(error) => {
+            log::write(Level::Warn, "breaker.probe_failed", &[("error", &error)]);
+            report(config, Event::ProbeFailed { token: &token });
+        }
+    }
+}
+
+/// Whether the cache is in use; reads the record if need be.
+pub async fn cache_is_in_use(config: &Rc<Config>) -> bool {
+    match standing(config) {
+        Standing::Admitted(_) => true,
+        Standing::Barred => false,
+        Standing::Lapsed(_) | Standing::Unknown => renew(config).await.is_some_and(|record| record.admits()),
+    }
+}

@@ -1,0 +1,44 @@
+//! Handing a write on to the component `writes`: Spin routes by path alone, so it reaches the component that reads.
+
+use super::server::{Outcome, serve_parts};
+use crate::error::Error;
+use crate::http::{Action, Route};
+use http::header;
+use http::uri::{PathAndQuery, Uri};
+use http_body_util::BodyExt;
+use spin_sdk::http::{IntoResponse, Request, send};
+
+/// Where the private component is reached, inside the host.
+const WRITES: &str = "writes.spin.internal";
+
+/// Whether a request is a write.
+pub fn is_write(request: &Request) -> bool {
+    Route::of(request.uri().path()).is_some_and(|route| route.action(request.method()) == Action::Write)
+}
+
+/// Sends the request to `writes` and its answer to the client, both as they come. The token goes along and is verified
+/// there.
+pub async fn forward_to_writes(request: Request) -> Outcome {
+    let (mut parts, body) = request.into_parts();
+    let path = parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+    parts.headers.remove(header::HOST);
+    let forwarded = Uri::builder().scheme("http").authority(WRITES).path_and_query(path).build();
+    let answer = match forwarded {
+        Ok(uri) => {
+            let original = parts.clone();
+            parts.uri = uri;
+            // Wrapped, because the SDK sends an untouched incoming body as the whole request that it came with, with its
+            // old address.
+            let body = body.map_err(|error| error);
+            send(http::Request::from_parts(parts, body)).await.map_err(|error| (original, format!("{error:?}")))
+        }
+        Err(error) => Err((parts, error.to_string())),
+    };
+    match answer {
+        Ok(response) => response.into_response(),
+        Err((parts, error)) => {
+            let error = Error::Unavailable(format!("the component writes cannot be reached: {error}"));
+            serve_parts(parts, None, async |_| Err(error)).await
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Time, deadlines and randomness.
+
+use crate::error::Error;
+use futures::future::{Either, select};
+use std::cell::OnceCell;
+use std::pin::pin;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+thread_local! {
+    /// When the instance started: the zero of [`elapsed`].
+    static START: OnceCell<Instant> = const { OnceCell::new() };
+}
+
+/// Time on the instance's monotonic clock.
+pub fn elapsed() -> Duration {
+    START.with(|start| start.get_or_init(Instant::now).elapsed())
+}
+
+/// Unix time in milliseconds.
+pub fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Pauses the task.
+pub async fn sleep(duration: Duration) {
+    spin_sdk::time::sleep(duration).await;
+}
+
+/// The result of `work`, or `None` when it takes longer than `deadline`; the work is then cancelled. The platform's own
+/// calls have no timeout at all, so every one of them goes through here.
+pub async fn within<T>(deadline: Duration, work: impl Future<Output = T>) -> Option<T> {
+    match select(pin!(work), pin!(sleep(deadline))).await {
+        Either::Left((result, _)) => Some(result),
+        Either::Right(_) => None,
+    }
+}
+
+/// Random bytes from the platform.
+///
+/// # Errors
+/// [`Error::Internal`] when it has none, which no supported platform does.
+pub fn random<const N: usize>() -> Result<[u8; N], Error> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| Error::Internal(format!("no randomness: {error}")))?;
+    Ok(bytes)
+}
+
+/// A token that nobody else has.
+pub fn token() -> Result<String, Error> {
+    Ok(format!("{:032x}", u128::from_le_bytes(random()?)))
+}
+
+/// A new id, time-ordered, made by `make` from Unix milliseconds and random bytes.
+///
+/// # Errors
+/// As [`random`].
+pub fn new_id<T>(make: impl Fn(u64, &[u8; 10]) -> T) -> Result<T, Error> {
+    Ok(make(unix_ms(), &random()?))
+}

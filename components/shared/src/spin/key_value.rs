@@ -1,0 +1,76 @@
+//! The breaker's record in the key-value store.
+
+use super::clock::{elapsed, unix_ms, within};
+use crate::breaker::{Event, Lease, Record, next};
+use crate::config::Config;
+use spin_sdk::experimental::wasi::keyvalue::{atomics, store};
+use spin_sdk::key_value::Store;
+use std::time::Duration;
+
+/// The store that `spin.toml` grants.
+const STORE: &str = "default";
+/// How long a read of the store may take: a hundred times what it does on SQLite.
+const READ_DEADLINE: Duration = Duration::from_millis(100);
+/// How often a swap is tried again after losing to another instance. Each loss is another's progress.
+const SWAP_ATTEMPTS: u32 = 5;
+
+/// The store cannot be used; the text is for the log.
+#[derive(Debug)]
+pub struct Unreadable(pub String);
+
+fn key(config: &Config) -> String {
+    format!("breaker:{}", config.namespace.as_str())
+}
+
+/// Reads the record; `None` when there is none yet.
+///
+/// # Errors
+/// When the store does not answer, or answers something that is no record.
+pub async fn read(config: &Config) -> Result<Option<Lease>, Unreadable> {
+    let read_at = elapsed();
+    let reading = async {
+        let store = Store::open(STORE).await.map_err(|error| Unreadable(format!("{error:?}")))?;
+        store.get(key(config)).await.map_err(|error| Unreadable(format!("{error:?}")))
+    };
+    let bytes = within(READ_DEADLINE, reading)
+        .await
+        .unwrap_or_else(|| Err(Unreadable("no answer within the deadline".into())))?;
+    bytes.map(|bytes| parse(&bytes).map(|record| Lease::new(record, read_at))).transpose()
+}
+
+fn parse(bytes: &[u8]) -> Result<Record, Unreadable> {
+    serde_json::from_slice(bytes).map_err(|error| Unreadable(format!("the breaker's record is damaged: {error}")))
+}
+
+/// Applies an event to the record by compare-and-swap. Answers the record as it is afterwards, and whether it was this
+/// call that changed it.
+///
+/// # Errors
+/// When the store cannot be read or written.
+pub fn swap(config: &Config, event: Event<'_>) -> Result<(Lease, bool), Unreadable> {
+    let text = |error: store::Error| Unreadable(format!("{error:?}"));
+    let bucket = store::open(STORE).map_err(text)?;
+    for _ in 0..SWAP_ATTEMPTS {
+        let read_at = elapsed();
+        let handle = atomics::Cas::new(&bucket, &key(config)).map_err(text)?;
+        // A swap on an absent key always succeeds, so it would not be atomic: the record must be there first. What is
+        // written here is harmless whatever it overwrites (see `Record::initial`).
+        let Some(bytes) = handle.current().map_err(text)? else {
+            let bytes =
+                serde_json::to_vec(&Record::initial(unix_ms())).map_err(|error| Unreadable(error.to_string()))?;
+            bucket.set(&key(config), &bytes).map_err(text)?;
+            continue;
+        };
+        let record = parse(&bytes)?;
+        let Some(changed) = next(&record, event, unix_ms(), config.breaker_reset) else {
+            return Ok((Lease::new(record, read_at), false));
+        };
+        let bytes = serde_json::to_vec(&changed).map_err(|error| Unreadable(error.to_string()))?;
+        match atomics::swap(handle, &bytes) {
+            Ok(()) => return Ok((Lease::new(changed, read_at), true)),
+            Err(atomics::CasError::CasFailed(_)) => {}
+            Err(atomics::CasError::StoreError(error)) => return Err(text(error)),
+        }
+    }
+    Err(Unreadable("other instances kept changing the record".into()))
+}

@@ -1,0 +1,21 @@
+//! The only code that talks to the platform. Everything that can be decided without it is decided elsewhere.
+
+mod breaker;
+mod chain;
+mod clock;
+mod key_value;
+mod outbox;
+mod postgres;
+mod read;
+mod redis;
+mod server;
+mod variables;
+mod write;
+
+pub use breaker::cache_is_in_use;
+pub use chain::{forward_to_writes, is_write};
+pub use clock::new_id;
+pub use postgres::query;
+pub use read::{Cached, read_through};
+pub use server::{Call, Outcome, serve};
+pub use write::{Written, write};

@@ -1,0 +1,107 @@
+//! The outbox: invalidations that committed with their writes and that Redis has not been told of yet.
+
+use super::postgres::query;
+use super::redis::Kept;
+use crate::cache::{CacheKey, Resource, Script};
+use crate::config::Config;
+use crate::domain::TenantId;
+use crate::error::Error;
+use crate::log::{self, Level};
+use crate::row::{Column, Parameter, RowReader};
+use std::rc::Rc;
+
+/// How many rows are drained at a time, and how many keys go to Redis in one script: each script stays below a few
+/// milliseconds, during which Redis serves nobody else.
+const BATCH: i64 = 200;
+pub const KEYS_PER_SCRIPT: usize = 500;
+/// How many batches one drain does before it leaves the rest to the next.
+const MAX_BATCHES: u32 = 500;
+/// A row that is older than this was left behind by its writer, which removes it right after its answer.
+const LEFT_BEHIND_SECONDS: i64 = 15;
+
+/// The oldest rows. Draining is idempotent and order does not matter, so nothing is locked or claimed: two drainers at
+/// once do some work twice, and neither waits for the other.
+const OLDEST: &str = "SELECT tenant_id, id, resources FROM cache_invalidations
+    WHERE created_at <= clock_timestamp() - $1 * interval '1 second' ORDER BY created_at LIMIT $2";
+
+/// Removes rows whose keys are invalidated.
+const REMOVE: &str = "DELETE FROM cache_invalidations
+    WHERE (tenant_id, id) IN (SELECT * FROM unnest($1::text[], $2::text[]::uuid[]))";
+
+/// Invalidates everything in the outbox.
+///
+/// # Errors
+/// When PostgreSQL or Redis fails, or when the outbox fills faster than it drains.
+pub async fn drain(config: &Config, kept: &Rc<Kept>) -> Result<(), Error> {
+    for _ in 0..MAX_BATCHES {
+        if drain_batch(config, kept, 0).await? == 0 {
+            return Ok(());
+        }
+    }
+    Err(Error::Unavailable("the outbox fills faster than it drains".into()))
+}
+
+/// Removes the row of a write whose keys are invalidated, and drains some of what other writers left behind.
+///
+/// # Errors
+/// As [`drain`].
+pub async fn finish(config: &Config, kept: &Rc<Kept>, tenant: &TenantId, write: &str) -> Result<(), Error> {
+    remove(config, vec![tenant.to_string()], vec![write.to_owned()]).await?;
+    drain_batch(config, kept, LEFT_BEHIND_SECONDS).await?;
+    Ok(())
+}
+
+/// Drains one batch of rows older than `age` seconds; how many there were.
+async fn drain_batch(config: &Config, kept: &Rc<Kept>, age: i64) -> Result<usize, Error> {
+    let rows = query(config, OLDEST, vec![Parameter::Integer(age), Parameter::Integer(BATCH)]).await?;
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    let (mut tenants, mut ids, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+    for row in &rows {
+        let (tenant, id, row_keys) = read(config, row)?;
+        tenants.push(tenant.to_string());
+        ids.push(id);
+        keys.extend(row_keys);
+    }
+    invalidate(config, kept, &keys, "").await.map_err(|failure| Error::Unavailable(failure.to_string()))?;
+    remove(config, tenants, ids).await?;
+    log::write(Level::Info, "outbox.drained", &[("rows", &rows.len().to_string())]);
+    Ok(rows.len())
+}
+
+fn read(config: &Config, row: &[Column]) -> Result<(TenantId, String, Vec<CacheKey>), Error> {
+    let mut row = RowReader::new(row);
+    let tenant = row.parsed(TenantId::parse)?;
+    let id = row.text()?.to_owned();
+    let keys = row
+        .texts()?
+        .iter()
+        .map(|name| {
+            let resource =
+                Resource::parse(name).ok_or_else(|| Error::Internal(format!("the outbox names {name:?}")))?;
+            Ok(CacheKey::new(&config.namespace, &tenant, resource))
+        })
+        .collect::<Result<_, Error>>()?;
+    Ok((tenant, id, keys))
+}
+
+/// Invalidates keys in batches, and takes down the fence of `write` over them.
+///
+/// # Errors
+/// As every command of Redis.
+pub async fn invalidate(
+    config: &Config,
+    kept: &Rc<Kept>,
+    keys: &[CacheKey],
+    write: &str,
+) -> Result<(), crate::cache::RedisFailure> {
+    for batch in keys.chunks(KEYS_PER_SCRIPT) {
+        kept.run(config, Script::unfence(batch, write)).await?;
+    }
+    Ok(())
+}
+
+async fn remove(config: &Config, tenants: Vec<String>, ids: Vec<String>) -> Result<(), Error> {
+    query(config, REMOVE, vec![Parameter::Texts(tenants), Parameter::Texts(ids)]).await.map(drop)
+}

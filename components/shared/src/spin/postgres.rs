@@ -1,0 +1,101 @@
+//! PostgreSQL: a connection is taken from the host's pool for one statement and given back at once. There are no
+//! transactions: the pool does not roll back, so what one request left open the next could commit.
+
+use super::clock::within;
+use crate::config::Config;
+use crate::error::Error;
+use crate::row::{Column, Parameter};
+use spin_sdk::pg::{Connection, DbValue, Error as SdkError, ParameterValue, PgError, QueryError};
+
+/// Why a statement has no result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What the caller is told.
+    pub error: Error,
+    /// Whether the statement may have taken effect all the same, now or later.
+    pub may_have_run: bool,
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        failure.error
+    }
+}
+
+/// Runs one statement.
+///
+/// # Errors
+/// [`Error::Unavailable`] when PostgreSQL cannot be reached or does not answer within the deadline.
+pub async fn query(config: &Config, sql: &str, parameters: Vec<Parameter>) -> Result<Vec<Vec<Column>>, Error> {
+    run(config, sql, parameters).await.map_err(Error::from)
+}
+
+/// Runs one statement and says of a failure whether the statement may have run.
+pub async fn run(config: &Config, sql: &str, parameters: Vec<Parameter>) -> Result<Vec<Vec<Column>>, Failure> {
+    let work = async {
+        let connection = Connection::open(config.database_url.as_str()).await.map_err(not_reached)?;
+        let parameters: Vec<ParameterValue> = parameters.into_iter().map(parameter).collect();
+        let mut result = connection.query(sql, parameters).await.map_err(failed)?;
+        let mut rows = Vec::new();
+        while let Some(row) = result.rows().next().await {
+            rows.push(row.into_iter().map(column).collect::<Result<Vec<Column>, Failure>>()?);
+        }
+        result.result().await.map_err(failed)?;
+        Ok(rows)
+    };
+    within(config.database_timeout, work).await.unwrap_or_else(|| {
+        Err(Failure {
+            error: Error::Unavailable("PostgreSQL did not answer within the deadline".into()),
+            may_have_run: true,
+        })
+    })
+}
+
+fn not_reached(error: SdkError) -> Failure {
+    Failure { error: Error::Unavailable(format!("PostgreSQL cannot be reached: {error:?}")), may_have_run: false }
+}
+
+/// Sorts the error of a statement by its SQLSTATE (PostgreSQL documentation, appendix A).
+fn failed(error: SdkError) -> Failure {
+    let text = format!("PostgreSQL: {error:?}");
+    let SdkError::PgError(PgError::QueryFailed(QueryError::DbError(details))) = &error else {
+        // No answer of the server: the connection broke, and nobody knows when.
+        return Failure { error: Error::Unavailable(text), may_have_run: true };
+    };
+    // 08 connection, 53 out of resources, 57 operator intervention (57014: the statement timeout), 58 system, 40001 and
+    // 40P01 a lost race: all of them pass. Anything else is a defect of ours.
+    let code = details.code.as_str();
+    let passes =
+        ["08", "53", "57", "58"].iter().any(|class| code.starts_with(class)) || ["40001", "40P01"].contains(&code);
+    let error = if passes { Error::Unavailable(text) } else { Error::Internal(text) };
+    Failure { error, may_have_run: false }
+}
+
+fn parameter(parameter: Parameter) -> ParameterValue {
+    match parameter {
+        Parameter::Null => ParameterValue::DbNull,
+        Parameter::Text(text) => ParameterValue::Str(text),
+        Parameter::Uuid(text) => ParameterValue::Uuid(text),
+        Parameter::Integer(number) => ParameterValue::Int64(number),
+        Parameter::Decimal(text) => ParameterValue::Decimal(text),
+        Parameter::Integers(numbers) => ParameterValue::ArrayInt64(numbers.into_iter().map(Some).collect()),
+        Parameter::Texts(texts) => ParameterValue::ArrayStr(texts.into_iter().map(Some).collect()),
+    }
+}
+
+fn column(value: DbValue) -> Result<Column, Failure> {
+    Ok(match value {
+        DbValue::DbNull => Column::Null,
+        DbValue::Boolean(value) => Column::Boolean(value),
+        DbValue::Int64(number) => Column::Integer(number),
+        DbValue::Int32(number) => Column::Integer(number.into()),
+        DbValue::Str(text) | DbValue::Uuid(text) | DbValue::Decimal(text) => Column::Text(text),
+        DbValue::ArrayStr(texts) => Column::Texts(texts.into_iter().flatten().collect()),
+        other => {
+            return Err(Failure {
+                error: Error::Internal(format!("a query answers a type that is not read: {other:?}")),
+                may_have_run: true,
+            });
+        }
+    })
+}

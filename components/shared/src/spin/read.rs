@@ -1,0 +1,227 @@
+//! Reading through the cache: the I/O around the protocol of [`crate::cache`].
+
+use super::breaker::{Standing, note, renew, standing, trusted};
+use super::clock;
+use super::redis::Kept;
+use crate::breaker::Record;
+use crate::cache::{
+    CacheKey, CacheStatus, Entry, Fill, LOCK_MS, Lookup, MAX_STORED_BYTES, RedisFailure, Resource, Script, WAIT_BUDGET,
+    fingerprint, seal, ttl_ms, wait_before_attempt,
+};
+use crate::config::Config;
+use crate::domain::TenantId;
+use crate::error::Error;
+use crate::log::{self, Level};
+use futures::channel::oneshot;
+use futures::future::join;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// What a read asks for.
+pub struct Cached<'a> {
+    /// Whose it is.
+    pub tenant: &'a TenantId,
+    /// What it is.
+    pub resource: Resource,
+    /// Which page of a list; empty for a single resource.
+    pub field: &'a str,
+}
+
+thread_local! {
+    /// Who waits for whom: for each value that a request of this instance is reading from PostgreSQL, the others that want
+    /// the same.
+    static FLIGHTS: RefCell<HashMap<String, Vec<oneshot::Sender<Entry>>>> = RefCell::default();
+}
+
+/// A cache that may be used, as it was when the request looked.
+struct Usable {
+    record: Rc<Record>,
+    kept: Rc<Kept>,
+}
+
+/// Answers from the cache, or from `fetch` and fills the cache. Whatever is wrong with Redis, the answer is that of
+/// `fetch`.
+///
+/// # Errors
+/// Those of `fetch`.
+pub async fn read_through(
+    config: &Rc<Config>,
+    wanted: Cached<'_>,
+    fetch: impl AsyncFn() -> Result<Entry, Error>,
+) -> Result<(Entry, CacheStatus), Error> {
+    let key = CacheKey::new(&config.namespace, wanted.tenant, wanted.resource);
+    let name = format!("{}\n{}", key.as_str(), wanted.field);
+    let Some((usable, first)) = look(config, &key, wanted.field).await else {
+        return Ok((fetch().await?, CacheStatus::Bypass));
+    };
+    let mut rejected = Vec::new();
+    if let Some(bytes) = first {
+        match open(bytes, &name, &usable) {
+            Ok(entry) => return Ok((entry, CacheStatus::Hit)),
+            Err(bytes) => rejected = bytes,
+        }
+    }
+    let population = Population { config, usable: &usable, key: &key, name: &name, field: wanted.field };
+    if let Some(entry) = population.join_flight().await {
+        return Ok((entry, CacheStatus::Collapsed));
+    }
+    let flight = Flight::start(&name);
+    let (entry, status) = population.populate(rejected, fetch).await?;
+    // Only what was stored may be shared: being stored proves that it was current after the others had asked.
+    if status != CacheStatus::Miss
+        && let Some(flight) = flight
+    {
+        flight.land(&entry);
+    }
+    Ok((entry, status))
+}
+
+/// The first look: one command. With a lapsed lease the breaker's record is read at the same time, and what Redis says
+/// counts only if the record still admits it.
+async fn look(config: &Rc<Config>, key: &CacheKey, field: &str) -> Option<(Usable, Option<Vec<u8>>)> {
+    match standing(config) {
+        Standing::Barred => None,
+        Standing::Admitted(record) => get(config, record, key, field).await,
+        Standing::Unknown => {
+            let record = renew(config).await.filter(|record| record.admits())?;
+            get(config, record, key, field).await
+        }
+        Standing::Lapsed(record) => {
+            let (renewed, found) = join(renew(config), get(config, Rc::clone(&record), key, field)).await;
+            let renewed = renewed?;
+            found.filter(|_| renewed.admits() && renewed.epoch == record.epoch)
+        }
+    }
+}
+
+async fn get(config: &Config, record: Rc<Record>, key: &CacheKey, field: &str) -> Option<(Usable, Option<Vec<u8>>)> {
+    let kept = trusted(config, &record).await?;
+    let found = match kept.get(config, key, field).await {
+        // A value of another type is nobody's entry; the lookup script throws it away.
+        Err(RedisFailure::Refused(_)) => None,
+        answer => note(config, answer)?,
+    };
+    Some((Usable { record, kept }, found))
+}
+
+/// Opens an entry, or answers the fingerprint of one that is not taken.
+fn open(bytes: Vec<u8>, name: &str, usable: &Usable) -> Result<Entry, Vec<u8>> {
+    let print = fingerprint(&bytes).to_vec();
+    Entry::open(bytes, name, usable.record.epoch).map_err(|rejection| {
+        log::write(Level::Warn, "cache.rejected", &[("reason", rejection.name())]);
+        print
+    })
+}
+
+struct Population<'a> {
+    config: &'a Config,
+    usable: &'a Usable,
+    key: &'a CacheKey,
+    name: &'a str,
+    field: &'a str,
+}
+
+impl Population<'_> {
+    /// Waits for another request of this instance that is reading the same. `None` when there is none, or when it had
+    /// nothing to share.
+    async fn join_flight(&self) -> Option<Entry> {
+        let landing = FLIGHTS.with_borrow_mut(|flights| {
+            flights.get_mut(self.name).map(|waiting| {
+                let (sender, receiver) = oneshot::channel();
+                waiting.push(sender);
+                receiver
+            })
+        })?;
+        clock::within(WAIT_BUDGET, landing).await?.ok()
+    }
+
+    /// The way from a miss to an answer.
+    async fn populate(
+        &self,
+        mut rejected: Vec<u8>,
+        fetch: impl AsyncFn() -> Result<Entry, Error>,
+    ) -> Result<(Entry, CacheStatus), Error> {
+        let token = clock::token()?;
+        let mut waited = Duration::ZERO;
+        let mut attempt = 0;
+        loop {
+            let script = Script::lookup(self.key, self.field, &token, LOCK_MS, &rejected);
+            let answer = self.usable.kept.run(self.config, script).await;
+            let Some(lookup) = note(self.config, answer).and_then(|answer| Lookup::parse(answer).ok()) else {
+                return Ok((fetch().await?, CacheStatus::Bypass));
+            };
+            match lookup {
+                Lookup::Leader => return self.lead(&token, fetch).await,
+                Lookup::Fenced => return Ok((fetch().await?, CacheStatus::Miss)),
+                Lookup::Value(bytes) => match open(bytes, self.name, self.usable) {
+                    Ok(entry) if attempt == 0 => return Ok((entry, CacheStatus::Hit)),
+                    Ok(entry) => return Ok((entry, CacheStatus::Collapsed)),
+                    Err(bytes) => rejected = bytes,
+                },
+                Lookup::Wait => {}
+            }
+            let Some(pause) = wait_before_attempt(attempt, waited) else {
+                return Ok((fetch().await?, CacheStatus::Miss));
+            };
+            clock::sleep(pause).await;
+            waited += pause;
+            attempt += 1;
+        }
+    }
+
+    /// Reads PostgreSQL as the leader, stores what it read and gives the lock back.
+    async fn lead(
+        &self,
+        token: &str,
+        fetch: impl AsyncFn() -> Result<Entry, Error>,
+    ) -> Result<(Entry, CacheStatus), Error> {
+        let fetched = fetch().await;
+        let script = match &fetched {
+            Ok(entry) if entry.body.len() <= MAX_STORED_BYTES => {
+                let random = u32::from_le_bytes(clock::random()?);
+                let ttl = ttl_ms(self.config.ttl, entry.found, random);
+                Script::fill(self.key, self.field, token, seal(entry, self.name, self.usable.record.epoch), ttl)
+            }
+            _ => Script::release(self.key, self.field, token),
+        };
+        let answer = self.usable.kept.run(self.config, script).await;
+        let filled = note(self.config, answer).and_then(|answer| Fill::parse(&answer).ok());
+        let status = if filled == Some(Fill::Stored) { CacheStatus::Stored } else { CacheStatus::Miss };
+        fetched.map(|entry| (entry, status))
+    }
+}
+
+/// A request's claim to be the one of its instance that reads a value. Dropped without landing, it lets the others go
+/// their own way.
+struct Flight {
+    name: String,
+}
+
+impl Flight {
+    /// `None` when another request flies already: one that gave up waiting goes on alone.
+    fn start(name: &str) -> Option<Self> {
+        FLIGHTS.with_borrow_mut(|flights| {
+            if flights.contains_key(name) {
+                return None;
+            }
+            flights.insert(name.to_owned(), Vec::new());
+            Some(Self { name: name.to_owned() })
+        })
+    }
+
+    fn land(self, entry: &Entry) {
+        let waiting = FLIGHTS.with_borrow_mut(|flights| flights.remove(&self.name)).unwrap_or_default();
+        for sender in waiting {
+            // Whoever gave up waiting has dropped the other end.
+            let _ = sender.send(entry.clone());
+        }
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        FLIGHTS.with_borrow_mut(|flights| flights.remove(&self.name));
+    }
+}

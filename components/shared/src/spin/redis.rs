@@ -1,0 +1,127 @@
+//! Redis: one kept connection an instance, every call with a deadline.
+
+use super::clock::within;
+use crate::cache::{CacheKey, RedisFailure, Script};
+use crate::config::Config;
+use spin_sdk::redis::{Connection, Error, RedisParameter, RedisResult};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// A connection, and which Redis is at its other end. It is multiplexed: the instance's requests share it.
+pub struct Kept {
+    connection: Connection,
+    /// The server's `run_id`, which is another one after every restart and on every other server.
+    pub run_id: String,
+}
+
+thread_local! {
+    static KEPT: RefCell<Option<Rc<Kept>>> = const { RefCell::new(None) };
+}
+
+fn failure(error: Error) -> RedisFailure {
+    match error {
+        Error::Other(text) => RedisFailure::from_text(&text),
+        Error::InvalidAddress => RedisFailure::Unavailable(
+            "redis_url is no address, or redis_address does not name its host and port".into(),
+        ),
+        Error::TooManyConnections => RedisFailure::Unavailable("the host allows no more connections".into()),
+        Error::TypeError => RedisFailure::Refused("a value of another type".into()),
+    }
+}
+
+fn timed_out() -> RedisFailure {
+    RedisFailure::Unavailable("no answer within the deadline".into())
+}
+
+/// The kept connection, or a new one.
+///
+/// # Errors
+/// As every command.
+pub async fn connection(config: &Config) -> Result<Rc<Kept>, RedisFailure> {
+    if let Some(kept) = KEPT.with_borrow(Clone::clone) {
+        return Ok(kept);
+    }
+    let opening = async {
+        let connection = Connection::open(&config.redis_url).await.map_err(failure)?;
+        let info = connection.execute("INFO", [RedisParameter::Binary(b"server".to_vec())]).await.map_err(failure)?;
+        let run_id =
+            info.iter().find_map(run_id).ok_or_else(|| RedisFailure::Refused("INFO names no run_id".into()))?;
+        Ok(Kept { connection, run_id })
+    };
+    let kept = Rc::new(within(config.redis_connect_timeout, opening).await.unwrap_or_else(|| Err(timed_out()))?);
+    KEPT.set(Some(Rc::clone(&kept)));
+    Ok(kept)
+}
+
+fn run_id(info: &RedisResult) -> Option<String> {
+    let text = match info {
+        RedisResult::Binary(bytes) => std::str::from_utf8(bytes).ok()?,
+        RedisResult::Status(text) => text,
+        RedisResult::Nil | RedisResult::Int64(_) => return None,
+    };
+    text.lines().find_map(|line| line.strip_prefix("run_id:")).map(|id| id.trim().to_owned())
+}
+
+/// Drops `kept` from the instance: a connection that failed stays broken.
+pub fn forget(kept: &Rc<Kept>) {
+    KEPT.with_borrow_mut(|current| {
+        if current.as_ref().is_some_and(|current| Rc::ptr_eq(current, kept)) {
+            *current = None;
+        }
+    });
+}
+
+impl Kept {
+    async fn command(
+        self: &Rc<Self>,
+        config: &Config,
+        name: &str,
+        arguments: Vec<Vec<u8>>,
+    ) -> Result<Vec<RedisResult>, RedisFailure> {
+        let arguments = arguments.into_iter().map(RedisParameter::Binary);
+        let answer = within(config.redis_timeout, self.connection.execute(name, arguments)).await;
+        let result = answer.map_or_else(|| Err(timed_out()), |answer| answer.map_err(failure));
+        if matches!(result, Err(RedisFailure::Unavailable(_))) {
+            forget(self);
+        }
+        result
+    }
+
+    /// The stored bytes of a value or of one page of a list.
+    ///
+    /// # Errors
+    /// [`RedisFailure::Refused`] when there is a value of another type.
+    pub async fn get(
+        self: &Rc<Self>,
+        config: &Config,
+        key: &CacheKey,
+        field: &str,
+    ) -> Result<Option<Vec<u8>>, RedisFailure> {
+        let name = key.as_str().as_bytes().to_vec();
+        let answer = if key.is_list() {
+            self.command(config, "HGET", vec![name, field.as_bytes().to_vec()]).await?
+        } else {
+            self.command(config, "GET", vec![name]).await?
+        };
+        Ok(answer.into_iter().find_map(|part| match part {
+            RedisResult::Binary(bytes) => Some(bytes),
+            _ => None,
+        }))
+    }
+
+    /// Runs a script; the parts of its answer that are strings.
+    ///
+    /// # Errors
+    /// As every command.
+    pub async fn run(self: &Rc<Self>, config: &Config, script: Script) -> Result<Vec<Vec<u8>>, RedisFailure> {
+        let answer = self.command(config, "EVAL", script.arguments).await?;
+        Ok(answer
+            .into_iter()
+            .filter_map(|part| match part {
+                RedisResult::Binary(bytes) => Some(bytes),
+                RedisResult::Status(text) => Some(text.into_bytes()),
+                RedisResult::Nil | RedisResult::Int64(_) => None,
+            })
+            .collect())
+    }
+}

@@ -1,0 +1,108 @@
+//! From a request of the platform to an answer, the same way for every component.
+
+use super::clock;
+use super::variables::config;
+use crate::auth::{Caller, authenticate};
+use crate::config::Config;
+use crate::domain::Violations;
+use crate::error::Error;
+use crate::http::{Action, Answer, MAX_BODY_BYTES, Route, check_body_headers, finish, preflight, problem};
+use crate::log::{self, Level};
+use bytes::Bytes;
+use http::header;
+use http::request::Parts;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use spin_sdk::http::{IntoResponse, Request};
+use spin_sdk::wasip3::http::types::{ErrorCode, Response};
+use spin_sdk::wasip3::http_compat::IncomingRequestBody;
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// What a component's entry point returns.
+pub type Outcome = Result<Response, ErrorCode>;
+
+/// A request, with what every handler needs.
+pub struct Call {
+    /// The configuration.
+    pub config: Rc<Config>,
+    /// Method, path, query and headers.
+    pub parts: Parts,
+    body: RefCell<Option<IncomingRequestBody>>,
+}
+
+impl Call {
+    /// Verifies the token.
+    ///
+    /// # Errors
+    /// Those of [`authenticate`].
+    pub fn caller(&self) -> Result<Caller, Error> {
+        let authorization = self.parts.headers.get(header::AUTHORIZATION).map(http::HeaderValue::as_bytes);
+        authenticate(authorization, &self.config, clock::unix_ms() / 1_000)
+    }
+
+    /// Reads the body of a POST or PUT, which must be JSON of at most [`MAX_BODY_BYTES`].
+    ///
+    /// # Errors
+    /// Those of [`check_body_headers`], and the same for what the body turns out to be.
+    pub async fn body(&self) -> Result<Bytes, Error> {
+        check_body_headers(&self.parts.headers)?;
+        let Some(body) = self.body.take() else {
+            return Ok(Bytes::new());
+        };
+        match Limited::new(body, MAX_BODY_BYTES).collect().await {
+            Ok(collected) => Ok(collected.to_bytes()),
+            Err(error) if error.is::<LengthLimitError>() => Err(Error::TooLarge),
+            Err(error) => Err(Violations::one("body", format!("cannot be read: {error}")).into()),
+        }
+    }
+}
+
+/// Answers a request: OPTIONS and methods that the path lacks at once, the rest by `respond`. An error becomes its
+/// problem; what the client may not know of it goes to the log.
+pub async fn serve(request: Request, respond: impl AsyncFnOnce(&Call) -> Result<Answer, Error>) -> Outcome {
+    let (parts, body) = request.into_parts();
+    serve_parts(parts, Some(body), respond).await
+}
+
+/// [`serve`], for a request whose body may be gone already.
+pub async fn serve_parts(
+    parts: Parts,
+    body: Option<IncomingRequestBody>,
+    respond: impl AsyncFnOnce(&Call) -> Result<Answer, Error>,
+) -> Outcome {
+    let config = match config().await {
+        Ok(config) => config,
+        Err(error) => {
+            log::write(Level::Error, "config.refused", &[("error", &error.to_string())]);
+            let mut answer = problem(&error, parts.uri.path());
+            finish(&mut answer, &parts.headers, &[]);
+            return send(answer);
+        }
+    };
+    let call = Call { config, parts, body: RefCell::new(body) };
+    let route = Route::of(call.parts.uri.path());
+    let result = match route.map(|route| (route, route.action(&call.parts.method))) {
+        Some((route, Action::Preflight)) => {
+            Ok(preflight(&call.parts.headers, &call.config.cors_allowed_origins, route.allowed()))
+        }
+        Some((route, Action::NotAllowed)) => Err(Error::MethodNotAllowed(route.allowed())),
+        _ => respond(&call).await,
+    };
+    let path = call.parts.uri.path();
+    let mut answer = result.unwrap_or_else(|error| {
+        if let Error::Unavailable(_) | Error::Internal(_) = &error {
+            log::write(Level::Error, "request.failed", &[("error", &error.to_string())]);
+        }
+        problem(&error, path)
+    });
+    finish(&mut answer, &call.parts.headers, &call.config.cors_allowed_origins);
+    send(answer)
+}
+
+/// Hands the answer to the platform. The body of a HEAD goes too: the server leaves it out and keeps its length.
+fn send(answer: Answer) -> Outcome {
+    let mut response = http::Response::new(Full::new(Bytes::from(answer.body)));
+    *response.status_mut() = answer.status;
+    *response.headers_mut() = answer.headers;
+    response.into_response()
+}

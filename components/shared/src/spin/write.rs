@@ -1,0 +1,149 @@
+//! Writing: fence, one statement, unfence. The I/O around the protocol of [`crate::cache`].
+
+use super::breaker::{Standing, note, renew, report, standing, trusted};
+use super::outbox::{self, KEYS_PER_SCRIPT};
+use super::postgres::{Failure, run};
+use super::redis::Kept;
+use super::{clock, key_value};
+use crate::breaker::{Event, Record, State};
+use crate::cache::{CacheKey, Resource, Script};
+use crate::config::{Config, FENCE_MS};
+use crate::domain::TenantId;
+use crate::error::Error;
+use crate::log::{self, Level};
+use crate::row::{Column, Parameter};
+use std::rc::Rc;
+
+/// What a statement did.
+pub struct Written<T> {
+    /// What the caller makes of its rows.
+    pub result: T,
+    /// Whether anything changed, and so whether there is a row in the outbox.
+    pub changed: bool,
+    /// What it changed besides the resources that were named beforehand.
+    pub also: Vec<Resource>,
+}
+
+/// Runs one statement that changes `resources` of `tenant`, so that no read that starts after the answer sees what was
+/// before. `statement` is given the id of the write, under which its outbox row must be inserted; `read` makes something
+/// of its rows.
+///
+/// # Errors
+/// Those of the statement. Redis never makes a write fail.
+pub async fn write<T>(
+    config: &Rc<Config>,
+    tenant: &TenantId,
+    resources: &[Resource],
+    statement: impl FnOnce(&str) -> (String, Vec<Parameter>),
+    read: impl FnOnce(Vec<Vec<Column>>) -> Result<Written<T>, Error>,
+) -> Result<T, Error> {
+    let key = |resource: &Resource| CacheKey::new(&config.namespace, tenant, *resource);
+    let mut keys: Vec<CacheKey> = resources.iter().map(key).collect();
+    let write_id =
+        clock::new_id(|ms, random| uuid::Builder::from_unix_timestamp_millis(ms, random).into_uuid())?.to_string();
+
+    let fenced_by = fence(config, &keys, &write_id).await;
+    let (sql, parameters) = statement(&write_id);
+    let rows = match run(config, &sql, parameters).await {
+        Ok(rows) => rows,
+        // The fence stays up: the statement may still commit, and until its deadline nothing may be stored.
+        Err(Failure { error, may_have_run: true }) => return Err(error),
+        Err(Failure { error, may_have_run: false }) => {
+            if let Some(kept) = fenced_by {
+                note(config, outbox::invalidate(config, &kept, &keys, &write_id).await);
+            }
+            return Err(error);
+        }
+    };
+    let written = read(rows)?;
+    keys.extend(written.also.iter().map(key));
+    let invalidated_by = unfence(config, fenced_by, &keys, &write_id, written.changed).await;
+    if let (Some(kept), true) = (invalidated_by, written.changed) {
+        let (config, tenant) = (Rc::clone(config), tenant.clone());
+        spin_sdk::wasip3::spawn(async move {
+            if let Err(error) = outbox::finish(&config, &kept, &tenant, &write_id).await {
+                log::write(Level::Warn, "outbox.left", &[("error", &error.to_string())]);
+            }
+        });
+    }
+    Ok(written.result)
+}
+
+/// Puts up the fence. `None` when the cache is not in use; if it should have been, it is quarantined first.
+async fn fence(config: &Rc<Config>, keys: &[CacheKey], write_id: &str) -> Option<Rc<Kept>> {
+    let record = match standing(config) {
+        Standing::Admitted(record) => record,
+        // A record that says no is worth as much as one that cannot be read: after the statement it is looked at again.
+        Standing::Barred => return None,
+        Standing::Lapsed(_) | Standing::Unknown => match renew(config).await {
+            Some(record) if record.admits() => record,
+            Some(_) => return None,
+            None => {
+                quarantine(config).await;
+                return None;
+            }
+        },
+    };
+    let fenced = fence_all(config, &record, keys, write_id).await;
+    if fenced.is_none() {
+        quarantine(config).await;
+    }
+    fenced
+}
+
+async fn fence_all(config: &Config, record: &Record, keys: &[CacheKey], write_id: &str) -> Option<Rc<Kept>> {
+    let kept = trusted(config, record).await?;
+    for batch in keys.chunks(KEYS_PER_SCRIPT) {
+        note(config, kept.run(config, Script::fence(batch, write_id, FENCE_MS)).await)?;
+    }
+    Some(kept)
+}
+
+/// Takes the cache out of use for all instances and waits until none of them may still act on an older lease.
+async fn quarantine(config: &Config) {
+    report(config, Event::MissedInvalidation);
+    clock::sleep(config.breaker_lease).await;
+}
+
+/// Invalidates after the statement. `None` when that is left to the outbox.
+async fn unfence(
+    config: &Rc<Config>,
+    fenced_by: Option<Rc<Kept>>,
+    keys: &[CacheKey],
+    write_id: &str,
+    changed: bool,
+) -> Option<Rc<Kept>> {
+    let kept = match fenced_by {
+        Some(kept) => kept,
+        None if !changed => return None,
+        // The cache was out of use when the write looked. If it still is, a probe that begins from now on finds the outbox
+        // row. If a probe has begun meanwhile it may have looked before the row was there, so the write invalidates.
+        None => match key_value::read(config).await {
+            Ok(Some(lease)) if matches!(lease.shared_record().state, State::Open { .. }) => return None,
+            Ok(Some(lease)) => match trusted_or_any(config, &lease.shared_record()).await {
+                Some(kept) => kept,
+                None => {
+                    quarantine(config).await;
+                    return None;
+                }
+            },
+            Ok(None) | Err(_) => {
+                quarantine(config).await;
+                return None;
+            }
+        },
+    };
+    let done = note(config, outbox::invalidate(config, &kept, keys, write_id).await);
+    if done.is_none() {
+        quarantine(config).await;
+    }
+    done.map(|()| kept)
+}
+
+/// While a probe runs no Redis is trusted yet, and the one that answers is the one that will be.
+async fn trusted_or_any(config: &Config, record: &Record) -> Option<Rc<Kept>> {
+    if record.admits() {
+        return trusted(config, record).await;
+    }
+    note(config, super::redis::connection(config).await)
+}

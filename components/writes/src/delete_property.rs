@@ -1,0 +1,51 @@
+//! `DELETE /api/properties/{id}`.
+
+use super::precondition::{Target, demanded};
+use http::StatusCode;
+use shared::cache::Resource;
+use shared::domain::{PaymentId, PropertyId, RowVersion, TenantId};
+use shared::error::Error;
+use shared::http::Answer;
+use shared::row::{Parameter, RowReader};
+use shared::spin::{Call, Written, query, write};
+
+/// The payments that the property has now: their entries are fenced with its own.
+const PAYMENTS: &str = "SELECT id FROM payments WHERE tenant_id = $1 AND property_id = $2";
+
+/// See `infra/migrations/0006_delete_property.sql` for why this is a function.
+const DELETE: &str = "SELECT found_version, is_deleted, payment_ids FROM delete_property($1, $2, $3, $4)";
+
+/// Removes a property and its payments.
+pub async fn delete(call: &Call, tenant: &TenantId, id: PropertyId) -> Result<Answer, Error> {
+    let precondition = demanded(call, tenant, Target::Property(id), None).await?;
+    let rows = query(&call.config, PAYMENTS, vec![Parameter::text(tenant), Parameter::uuid(id)]).await?;
+    let mut resources = vec![Resource::Property(id), Resource::PropertyList, Resource::PaymentList(id)];
+    for row in &rows {
+        resources.push(Resource::Payment(RowReader::new(row).parsed(PaymentId::parse)?));
+    }
+    let statement = |write_id: &str| {
+        let versions = precondition.versions().map_or(Parameter::Null, Parameter::Integers);
+        (DELETE.to_owned(), vec![Parameter::text(tenant), Parameter::uuid(id), Parameter::uuid(write_id), versions])
+    };
+    let outcome = write(&call.config, tenant, &resources, statement, |rows| {
+        let row = rows.first().ok_or_else(|| Error::Internal("delete_property answers no row".into()))?;
+        let mut row = RowReader::new(row);
+        let found = row.optional_from_integer(RowVersion::new)?;
+        let is_deleted = row.boolean()?;
+        // Those that were added since the list was made.
+        let also = row
+            .texts()?
+            .iter()
+            .filter_map(|id| PaymentId::parse(id).map(Resource::Payment))
+            .filter(|payment| !resources.contains(payment))
+            .collect();
+        let result = match found {
+            None => Err(Error::NotFound),
+            Some(_) if is_deleted => Ok(()),
+            Some(version) => Err(precondition.refusal(version)),
+        };
+        Ok(Written { result, changed: is_deleted, also })
+    });
+    outcome.await??;
+    Ok(Answer::empty(StatusCode::NO_CONTENT))
+}
