@@ -4,6 +4,7 @@
 //! owner dies without dropping it (a crash, a `SIGKILL`) is ended by the kernel. Servers listen on loopback alone.
 
 mod addresses;
+mod database;
 mod host;
 mod migrate;
 mod paths;
@@ -14,8 +15,9 @@ mod redis;
 mod token;
 
 pub use addresses::{address, database_address, redis_address, variables};
+pub use database::{connect, explain};
 pub use host::{Host, HostOptions, Runtime};
-pub use migrate::{explain, migrate, migrate_from};
+pub use migrate::{migrate, migrate_from};
 pub use paths::{host_binary, repository_root, spin_on_path};
 pub use postgres::{Postgres, postgres_binaries};
 pub use process::find_on_path;

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, bail};
-use postgres::{Client, NoTls};
+use anyhow::{Context, Result, bail};
+use postgres::Client;
 use sha2::{Digest, Sha256};
+
+use crate::database::{connect, explain, explain_in};
 
 /// Any number that nobody else locks; two that migrate at once wait for each other.
 const LOCK: i64 = 0x7265_6E74_5F6D_6967;
@@ -28,7 +30,7 @@ pub fn migrate(database_url: &str) -> Result<Vec<String>> {
 /// The same with the files of another folder.
 pub fn migrate_from(database_url: &str, folder: &Path) -> Result<Vec<String>> {
     let migrations = read(folder)?;
-    let mut client = Client::connect(database_url, NoTls).map_err(explain).context("cannot connect to the database")?;
+    let mut client = connect(database_url)?;
     client.batch_execute(SESSION)?;
     // Held until the connection ends, also when a migration fails.
     client.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).map_err(explain).context("another migration runs")?;
@@ -99,27 +101,6 @@ fn apply(client: &mut Client, migration: &Migration) -> Result<()> {
         )
         .map_err(explain)?;
     transaction.commit().map_err(explain)
-}
-
-/// What PostgreSQL said: the driver's own text is `db error` and no more.
-pub fn explain(error: postgres::Error) -> anyhow::Error {
-    explain_in(error, "")
-}
-
-fn explain_in(error: postgres::Error, sql: &str) -> anyhow::Error {
-    use postgres::error::ErrorPosition;
-    let Some(database_error) = error.as_db_error() else {
-        return anyhow!(error);
-    };
-    let mut text = format!("{}: {}", database_error.severity(), database_error.message());
-    for more in [database_error.detail(), database_error.hint()].into_iter().flatten() {
-        text.push_str(&format!(" ({more})"));
-    }
-    if let Some(ErrorPosition::Original(position)) = database_error.position() {
-        let before = sql.chars().take(usize::try_from(*position).unwrap_or(usize::MAX));
-        text.push_str(&format!(", in line {}", 1 + before.filter(|c| *c == '\n').count()));
-    }
-    anyhow!(text)
 }
 
 #[cfg(test)]

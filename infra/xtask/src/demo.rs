@@ -1,7 +1,6 @@
 //! The demo data: two landlords, each with properties and a year of rent. The same at every run.
 
 use anyhow::{Context, Result};
-use postgres::{Client, NoTls};
 
 use crate::shell::say;
 
@@ -92,7 +91,7 @@ pub fn seed(database_url: &str, count: u32) -> Result<()> {
     if count == 0 {
         return Ok(());
     }
-    let mut client = Client::connect(database_url, NoTls).context("cannot connect to the database")?;
+    let mut client = stack::connect(database_url)?;
     client.batch_execute(SESSION)?;
     let count = i32::try_from(count).context("that many properties do not fit")?;
     let mut seeded = false;
@@ -115,8 +114,10 @@ pub fn seed(database_url: &str, count: u32) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use postgres::{Client, NoTls};
     use stack::Postgres;
+
+    use super::*;
 
     fn migrated(server: &Postgres, name: &str) -> Client {
         server.create_database(name).expect("a database");
