@@ -10,6 +10,7 @@ mod cache;
 mod client;
 mod components;
 mod concurrency;
+mod cors;
 mod health;
 mod invalidation;
 mod lists;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         client::tests,
         components::tests,
         concurrency::tests,
+        cors::tests,
         health::tests,
         invalidation::tests,
         lists::tests,
@@ -60,7 +62,7 @@ fn main() -> ExitCode {
     let stage = match world::Stage::start() {
         Ok(stage) => stage,
         Err(error) => {
-            eprintln!("the stage cannot be set: {error:?}");
+            eprintln!("the stage cannot be set: {error:#}");
             return ExitCode::FAILURE;
         }
     };
@@ -72,7 +74,7 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
         Err(error) => {
-            eprintln!("the stage cannot be cleared: {error:?}");
+            eprintln!("the stage cannot be cleared: {error:#}");
             ExitCode::FAILURE
         }
     }
