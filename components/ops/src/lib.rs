@@ -5,8 +5,7 @@ mod health;
 
 use shared::error::Error;
 use shared::http::{Answer, Route};
-use shared::spin::{Call, Outcome, serve};
-use spin_sdk::http::Request;
+use shared::spin::{Call, Outcome, Request, serve};
 
 #[spin_sdk::http_service]
 async fn handle(request: Request) -> Outcome {

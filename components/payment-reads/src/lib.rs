@@ -8,8 +8,7 @@ mod methods;
 
 use shared::error::Error;
 use shared::http::{Answer, Route, payment_id, property_id};
-use shared::spin::{Call, Outcome, forward_to_writes, is_write, serve};
-use spin_sdk::http::Request;
+use shared::spin::{Call, Outcome, Request, forward_to_writes, is_write, serve};
 
 #[spin_sdk::http_service]
 async fn handle(request: Request) -> Outcome {

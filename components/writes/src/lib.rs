@@ -15,8 +15,7 @@ mod replace_property;
 use http::Method;
 use shared::error::Error;
 use shared::http::{Answer, Route, payment_id, property_id};
-use shared::spin::{Call, Outcome, serve};
-use spin_sdk::http::Request;
+use shared::spin::{Call, Outcome, Request, serve};
 
 #[spin_sdk::http_service]
 async fn handle(request: Request) -> Outcome {

@@ -18,4 +18,5 @@ pub use clock::new_id;
 pub use postgres::query;
 pub use read::{Cached, read_through};
 pub use server::{Call, Outcome, serve};
+pub use spin_sdk::http::Request;
 pub use write::{Written, write};
