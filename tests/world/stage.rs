@@ -99,6 +99,9 @@ impl Stage {
         }
         drop((host, redis, postgres));
         found.extend(leftovers::processes_in(directory.path()));
+        if std::env::var_os("RENTTRACKER_KEEP_LOGS").is_some() {
+            println!("logs: {}", directory.keep().display());
+        }
         Ok(found)
     }
 }
@@ -114,7 +117,10 @@ pub fn directory() -> Result<TempDir> {
 pub fn prepare(postgres: &Postgres) -> Result<()> {
     postgres.create_database(TEMPLATE)?;
     stack::migrate(&postgres.url(TEMPLATE))?;
-    postgres.create_database_from(SHARED, TEMPLATE)
+    postgres.create_database_from(SHARED, TEMPLATE)?;
+    // The counters are those of the whole server; the suites read them from here.
+    let mut admin = Client::connect(&postgres.url("postgres"), NoTls)?;
+    Ok(admin.batch_execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")?)
 }
 
 /// A fresh database with the schema, on the shared server: its URL.

@@ -54,7 +54,7 @@ impl App {
             Err(error) => Err(error),
         };
         Ok(answer.unwrap_or_else(|error| {
-            eprintln!("{}: {error:?}", matched.component);
+            eprintln!("{}: no answer: {error:#}", matched.component);
             empty(StatusCode::INTERNAL_SERVER_ERROR)
         }))
     }

@@ -17,7 +17,7 @@ use wasmtime_wasi_http::p3::bindings::ServicePre;
 
 use crate::app::App;
 use crate::bindings::{spin, wasi};
-use crate::instance::{InstanceState, Lifetime, Limits};
+use crate::instance::{IDLE_TIMEOUT, InstanceState, Lifetime, Limits};
 use crate::key_value::{Database, KeyValue, KeyValueState};
 use crate::manifest;
 use crate::outbound::AllowList;
@@ -165,7 +165,7 @@ impl HandlerState for Instantiator {
             store,
             proxy: Proxy::P3(proxy),
             view: ViewFn::P3(InstanceState::http),
-            expiration: Lifetime::new(self.shared.stopping.clone()),
+            expiration: Lifetime::new(IDLE_TIMEOUT, self.shared.stopping.clone()),
             state: Limits { component: self.loaded.id.clone() },
         })
     }

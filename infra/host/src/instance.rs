@@ -27,7 +27,7 @@ const MAX_REQUESTS: usize = 128;
 const MAX_CONCURRENT_REQUESTS: usize = 16;
 
 /// How long an instance without work is kept. Spin's default.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What the host keeps for one instance.
 pub struct InstanceState {
@@ -67,18 +67,19 @@ impl WasiHttpView for InstanceState {
 ///
 /// While a request runs, or a task that it left behind, it does not end: Spin sets neither a time limit.
 pub struct Lifetime {
+    idle_timeout: Duration,
     idle: Pin<Box<Sleep>>,
     stop: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
 }
 
 impl Lifetime {
-    /// A lifetime that ends early when `stopping` becomes true.
-    pub fn new(mut stopping: watch::Receiver<bool>) -> Self {
+    /// A lifetime that ends after `idle_timeout` without work, or when `stopping` becomes true.
+    pub fn new(idle_timeout: Duration, mut stopping: watch::Receiver<bool>) -> Self {
         let stop = async move {
             // An error is a host that is gone, which has stopped too.
             let _ = stopping.wait_for(|stopping| *stopping).await;
         };
-        Self { idle: Box::pin(tokio::time::sleep(IDLE_TIMEOUT)), stop: Box::pin(stop) }
+        Self { idle_timeout, idle: Box::pin(tokio::time::sleep(idle_timeout)), stop: Box::pin(stop) }
     }
 }
 
@@ -87,7 +88,7 @@ impl WorkerExpiration for Lifetime {
         if status != WorkerStatus::Idle {
             return Poll::Pending;
         }
-        let end = (since + IDLE_TIMEOUT).into();
+        let end = (since + self.idle_timeout).into();
         if self.idle.deadline() != end {
             self.idle.as_mut().reset(end);
         }
@@ -154,31 +155,32 @@ mod tests {
         check(0, 128, "never");
     }
 
+    const IDLE: Duration = Duration::from_millis(50);
+
     async fn ends_within(lifetime: &mut Lifetime, status: WorkerStatus, since: Instant, limit: Duration) -> bool {
         let poll = std::future::poll_fn(|context| Pin::new(&mut *lifetime).poll(context, status, since));
         tokio::time::timeout(limit, poll).await.is_ok()
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn an_instance_ends_when_idle_for_a_second_but_never_while_a_task_runs() {
+    #[tokio::test]
+    async fn an_instance_ends_when_it_was_idle_long_enough_but_never_while_a_task_runs() {
         let (_stop, stopping) = watch::channel(false);
-        let since = tokio::time::Instant::now().into_std();
-        let mut lifetime = Lifetime::new(stopping);
+        let since = Instant::now();
+        let mut lifetime = Lifetime::new(IDLE, stopping);
         for busy in [WorkerStatus::Requests, WorkerStatus::PostReturn] {
-            assert!(!ends_within(&mut lifetime, busy, since, Duration::from_secs(5)).await, "{busy:?}");
+            assert!(!ends_within(&mut lifetime, busy, since, 2 * IDLE).await, "{busy:?}");
         }
-        let since = tokio::time::Instant::now().into_std();
-        assert!(!ends_within(&mut lifetime, WorkerStatus::Idle, since, Duration::from_millis(900)).await);
-        assert!(ends_within(&mut lifetime, WorkerStatus::Idle, since, Duration::from_millis(200)).await);
+        let since = Instant::now();
+        assert!(ends_within(&mut lifetime, WorkerStatus::Idle, since, 20 * IDLE).await);
+        assert!(since.elapsed() >= IDLE, "it ended before its time");
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn an_idle_instance_ends_at_once_when_the_host_stops() {
         let (stop, stopping) = watch::channel(false);
-        let since = tokio::time::Instant::now().into_std();
-        let mut lifetime = Lifetime::new(stopping);
+        let mut lifetime = Lifetime::new(Duration::from_secs(3600), stopping);
         stop.send(true).unwrap();
-        assert!(!ends_within(&mut lifetime, WorkerStatus::PostReturn, since, Duration::from_millis(100)).await);
-        assert!(ends_within(&mut lifetime, WorkerStatus::Idle, since, Duration::from_millis(1)).await);
+        assert!(!ends_within(&mut lifetime, WorkerStatus::PostReturn, Instant::now(), IDLE).await);
+        assert!(ends_within(&mut lifetime, WorkerStatus::Idle, Instant::now(), 20 * IDLE).await);
     }
 }

@@ -32,16 +32,16 @@ impl AllowList {
 
     /// Whether `address` may be reached. An address that is no URL is read again as `scheme://address`.
     pub fn allows(&self, address: &str, scheme: &str) -> bool {
-        let allowed = match Target::parse(address, scheme) {
-            Ok(target) => self.0.iter().any(|rule| rule.allows(&target)),
+        let target = match Target::parse(address, scheme) {
+            Ok(target) => target,
             Err(error) => {
                 tracing::warn!("a component gave an address that cannot be parsed: {error:#}");
                 return false;
             }
         };
+        let allowed = self.0.iter().any(|rule| rule.allows(&target));
         if !allowed {
-            // The scheme alone: an address may carry a password.
-            tracing::warn!("denied an outbound {scheme} connection: its host is not in allowed_outbound_hosts");
+            tracing::warn!("a component may not reach {target}: its allowed_outbound_hosts does not list it");
         }
         allowed
     }
@@ -132,6 +132,7 @@ impl HostRule {
                 _ => bail!("'*.' must be followed by a domain"),
             };
         }
+        ensure!(!host.contains(['{', '}']), "lists of hosts are not supported, by Spin neither");
         ensure!(!host.contains('*'), "'*' is a whole host, or the first label of one");
         Ok(Self::Exactly(Host::parse(host)?))
     }
@@ -195,6 +196,14 @@ impl Target {
         let host = url.host_str().context("it has no host")?;
         // Parsed again because `url` leaves the host of a scheme that it does not know as it is.
         Ok(Self { scheme: url.scheme().to_owned(), host: Host::parse(host)?, port: url.port() })
+    }
+}
+
+/// Without user and password: it goes into the log.
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}://{}", self.scheme, self.host)?;
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
     }
 }
 

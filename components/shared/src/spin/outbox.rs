@@ -22,7 +22,7 @@ const LEFT_BEHIND_SECONDS: i64 = 15;
 /// The oldest rows. Draining is idempotent and order does not matter, so nothing is locked or claimed: two drainers at
 /// once do some work twice, and neither waits for the other.
 const OLDEST: &str = "SELECT tenant_id, id, resources FROM cache_invalidations
-    WHERE created_at <= clock_timestamp() - $1 * interval '1 second' ORDER BY created_at LIMIT $2";
+    WHERE created_at <= clock_timestamp() - $1::bigint * interval '1 second' ORDER BY created_at LIMIT $2";
 
 /// Removes rows whose keys are invalidated.
 const REMOVE: &str = "DELETE FROM cache_invalidations

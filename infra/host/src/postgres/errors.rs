@@ -23,6 +23,17 @@ pub fn query_failed_with(text: impl ToString) -> Error {
     Error::QueryFailed(QueryError::Text(text.to_string()))
 }
 
+/// An error with its causes, in the form that anyhow prints, and Spin with it, but never with a stack trace.
+pub fn with_causes(error: &anyhow::Error) -> String {
+    let causes: Vec<_> = error.chain().skip(1).map(ToString::to_string).collect();
+    let listed = match &causes[..] {
+        [] => return error.to_string(),
+        [cause] => format!("    {cause}"),
+        causes => causes.iter().enumerate().map(|(n, cause)| format!("{n:>5}: {cause}")).collect::<Vec<_>>().join("\n"),
+    };
+    format!("{error}\n\nCaused by:\n{listed}")
+}
+
 /// The fields of an answer that the interface has no name for, under the names that Spin gives them.
 fn extras(answer: &tokio_postgres::error::DbError) -> Vec<(String, String)> {
     let text = |value: Option<&str>| value.map(str::to_owned);
@@ -42,4 +53,18 @@ fn extras(answer: &tokio_postgres::error::DbError) -> Vec<(String, String)> {
     .into_iter()
     .filter_map(|(name, value)| Some((name.to_owned(), value?)))
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_are_listed_below_the_error() {
+        let error = anyhow::anyhow!("root");
+        assert_eq!(with_causes(&error), "root");
+        let error = error.context("middle");
+        assert_eq!(with_causes(&error), "middle\n\nCaused by:\n    root");
+        assert_eq!(with_causes(&error.context("top")), "top\n\nCaused by:\n    0: middle\n    1: root");
+    }
 }

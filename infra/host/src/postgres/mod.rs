@@ -1,5 +1,7 @@
 //! `spin:postgres`: pooled connections, queries and the errors that the components are told.
 
+#![expect(clippy::result_large_err, reason = "the interface's error is as large as its WIT makes it")]
+
 mod errors;
 mod pool;
 mod query;
@@ -65,8 +67,7 @@ impl PostgresState {
 async fn connect(allowed: &AllowList, pools: &Pools, builder: &Builder) -> Result<Arc<Object>, Error> {
     check_address(allowed, &builder.address)?;
     let connection = pools.connect(&builder.address, builder.authority.as_deref()).await;
-    // Debug, with its causes: the text that Spin gives.
-    connection.map(Arc::new).map_err(|error| Error::ConnectionFailed(format!("{error:?}")))
+    connection.map(Arc::new).map_err(|error| Error::ConnectionFailed(errors::with_causes(&error)))
 }
 
 fn check_address(allowed: &AllowList, address: &str) -> Result<(), Error> {

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_postgres::RowStream;
 use tokio_postgres::types::ToSql;
 
-use super::errors::{query_failed, query_failed_with};
+use super::errors::{query_failed, query_failed_with, with_causes};
 use super::values;
 use crate::MAX_BUFFERED_BYTES;
 use crate::bindings::spin::postgres::postgres::{Column, Error, ParameterValue, QueryError, Row, RowSet};
@@ -28,7 +28,7 @@ pub struct Streamed {
 /// Runs a statement for its effect, and returns how many rows it touched.
 pub async fn execute(connection: &Object, statement: &str, parameters: &[ParameterValue]) -> Result<u64, Error> {
     // The same mistake is a bad parameter in a query: Spin's two names for it.
-    let parameters = convert(parameters).map_err(|error| Error::ValueConversionFailed(format!("{error:?}")))?;
+    let parameters = convert(parameters).map_err(|error| Error::ValueConversionFailed(with_causes(&error)))?;
     let references: Vec<&(dyn ToSql + Sync)> = parameters.iter().map(|value| value.as_ref() as &(dyn ToSql + Sync)).collect();
     connection.execute(statement, &references).await.map_err(query_failed)
 }
@@ -52,7 +52,7 @@ async fn collect(rows: RowStream) -> Result<RowSet, Error> {
         if set.rows.is_empty() {
             set.columns = values::columns(&row);
         }
-        let row = values::row(&row).map_err(|error| query_failed_with(format!("{error:?}")))?;
+        let row = values::row(&row).map_err(|error| query_failed_with(with_causes(&error)))?;
         bytes += values::size(&row);
         check_size(bytes)?;
         set.rows.push(row);
@@ -88,7 +88,7 @@ async fn forward(rows: RowStream, columns: oneshot::Sender<Vec<Column>>, sender:
         if let Some(columns) = columns.take() {
             let _ = columns.send(values::columns(&row));
         }
-        let row = values::row(&row).map_err(|error| query_failed_with(format!("{error:?}")))?;
+        let row = values::row(&row).map_err(|error| query_failed_with(with_causes(&error)))?;
         check_size(values::size(&row))?;
         if sender.send(row).await.is_err() {
             return Err(query_failed_with("async error: channel closed"));
@@ -97,7 +97,7 @@ async fn forward(rows: RowStream, columns: oneshot::Sender<Vec<Column>>, sender:
 }
 
 async fn start(connection: &Object, statement: &str, parameters: &[ParameterValue]) -> Result<RowStream, Error> {
-    let parameters = convert(parameters).map_err(|error| Error::BadParameter(format!("{error:?}")))?;
+    let parameters = convert(parameters).map_err(|error| Error::BadParameter(with_causes(&error)))?;
     connection.query_raw(statement, parameters).await.map_err(query_failed)
 }
 
