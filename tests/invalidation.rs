@@ -15,6 +15,7 @@ trials![
     another_landlords_writes_clear_nothing,
     what_was_remembered_as_absent_is_found_once_it_is_made,
     a_refused_write_leaves_right_answers,
+    searches_follow_every_write,
 ];
 
 /// Two properties with payments, and everything about them cached.
@@ -37,7 +38,7 @@ impl Place {
         let routes = [
             ("list", "/api/properties".to_owned()),
             ("list, page 2", "/api/properties?pageSize=1&pageNumber=2".into()),
-            ("list, searched", "/api/properties?searchTerm=st&sortField=suburb".into()),
+            ("list, sorted", "/api/properties?sortField=suburb".into()),
             ("first", property_path(&first)),
             ("second", property_path(&second)),
             ("first's payments", payments_path(&first)),
@@ -72,7 +73,7 @@ impl Place {
     }
 }
 
-const LISTS: [&str; 3] = ["list", "list, page 2", "list, searched"];
+const LISTS: [&str; 3] = ["list", "list, page 2", "list, sorted"];
 const PAYMENT_LISTS: [&str; 2] = ["first's payments", "first's payments, sorted"];
 
 fn a_new_property_clears_the_property_lists() {
@@ -206,4 +207,25 @@ fn a_refused_write_leaves_right_answers() {
     for (name, route, before) in &place.before {
         assert_eq!(place.who.get(route).is(200).text(), before.text(), "{name}");
     }
+}
+
+fn searches_follow_every_write() {
+    let who = world().tenant();
+    let found = |term: &str| who.column(&format!("/api/properties?searchTerm={term}"), "address");
+    let property = who.property_at("1 Oak St");
+    assert_eq!([found("oak"), found("elm")], [vec!["1 Oak St".to_owned()], vec![]]);
+    who.property_at("2 Oak St");
+    assert_eq!(found("oak"), ["1 Oak St", "2 Oak St"]);
+    who.put(&property_path(&property), &json!({ "address": "1 Elm St" })).is(200);
+    assert_eq!([found("oak"), found("elm")], [["2 Oak St"], ["1 Elm St"]]);
+    let payments = |term: &str| who.ids(&format!("{}?searchTerm={term}", payments_path(&property)));
+    let payment = who.payment(&property, &json!({ "amount": 1, "paymentDate": "2025-01-01", "paymentMethod": "Cash" }));
+    assert_eq!([payments("cash"), payments("cheque")], [vec![payment.clone()], vec![]]);
+    let changed = json!({ "amount": 1, "paymentDate": "2025-01-01", "paymentMethod": "Cheque" });
+    who.put(&payment_path(&property, &payment), &changed).is(204);
+    assert_eq!([payments("cash"), payments("cheque")], [vec![], vec![payment.clone()]]);
+    who.delete(&payment_path(&property, &payment)).is(204);
+    assert_eq!(payments("cheque"), Vec::<String>::new());
+    who.delete(&property_path(&property)).is(204);
+    assert_eq!(found("elm"), Vec::<String>::new());
 }

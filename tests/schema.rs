@@ -72,7 +72,7 @@ fn property_lists() -> Vec<Case> {
 }
 
 fn payment_lists() -> Vec<Case> {
-    let mut cases: Vec<Case> = vec![(String::new(), "payment_date"), ("pageNumber=20&pageSize=50".into(), "")];
+    let mut cases: Vec<Case> = vec![("pageSize=11".into(), "payment_date"), ("pageNumber=20&pageSize=50".into(), "")];
     for field in ["paymentDate", "amount", "paymentMethod", "paymentReference", "notes"] {
         for descending in [false, true] {
             cases.push((format!("sortField={field}&sortDescending={descending}"), ""));

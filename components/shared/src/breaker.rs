@@ -100,6 +100,11 @@ impl Record {
         self.state == State::Closed
     }
 
+    /// Whether the entries of this epoch are in the Redis with this `run_id`.
+    pub fn trusts(&self, run_id: &str) -> bool {
+        self.run_id.as_deref() == Some(run_id)
+    }
+
     /// Whether somebody should probe now.
     pub fn probe_is_due(&self, now_ms: u64) -> bool {
         match &self.state {
@@ -141,7 +146,7 @@ pub fn next(record: &Record, event: Event<'_>, now_ms: u64, reset: Duration) -> 
             change(State::HalfOpen { probe: token.into(), lease_until_ms: now_ms + PROBE_LEASE_MS }, "probing")
         }
         (State::HalfOpen { probe, .. }, Event::ProbeSucceeded { token, run_id }) if probe == token => {
-            let is_the_same = record.run_id.as_deref() == Some(run_id);
+            let is_the_same = record.trusts(run_id);
             Some(Record {
                 state: State::Closed,
                 // Never backwards, and past every epoch that a lost store may have given out.
@@ -155,6 +160,30 @@ pub fn next(record: &Record, event: Event<'_>, now_ms: u64, reset: Duration) -> 
             open_after(reset_ms, "the probe failed")
         }
         _ => None,
+    }
+}
+
+/// An instance's own count of consecutive failures.
+#[derive(Debug, Default)]
+pub struct Failures {
+    count: u32,
+    last_at: Option<Duration>,
+}
+
+impl Failures {
+    /// Counts a failure, known at `now`, of a command that was sent at `sent_at`, and answers the count. Commands that were
+    /// all under way during one stall are one failure: a pause of a busy machine fails a dozen at once, and is over.
+    pub fn count(&mut self, sent_at: Duration, now: Duration) -> u32 {
+        if self.last_at.is_none_or(|last| sent_at >= last) {
+            self.count = self.count.saturating_add(1);
+            self.last_at = Some(now);
+        }
+        self.count
+    }
+
+    /// Starts again: Redis has answered.
+    pub fn forget(&mut self) {
+        *self = Self::default();
     }
 }
 
@@ -262,6 +291,19 @@ mod tests {
         let half_open = Record { state: State::HalfOpen { probe: "a".into(), lease_until_ms: NOW }, ..closed() };
         let open = after(&half_open, Event::ProbeFailed { token: "a" }, NOW);
         assert!(!open.probe_is_due(NOW + 59_999) && open.probe_is_due(NOW + 60_000));
+    }
+
+    #[test]
+    fn commands_that_fail_in_the_same_stall_are_one_failure() {
+        let at = Duration::from_millis;
+        let mut failures = Failures::default();
+        assert_eq!(failures.count(at(0), at(50)), 1);
+        assert_eq!(failures.count(at(10), at(60)), 1);
+        assert_eq!(failures.count(at(49), at(99)), 1);
+        assert_eq!(failures.count(at(50), at(100)), 2);
+        assert_eq!(failures.count(at(120), at(170)), 3);
+        failures.forget();
+        assert_eq!(failures.count(at(200), at(250)), 1);
     }
 
     #[test]

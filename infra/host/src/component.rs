@@ -1,7 +1,7 @@
 //! Loading a component: the engine, what is linked into it, and how an instance of it is made.
 
-use std::collections::BTreeSet;
-use std::path::Path;
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -35,8 +35,7 @@ const MAX_MEMORY_BYTES: usize = 4 << 30;
 /// How much of a memory stays in place for the next instance instead of being given back. Spin's number.
 const MEMORY_KEPT_BYTES: usize = 2 << 20;
 
-/// The engine that compiles and runs the components.
-pub fn engine() -> Result<Engine> {
+fn engine() -> Result<Engine> {
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(MAX_INSTANCES)
         .total_memories(MAX_INSTANCES)
@@ -57,7 +56,7 @@ pub fn engine() -> Result<Engine> {
 }
 
 /// Everything that a component can import. What is not here, a component on this host does not get.
-pub fn linker(engine: &Engine) -> Result<Linker<InstanceState>> {
+fn linker(engine: &Engine) -> Result<Linker<InstanceState>> {
     let mut linker = Linker::<InstanceState>::new(engine);
     // The standard library speaks WASI 0.2, the SDK 0.3.
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
@@ -84,30 +83,48 @@ pub struct Loaded {
     stores: Arc<BTreeSet<String>>,
 }
 
-impl Loaded {
+/// Compiles components, each file once.
+pub struct Loader {
+    linker: Linker<InstanceState>,
+    compiled: HashMap<PathBuf, ServicePre<InstanceState>>,
+}
+
+impl Loader {
+    /// A loader with an engine of its own.
+    pub fn new() -> Result<Self> {
+        let engine = engine().context("cannot set up the WebAssembly engine")?;
+        Ok(Self { linker: linker(&engine)?, compiled: HashMap::new() })
+    }
+
     /// Compiles a component and checks that the host can run it.
-    pub fn new(linker: &Linker<InstanceState>, id: &str, entry: &manifest::Component, values: &Values) -> Result<Self> {
-        let component = compile(linker.engine(), &entry.source)?;
-        let pre = linker.instantiate_pre(&component).map_err(|error| {
-            anyhow!("it imports what this host does not provide (run it with Spin): {error:#}")
-        })?;
-        let pre = ServicePre::new(pre).map_err(|error| {
-            anyhow!("it does not export wasi:http/handler@0.3.0, which spin-sdk 7 gives a component: {error:#}")
-        })?;
-        Ok(Self {
+    pub fn load(&mut self, id: &str, entry: &manifest::Component, values: &Values) -> Result<Loaded> {
+        Ok(Loaded {
             id: id.to_owned(),
-            pre,
             allowed: Arc::new(AllowList::parse(&entry.allowed_outbound_hosts, values)?),
             variables: Arc::new(ComponentVariables::new(id, &entry.variables, values)?),
             stores: Arc::new(entry.key_value_stores.iter().cloned().collect()),
+            pre: self.compile(&entry.source)?,
         })
     }
-}
 
-fn compile(engine: &Engine, path: &Path) -> Result<Component> {
-    ensure!(path.is_file(), "its wasm file {} is not there: build it first", path.display());
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    Component::new(engine, bytes).map_err(|error| anyhow!("{} is not a component: {error:#}", path.display()))
+    fn compile(&mut self, path: &Path) -> Result<ServicePre<InstanceState>> {
+        if let Some(compiled) = self.compiled.get(path) {
+            return Ok(compiled.clone());
+        }
+        ensure!(path.is_file(), "its wasm file {} is not there: build it first", path.display());
+        let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let component = Component::new(self.linker.engine(), bytes)
+            .map_err(|error| anyhow!("{} is not a component: {error:#}", path.display()))?;
+        let linked = self
+            .linker
+            .instantiate_pre(&component)
+            .map_err(|error| anyhow!("it imports what this host does not provide (run it with Spin): {error:#}"))?;
+        let compiled = ServicePre::new(linked).map_err(|error| {
+            anyhow!("it does not export wasi:http/handler@0.3.0, which spin-sdk 7 gives a component: {error:#}")
+        })?;
+        self.compiled.insert(path.to_owned(), compiled.clone());
+        Ok(compiled)
+    }
 }
 
 /// What all instances of the host share.

@@ -20,6 +20,7 @@ mod table;
 mod variables;
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -86,11 +87,10 @@ async fn run(arguments: Arguments) -> Result<()> {
     let listener = TcpListener::bind(arguments.listen).await.with_context(|| format!("cannot listen on {}", arguments.listen))?;
     let address = listener.local_addr()?;
 
-    let engine = component::engine().context("cannot set up the WebAssembly engine")?;
-    let linker = component::linker(&engine)?;
+    let mut loader = component::Loader::new()?;
     let triggered = |id: &str| manifest.triggers.iter().any(|trigger| trigger.component == id);
     let load = |(id, entry): (&String, &manifest::Component)| {
-        let loaded = component::Loaded::new(&linker, id, entry, &values).with_context(|| format!("component {id:?}"))?;
+        let loaded = loader.load(id, entry, &values).with_context(|| format!("component {id:?}"))?;
         Ok((id.clone(), loaded))
     };
     // A component that no trigger names cannot be reached, by chaining neither.
@@ -120,13 +120,12 @@ fn state_folder(arguments: &Arguments, manifest: &Path) -> PathBuf {
     arguments.state_dir.clone().unwrap_or_else(|| manifest.parent().unwrap_or(Path::new("")).join(".spin"))
 }
 
-/// Says on standard output where the application is: the tests wait for this line.
+/// Says on standard output where the application is.
 fn announce(address: SocketAddr, router: &routes::Router) {
-    println!("Serving http://{address}");
-    println!("Available Routes:");
-    for (component, route) in router.listing() {
-        println!("  {component}: http://{address}{route}");
-    }
+    let route = |(component, route): &(String, String)| format!("  {component}: http://{address}{route}\n");
+    let routes: String = router.listing().iter().map(route).collect();
+    // Whoever waits for the first line may close the pipe after it, which must not end the host.
+    let _ = std::io::stdout().write_all(format!("Serving http://{address}\nAvailable Routes:\n{routes}").as_bytes());
 }
 
 /// Resolves at the first SIGTERM or SIGINT.

@@ -3,7 +3,7 @@
 
 use super::redis::{Kept, connection, forget};
 use super::{clock, key_value, outbox};
-use crate::breaker::{Event, Lease, Record, Worth};
+use crate::breaker::{Event, Failures, Lease, Record, Worth};
 use crate::cache::RedisFailure;
 use crate::config::Config;
 use crate::log::{self, Level};
@@ -14,7 +14,7 @@ use std::rc::Rc;
 struct Local {
     lease: Option<Lease>,
     is_renewing: bool,
-    failures: u32,
+    failures: Failures,
 }
 
 thread_local! {
@@ -116,27 +116,39 @@ pub fn report(config: &Config, event: Event<'_>) -> bool {
     }
 }
 
-/// A connection to the Redis that `record` trusts. Anything else at the other end is reported, and not used.
-pub async fn trusted(config: &Config, record: &Record) -> Option<Rc<Kept>> {
-    let is_trusted = |kept: &Rc<Kept>| record.run_id.as_ref() == Some(&kept.run_id);
-    let mut kept = note(config, connection(config).await)?;
-    if !is_trusted(&kept) {
-        // The kept connection may be the outdated one: a failover leaves the old server's connections open.
-        forget(&kept);
-        kept = note(config, connection(config).await)?;
-    }
-    if is_trusted(&kept) {
-        return Some(kept);
-    }
-    report(config, Event::AnotherRedis { run_id: &kept.run_id });
-    None
+/// A cache that may be used, as it was when the request looked.
+pub struct Usable {
+    /// The record that admits it.
+    pub record: Rc<Record>,
+    /// A connection to the Redis that the record trusts.
+    pub kept: Rc<Kept>,
 }
 
-/// Counts a result of Redis. Only a Redis that does not answer is a failure; one that answers with an error is well.
-pub fn note<T>(config: &Config, result: Result<T, RedisFailure>) -> Option<T> {
-    match result {
+/// Connects to the Redis that `record` trusts. When another one is at the other end it is reported, and probed at once:
+/// that is a matter of milliseconds, after which this very request can use the cache in its new epoch.
+pub async fn trusted(config: &Rc<Config>, record: Rc<Record>) -> Option<Usable> {
+    let mut kept = attempt(config, connection(config)).await?;
+    if !record.trusts(&kept.run_id) {
+        // The kept connection may be the outdated one: a failover leaves the old server's connections open.
+        forget(&kept);
+        kept = attempt(config, connection(config)).await?;
+    }
+    if record.trusts(&kept.run_id) {
+        return Some(Usable { record, kept });
+    }
+    report(config, Event::AnotherRedis { run_id: &kept.run_id });
+    probe(config).await;
+    let record = LOCAL.with_borrow(|local| local.lease.as_ref().map(Lease::shared_record))?;
+    (record.admits() && record.trusts(&kept.run_id)).then_some(Usable { record, kept })
+}
+
+/// Runs a command and counts its result. Only a Redis that does not answer is a failure; one that answers with an error
+/// is well.
+pub async fn attempt<T>(config: &Config, command: impl Future<Output = Result<T, RedisFailure>>) -> Option<T> {
+    let sent_at = clock::elapsed();
+    match command.await {
         Ok(value) => {
-            LOCAL.with_borrow_mut(|local| local.failures = 0);
+            LOCAL.with_borrow_mut(|local| local.failures.forget());
             Some(value)
         }
         Err(RedisFailure::Refused(error)) => {
@@ -145,10 +157,7 @@ pub fn note<T>(config: &Config, result: Result<T, RedisFailure>) -> Option<T> {
         }
         Err(RedisFailure::Unavailable(error)) => {
             log::write(Level::Warn, "redis.unavailable", &[("error", &error)]);
-            let failures = LOCAL.with_borrow_mut(|local| {
-                local.failures = local.failures.saturating_add(1);
-                local.failures
-            });
+            let failures = LOCAL.with_borrow_mut(|local| local.failures.count(sent_at, clock::elapsed()));
             if failures >= config.breaker_threshold {
                 report(config, Event::Failing);
             }
@@ -182,11 +191,15 @@ async fn probe(config: &Rc<Config>) {
     }
 }
 
-/// Whether the cache is in use; reads the record if need be.
+/// Whether the cache is in use: the breaker admits it, and the Redis that is trusted answers.
 pub async fn cache_is_in_use(config: &Rc<Config>) -> bool {
-    match standing(config) {
-        Standing::Admitted(_) => true,
-        Standing::Barred => false,
-        Standing::Lapsed(_) | Standing::Unknown => renew(config).await.is_some_and(|record| record.admits()),
-    }
+    let record = match standing(config) {
+        Standing::Admitted(record) => record,
+        Standing::Barred => return false,
+        Standing::Lapsed(_) | Standing::Unknown => match renew(config).await {
+            Some(record) if record.admits() => record,
+            _ => return false,
+        },
+    };
+    trusted(config, record).await.is_some()
 }

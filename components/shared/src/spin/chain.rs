@@ -3,13 +3,25 @@
 use super::server::{Outcome, serve_parts};
 use crate::error::Error;
 use crate::http::{Action, Route};
-use http::header;
+use http::header::{self, HeaderName};
 use http::uri::{PathAndQuery, Uri};
 use http_body_util::BodyExt;
 use spin_sdk::http::{IntoResponse, Request, send};
 
 /// Where the private component is reached, inside the host.
 const WRITES: &str = "writes.spin.internal";
+
+/// Headers that speak of the client's connection and not of the request (RFC 9110, section 7.6.1). The platform refuses
+/// them on a request that it sends; `Host` becomes the new address.
+const OF_THE_CONNECTION: [HeaderName; 7] = [
+    header::HOST,
+    header::CONNECTION,
+    header::TRANSFER_ENCODING,
+    header::TE,
+    header::TRAILER,
+    header::UPGRADE,
+    HeaderName::from_static("keep-alive"),
+];
 
 /// Whether a request is a write.
 pub fn is_write(request: &Request) -> bool {
@@ -21,7 +33,9 @@ pub fn is_write(request: &Request) -> bool {
 pub async fn forward_to_writes(request: Request) -> Outcome {
     let (mut parts, body) = request.into_parts();
     let path = parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-    parts.headers.remove(header::HOST);
+    for name in OF_THE_CONNECTION {
+        parts.headers.remove(name);
+    }
     let forwarded = Uri::builder().scheme("http").authority(WRITES).path_and_query(path).build();
     let answer = match forwarded {
         Ok(uri) => {

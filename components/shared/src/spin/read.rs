@@ -1,8 +1,7 @@
 //! Reading through the cache: the I/O around the protocol of [`crate::cache`].
 
-use super::breaker::{Standing, note, renew, standing, trusted};
+use super::breaker::{Standing, Usable, attempt, renew, standing, trusted};
 use super::clock;
-use super::redis::Kept;
 use crate::breaker::Record;
 use crate::cache::{
     CacheKey, CacheStatus, Entry, Fill, LOCK_MS, Lookup, MAX_STORED_BYTES, RedisFailure, Resource, Script, WAIT_BUDGET,
@@ -33,12 +32,6 @@ thread_local! {
     /// Who waits for whom: for each value that a request of this instance is reading from PostgreSQL, the others that want
     /// the same.
     static FLIGHTS: RefCell<HashMap<String, Vec<oneshot::Sender<Entry>>>> = RefCell::default();
-}
-
-/// A cache that may be used, as it was when the request looked.
-struct Usable {
-    record: Rc<Record>,
-    kept: Rc<Kept>,
 }
 
 /// Answers from the cache, or from `fetch` and fills the cache. Whatever is wrong with Redis, the answer is that of
@@ -91,19 +84,27 @@ async fn look(config: &Rc<Config>, key: &CacheKey, field: &str) -> Option<(Usabl
         Standing::Lapsed(record) => {
             let (renewed, found) = join(renew(config), get(config, Rc::clone(&record), key, field)).await;
             let renewed = renewed?;
-            found.filter(|_| renewed.admits() && renewed.epoch == record.epoch)
+            found.filter(|(usable, _)| renewed.admits() && renewed.epoch == usable.record.epoch)
         }
     }
 }
 
-async fn get(config: &Config, record: Rc<Record>, key: &CacheKey, field: &str) -> Option<(Usable, Option<Vec<u8>>)> {
-    let kept = trusted(config, &record).await?;
-    let found = match kept.get(config, key, field).await {
-        // A value of another type is nobody's entry; the lookup script throws it away.
-        Err(RedisFailure::Refused(_)) => None,
-        answer => note(config, answer)?,
+async fn get(
+    config: &Rc<Config>,
+    record: Rc<Record>,
+    key: &CacheKey,
+    field: &str,
+) -> Option<(Usable, Option<Vec<u8>>)> {
+    let usable = trusted(config, record).await?;
+    let command = async {
+        match usable.kept.get(config, key, field).await {
+            // A value of another type is nobody's entry; the lookup script throws it away.
+            Err(RedisFailure::Refused(_)) => Ok(None),
+            answer => answer,
+        }
     };
-    Some((Usable { record, kept }, found))
+    let found = attempt(config, command).await?;
+    Some((usable, found))
 }
 
 /// Opens an entry, or answers the fingerprint of one that is not taken.
@@ -145,29 +146,29 @@ impl Population<'_> {
     ) -> Result<(Entry, CacheStatus), Error> {
         let token = clock::token()?;
         let mut waited = Duration::ZERO;
-        let mut attempt = 0;
+        let mut looks = 0;
         loop {
             let script = Script::lookup(self.key, self.field, &token, LOCK_MS, &rejected);
-            let answer = self.usable.kept.run(self.config, script).await;
-            let Some(lookup) = note(self.config, answer).and_then(|answer| Lookup::parse(answer).ok()) else {
+            let answer = attempt(self.config, self.usable.kept.run(self.config, script)).await;
+            let Some(lookup) = answer.and_then(|answer| Lookup::parse(answer).ok()) else {
                 return Ok((fetch().await?, CacheStatus::Bypass));
             };
             match lookup {
                 Lookup::Leader => return self.lead(&token, fetch).await,
                 Lookup::Fenced => return Ok((fetch().await?, CacheStatus::Miss)),
                 Lookup::Value(bytes) => match open(bytes, self.name, self.usable) {
-                    Ok(entry) if attempt == 0 => return Ok((entry, CacheStatus::Hit)),
+                    Ok(entry) if looks == 0 => return Ok((entry, CacheStatus::Hit)),
                     Ok(entry) => return Ok((entry, CacheStatus::Collapsed)),
                     Err(bytes) => rejected = bytes,
                 },
                 Lookup::Wait => {}
             }
-            let Some(pause) = wait_before_attempt(attempt, waited) else {
+            let Some(pause) = wait_before_attempt(looks, waited) else {
                 return Ok((fetch().await?, CacheStatus::Miss));
             };
             clock::sleep(pause).await;
             waited += pause;
-            attempt += 1;
+            looks += 1;
         }
     }
 
@@ -186,8 +187,8 @@ impl Population<'_> {
             }
             _ => Script::release(self.key, self.field, token),
         };
-        let answer = self.usable.kept.run(self.config, script).await;
-        let filled = note(self.config, answer).and_then(|answer| Fill::parse(&answer).ok());
+        let answer = attempt(self.config, self.usable.kept.run(self.config, script)).await;
+        let filled = answer.and_then(|answer| Fill::parse(&answer).ok());
         let status = if filled == Some(Fill::Stored) { CacheStatus::Stored } else { CacheStatus::Miss };
         fetched.map(|entry| (entry, status))
     }

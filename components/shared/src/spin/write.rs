@@ -1,9 +1,9 @@
 //! Writing: fence, one statement, unfence. The I/O around the protocol of [`crate::cache`].
 
-use super::breaker::{Standing, note, renew, report, standing, trusted};
+use super::breaker::{Standing, attempt, renew, report, standing, trusted};
 use super::outbox::{self, KEYS_PER_SCRIPT};
 use super::postgres::{Failure, run};
-use super::redis::Kept;
+use super::redis::{Kept, connection};
 use super::{clock, key_value};
 use crate::breaker::{Event, Record, State};
 use crate::cache::{CacheKey, Resource, Script};
@@ -50,7 +50,7 @@ pub async fn write<T>(
         Err(Failure { error, may_have_run: true }) => return Err(error),
         Err(Failure { error, may_have_run: false }) => {
             if let Some(kept) = fenced_by {
-                note(config, outbox::invalidate(config, &kept, &keys, &write_id).await);
+                attempt(config, outbox::invalidate(config, &kept, &keys, &write_id)).await;
             }
             return Err(error);
         }
@@ -84,17 +84,17 @@ async fn fence(config: &Rc<Config>, keys: &[CacheKey], write_id: &str) -> Option
             }
         },
     };
-    let fenced = fence_all(config, &record, keys, write_id).await;
+    let fenced = fence_all(config, record, keys, write_id).await;
     if fenced.is_none() {
         quarantine(config).await;
     }
     fenced
 }
 
-async fn fence_all(config: &Config, record: &Record, keys: &[CacheKey], write_id: &str) -> Option<Rc<Kept>> {
-    let kept = trusted(config, record).await?;
+async fn fence_all(config: &Rc<Config>, record: Rc<Record>, keys: &[CacheKey], write_id: &str) -> Option<Rc<Kept>> {
+    let kept = trusted(config, record).await?.kept;
     for batch in keys.chunks(KEYS_PER_SCRIPT) {
-        note(config, kept.run(config, Script::fence(batch, write_id, FENCE_MS)).await)?;
+        attempt(config, kept.run(config, Script::fence(batch, write_id, FENCE_MS))).await?;
     }
     Some(kept)
 }
@@ -120,7 +120,7 @@ async fn unfence(
         // row. If a probe has begun meanwhile it may have looked before the row was there, so the write invalidates.
         None => match key_value::read(config).await {
             Ok(Some(lease)) if matches!(lease.shared_record().state, State::Open { .. }) => return None,
-            Ok(Some(lease)) => match trusted_or_any(config, &lease.shared_record()).await {
+            Ok(Some(lease)) => match trusted_or_any(config, lease.shared_record()).await {
                 Some(kept) => kept,
                 None => {
                     quarantine(config).await;
@@ -133,7 +133,7 @@ async fn unfence(
             }
         },
     };
-    let done = note(config, outbox::invalidate(config, &kept, keys, write_id).await);
+    let done = attempt(config, outbox::invalidate(config, &kept, keys, write_id)).await;
     if done.is_none() {
         quarantine(config).await;
     }
@@ -141,9 +141,9 @@ async fn unfence(
 }
 
 /// While a probe runs no Redis is trusted yet, and the one that answers is the one that will be.
-async fn trusted_or_any(config: &Config, record: &Record) -> Option<Rc<Kept>> {
+async fn trusted_or_any(config: &Rc<Config>, record: Rc<Record>) -> Option<Rc<Kept>> {
     if record.admits() {
-        return trusted(config, record).await;
+        return Some(trusted(config, record).await?.kept);
     }
-    note(config, super::redis::connection(config).await)
+    attempt(config, connection(config)).await
 }

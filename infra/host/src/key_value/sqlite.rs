@@ -67,6 +67,9 @@ impl Database {
     }
 }
 
+/// A key and the value under it.
+pub type Pair = (String, Option<Vec<u8>>);
+
 /// One store. SQLite blocks, so every operation tells the runtime that it will.
 pub struct Store {
     label: String,
@@ -130,14 +133,14 @@ impl Store {
     }
 
     /// The values under those of `keys` that are there; the others are left out.
-    pub fn get_many(&self, keys: Vec<String>) -> Result<Vec<(String, Option<Vec<u8>>)>, Failure> {
+    pub fn get_many(&self, keys: Vec<String>) -> Result<Vec<Pair>, Failure> {
         const GET_MANY: &str = "SELECT key, value FROM spin_key_value WHERE store = ?1 AND key IN rarray(?2)";
-        let values: Vec<(String, Option<Vec<u8>>)> = self.with(|db| {
+        let values: Vec<Pair> = self.with(|db| {
             let mut statement = db.prepare_cached(GET_MANY)?;
             let rows = statement.query_map(params![self.label, array(keys)], |row| Ok((row.get(0)?, row.get(1)?)))?;
             rows.collect()
         })?;
-        let size = |(key, value): &(String, Option<Vec<u8>>)| key.len() + value.as_ref().map_or(0, Vec::len);
+        let size = |(key, value): &Pair| key.len() + value.as_ref().map_or(0, Vec::len);
         check_size(values.iter().map(size).sum())?;
         Ok(values)
     }
