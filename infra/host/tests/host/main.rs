@@ -1,0 +1,10 @@
+//! Runs the host with a real component in it. `tests/fixtures/guest` is that component; it is built once a run.
+
+mod answers;
+mod chaining;
+mod client;
+mod fixture;
+mod grants;
+mod lifetime;
+mod startup;
+mod stores;
