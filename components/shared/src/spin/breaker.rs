@@ -7,6 +7,7 @@ use crate::breaker::{Event, Failures, Lease, Record, Worth};
 use crate::cache::RedisFailure;
 use crate::config::Config;
 use crate::log::{self, Level};
+use crate::protocol::{self, Standing};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -21,35 +22,18 @@ thread_local! {
     static LOCAL: RefCell<Local> = RefCell::default();
 }
 
-/// What the instance knows without asking anybody.
-pub enum Standing {
-    /// The cache may be used.
-    Admitted(Rc<Record>),
-    /// It could be used when last looked: look again, and use what Redis says only if it still may.
-    Lapsed(Rc<Record>),
-    /// Nothing is known, or what was known said no and is too old.
-    Unknown,
-    /// The cache may not be used.
-    Barred,
-}
-
-/// What the lease says. Renews it in the background before it lapses, so that requests hardly ever wait for that.
+/// What the lease allows. Renews it in the background before it lapses, so that requests hardly ever wait for that.
 pub fn standing(config: &Rc<Config>) -> Standing {
-    let (record, worth) = match LOCAL.with_borrow(|local| {
-        local.lease.as_ref().map(|lease| (lease.shared_record(), lease.worth(clock::elapsed(), config.breaker_lease)))
-    }) {
-        Some(known) => known,
-        None => return Standing::Unknown,
-    };
-    if worth == Worth::RenewSoon {
+    let now = clock::elapsed();
+    let (standing, renew_soon) = LOCAL.with_borrow(|local| {
+        let lease = local.lease.as_ref();
+        let renew_soon = lease.is_some_and(|lease| lease.worth(now, config.breaker_lease) == Worth::RenewSoon);
+        (protocol::standing(lease, now, config.breaker_lease), renew_soon)
+    });
+    if renew_soon {
         renew_in_background(config);
     }
-    match (record.admits(), worth) {
-        (true, Worth::Lapsed) => Standing::Lapsed(record),
-        (true, _) => Standing::Admitted(record),
-        (false, Worth::Lapsed) => Standing::Unknown,
-        (false, _) => Standing::Barred,
-    }
+    standing
 }
 
 fn renew_in_background(config: &Rc<Config>) {

@@ -1,6 +1,6 @@
 //! Reading through the cache: the I/O around the protocol of [`crate::cache`].
 
-use super::breaker::{Standing, Usable, attempt, renew, standing, trusted};
+use super::breaker::{Usable, attempt, renew, standing, trusted};
 use super::clock;
 use crate::breaker::Record;
 use crate::cache::{
@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::domain::TenantId;
 use crate::error::Error;
 use crate::log::{self, Level};
+use crate::protocol::{Standing, still_counts};
 use futures::channel::oneshot;
 use futures::future::join;
 use std::cell::RefCell;
@@ -84,7 +85,7 @@ async fn look(config: &Rc<Config>, key: &CacheKey, field: &str) -> Option<(Usabl
         Standing::Lapsed(record) => {
             let (renewed, found) = join(renew(config), get(config, Rc::clone(&record), key, field)).await;
             let renewed = renewed?;
-            found.filter(|(usable, _)| renewed.admits() && renewed.epoch == usable.record.epoch)
+            found.filter(|(usable, _)| still_counts(&usable.record, &renewed))
         }
     }
 }

@@ -1,16 +1,17 @@
 //! Writing: fence, one statement, unfence. The I/O around the protocol of [`crate::cache`].
 
-use super::breaker::{Standing, attempt, renew, report, standing, trusted};
+use super::breaker::{attempt, renew, report, standing, trusted};
 use super::outbox::{self, KEYS_PER_SCRIPT};
 use super::postgres::{Failure, run};
 use super::redis::{Kept, connection};
 use super::{clock, key_value};
-use crate::breaker::{Event, Record, State};
+use crate::breaker::{Event, Record};
 use crate::cache::{CacheKey, Resource, Script};
 use crate::config::{Config, FENCE_MS};
 use crate::domain::TenantId;
 use crate::error::Error;
 use crate::log::{self, Level};
+use crate::protocol::{AfterStatement, BeforeStatement, Standing, after_statement, before_statement};
 use crate::row::{Column, Parameter};
 use std::rc::Rc;
 
@@ -72,19 +73,16 @@ pub async fn write<T>(
 /// Puts up the fence. `None` when the cache is not in use; if it should have been, it is quarantined first.
 async fn fence(config: &Rc<Config>, keys: &[CacheKey], write_id: &str) -> Option<Rc<Kept>> {
     let record = match standing(config) {
-        Standing::Admitted(record) => record,
-        // A record that says no is worth as much as one that cannot be read: after the statement it is looked at again.
+        Standing::Admitted(record) => Some(record),
+        // What was read a moment ago said no; if that has changed since, the look after the statement finds out.
         Standing::Barred => return None,
-        Standing::Lapsed(_) | Standing::Unknown => match renew(config).await {
-            Some(record) if record.admits() => record,
-            Some(_) => return None,
-            None => {
-                quarantine(config).await;
-                return None;
-            }
-        },
+        Standing::Lapsed(_) | Standing::Unknown => renew(config).await,
     };
-    let fenced = fence_all(config, record, keys, write_id).await;
+    let fenced = match (before_statement(record.as_deref()), record) {
+        (BeforeStatement::GoOn, _) => return None,
+        (BeforeStatement::Fence, Some(record)) => fence_all(config, record, keys, write_id).await,
+        (BeforeStatement::Fence | BeforeStatement::Quarantine, _) => None,
+    };
     if fenced.is_none() {
         quarantine(config).await;
     }
@@ -117,30 +115,25 @@ async fn unfence(
     changed: bool,
 ) -> Option<Rc<Kept>> {
     let kept = match fenced_by {
-        Some(kept) => kept,
+        Some(kept) => Some(kept),
         None if !changed => return None,
-        // The cache was out of use when the write looked. If it still is, a probe that begins from now on finds the outbox
-        // row. If a probe has begun meanwhile it may have looked before the row was there, so the write invalidates.
-        None => match key_value::read(config).await {
-            Ok(Some(lease)) if matches!(lease.shared_record().state, State::Open { .. }) => return None,
-            Ok(Some(lease)) => match trusted_or_any(config, lease.shared_record()).await {
-                Some(kept) => kept,
-                None => {
-                    quarantine(config).await;
-                    return None;
-                }
-            },
-            Ok(None) | Err(_) => {
-                quarantine(config).await;
-                return None;
+        None => {
+            let record = key_value::read(config).await.ok().flatten().map(|lease| lease.shared_record());
+            match (after_statement(record.as_deref()), record) {
+                (AfterStatement::LeaveToOutbox, _) => return None,
+                (AfterStatement::Invalidate, Some(record)) => trusted_or_any(config, record).await,
+                (AfterStatement::Invalidate | AfterStatement::Quarantine, _) => None,
             }
-        },
+        }
     };
-    let done = attempt(config, outbox::invalidate(config, &kept, keys, write_id)).await;
+    let done = match kept {
+        Some(kept) => attempt(config, outbox::invalidate(config, &kept, keys, write_id)).await.map(|()| kept),
+        None => None,
+    };
     if done.is_none() {
         quarantine(config).await;
     }
-    done.map(|()| kept)
+    done
 }
 
 /// While a probe runs no Redis is trusted yet, and the one that answers is the one that will be.
