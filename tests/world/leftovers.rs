@@ -46,6 +46,22 @@ fn well_named(key: &str, instance: &str) -> bool {
     own(key) || ((1..=64).contains(&tenant.len()) && tenant.chars().all(valid))
 }
 
+/// Invalidations that nobody has made, after some time for those that follow an answer.
+pub fn outbox(database_url: &str) -> Result<Option<String>> {
+    let mut sql = postgres::Client::connect(database_url, postgres::NoTls)?;
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let rows: i64 = sql.query_one("SELECT count(*) FROM cache_invalidations", &[])?.get(0);
+        if rows == 0 {
+            return Ok(None);
+        }
+        if Instant::now() >= deadline {
+            return Ok(Some(format!("{rows} rows in the outbox")));
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 /// Processes that still work in or on `folder`, after some time to end by themselves.
 pub fn processes_in(folder: &Path) -> Vec<String> {
     let deadline = Instant::now() + Duration::from_secs(10);

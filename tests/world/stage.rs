@@ -90,9 +90,11 @@ impl Stage {
         Ok(Stage { host, redis, postgres, directory })
     }
 
-    /// Stops everything and tells what should not be there: keys that nobody would clear away, and processes.
+    /// Stops everything and tells what should not be there: keys that nobody would clear away, invalidations that were
+    /// never made, and processes.
     pub fn finish(self) -> Result<Vec<String>> {
         let mut found = leftovers::unruly_keys(&self.redis.url(), "RentTracker_")?;
+        found.extend(leftovers::outbox(&facts().world.database_url)?);
         let Stage { mut host, redis, postgres, directory } = self;
         if let Err(error) = host.stop() {
             found.push(format!("the shared host: {error:#}"));
