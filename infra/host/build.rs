@@ -20,7 +20,8 @@ fn main() {
 /// Asks cargo where it unpacked the SDK: only cargo knows, and it has it because Cargo.toml names it.
 fn sdk_wit() -> PathBuf {
     let cargo = env::var_os("CARGO").expect("cargo sets CARGO");
-    let manifest = Path::new(&env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR")).join("Cargo.toml");
+    let manifest =
+        Path::new(&env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR")).join("Cargo.toml");
     let output = Command::new(cargo)
         .args(["metadata", "--format-version", "1", "--manifest-path"])
         .arg(manifest)

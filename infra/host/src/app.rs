@@ -45,7 +45,13 @@ impl App {
 
     /// Lets the component that was matched answer. A component that fails is a 500; an error is a request that cannot be
     /// put to any component.
-    pub async fn answer(&self, mut request: Incoming, matched: &RouteMatch, scheme: Scheme, client: SocketAddr) -> Result<Answer> {
+    pub async fn answer(
+        &self,
+        mut request: Incoming,
+        matched: &RouteMatch,
+        scheme: Scheme,
+        client: SocketAddr,
+    ) -> Result<Answer> {
         headers::make_absolute(&mut request, scheme)?;
         let handler = self.components.get(&matched.component);
         let handler = handler.with_context(|| format!("there is no component {:?}", matched.component))?;

@@ -84,7 +84,8 @@ async fn run(arguments: Arguments) -> Result<()> {
     let router = routes::Router::new(&manifest.triggers)?;
 
     // Bound before anything is compiled: a taken port is said at once.
-    let listener = TcpListener::bind(arguments.listen).await.with_context(|| format!("cannot listen on {}", arguments.listen))?;
+    let listener =
+        TcpListener::bind(arguments.listen).await.with_context(|| format!("cannot listen on {}", arguments.listen))?;
     let address = listener.local_addr()?;
 
     let mut loader = component::Loader::new()?;
@@ -94,7 +95,8 @@ async fn run(arguments: Arguments) -> Result<()> {
         Ok((id.clone(), loaded))
     };
     // A component that no trigger names cannot be reached, by chaining neither.
-    let loaded = manifest.components.iter().filter(|(id, _)| triggered(id)).map(load).collect::<Result<BTreeMap<_, _>>>()?;
+    let loaded =
+        manifest.components.iter().filter(|(id, _)| triggered(id)).map(load).collect::<Result<BTreeMap<_, _>>>()?;
 
     let (alive, mut all_gone) = mpsc::channel(1);
     let (stop, stopping) = watch::channel(false);
@@ -103,7 +105,7 @@ async fn run(arguments: Arguments) -> Result<()> {
     let app = app::App::new(loaded, shared, address);
 
     announce(address, &router);
-    let server = server::Server::new(app.clone(), router, manifest.name, arguments.tcp_nodelay);
+    let server = server::Server::new(app.clone(), router, manifest.info(), arguments.tcp_nodelay);
     let deadline = server.serve(listener, asked_to_stop()?).await;
     // Idle instances end now; one that still runs a task after its response holds on until that has ended.
     stop.send_replace(true);

@@ -10,13 +10,26 @@ use serde::Deserialize;
 #[derive(Debug)]
 pub struct Manifest {
     /// `application.name`.
-    pub name: String,
+    name: String,
+    /// `application.version`, empty when it is not given.
+    version: String,
     /// The application's variables, by name.
     pub variables: BTreeMap<String, Variable>,
     /// The `[[trigger.http]]` entries, in the manifest's order.
     pub triggers: Vec<Trigger>,
     /// The components, by id.
     pub components: BTreeMap<String, Component>,
+}
+
+impl Manifest {
+    /// What Spin tells of an application at `/.well-known/spin/info`.
+    pub fn info(&self) -> String {
+        let mut info = serde_json::json!({ "name": self.name });
+        if !self.version.is_empty() {
+            info["version"] = self.version.clone().into();
+        }
+        format!("{info:#}")
+    }
 }
 
 /// One entry of `[variables]`. `secret` and `description` change nothing at run time.
@@ -83,13 +96,10 @@ pub fn parse(text: &str, folder: &Path) -> Result<Manifest> {
         .into_iter()
         .map(|(id, entry)| Ok((id.clone(), entry.check(&id, folder).with_context(|| format!("component {id:?}"))?)))
         .collect::<Result<BTreeMap<_, _>>>()?;
-    let triggers = file
-        .trigger
-        .into_values()
-        .flatten()
-        .map(|entry| entry.check(&components))
-        .collect::<Result<Vec<_>>>()?;
-    Ok(Manifest { name: file.application.name, variables: file.variables, triggers, components })
+    let triggers =
+        file.trigger.into_values().flatten().map(|entry| entry.check(&components)).collect::<Result<Vec<_>>>()?;
+    let Application { name, version, .. } = file.application;
+    Ok(Manifest { name, version, variables: file.variables, triggers, components })
 }
 
 /// The whole file. Every level denies unknown fields, as Spin does.
@@ -106,13 +116,13 @@ struct File {
     component: BTreeMap<String, ComponentEntry>,
 }
 
-/// `[application]`: the name is printed, the rest describes.
+/// `[application]`: nothing in it changes how the application runs.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Application {
     name: String,
-    #[serde(default, rename = "version")]
-    _version: String,
+    #[serde(default)]
+    version: String,
     #[serde(default, rename = "description")]
     _description: String,
     #[serde(default, rename = "authors")]
@@ -161,7 +171,10 @@ impl TriggerEntry {
             Some(_) => bail!("[[trigger.http]]: a component written out in the trigger is not supported by this host"),
             None => bail!("[[trigger.http]] must name its component"),
         };
-        ensure!(components.contains_key(&component), "[[trigger.http]] names the component {component:?}, which is not there");
+        ensure!(
+            components.contains_key(&component),
+            "[[trigger.http]] names the component {component:?}, which is not there"
+        );
         let route = match self.route {
             RouteEntry::Pattern(pattern) => Some(pattern),
             RouteEntry::Private(PrivateRoute { private: true }) => None,
@@ -271,7 +284,8 @@ mod tests {
 
     #[test]
     fn build_and_tool_sections_are_ignored() {
-        parse(&manifest("[component.a.build]\ncommand = \"make\"\n[component.a.tool.x]\ny = 1", ""), Path::new("")).unwrap();
+        parse(&manifest("[component.a.build]\ncommand = \"make\"\n[component.a.tool.x]\ny = 1", ""), Path::new(""))
+            .unwrap();
     }
 
     #[test]
@@ -300,7 +314,9 @@ mod tests {
     #[test]
     fn unknown_fields_and_triggers_are_refused() {
         assert!(refusal(&manifest("alowed_outbound_hosts = []", "")).contains("alowed_outbound_hosts"));
-        assert!(refusal(&manifest("", "[[trigger.redis]]\nroute = \"x\"\ncomponent = \"a\"")).contains("trigger.redis"));
+        assert!(
+            refusal(&manifest("", "[[trigger.redis]]\nroute = \"x\"\ncomponent = \"a\"")).contains("trigger.redis")
+        );
         assert!(refusal(&manifest("", "[extra]")).contains("extra"));
     }
 
@@ -313,7 +329,12 @@ mod tests {
     #[test]
     fn a_variable_has_a_default_or_is_required() {
         parse(&manifest("", "[variables]\na = { default = \"\" }\nb = { required = true }"), Path::new("")).unwrap();
-        for variable in ["a = {}", "a = { default = \"x\", required = true }", "A = { default = \"x\" }", "a__b = { default = \"\" }"] {
+        for variable in [
+            "a = {}",
+            "a = { default = \"x\", required = true }",
+            "A = { default = \"x\" }",
+            "a__b = { default = \"\" }",
+        ] {
             refusal(&manifest("", &format!("[variables]\n{variable}")));
         }
     }

@@ -157,7 +157,8 @@ fn parse_ports(port: &str, scheme: &str) -> Result<Option<Range<u32>>> {
     match port {
         "*" => Ok(None),
         "" => {
-            let port = default_port(scheme).with_context(|| format!("{scheme:?} has no default port, so one must be given"))?;
+            let port = default_port(scheme)
+                .with_context(|| format!("{scheme:?} has no default port, so one must be given"))?;
             Ok(Some(u32::from(port)..u32::from(port) + 1))
         }
         _ => match port.split_once("..") {
@@ -245,27 +246,53 @@ mod tests {
         check(
             "redis://127.0.0.1:6380",
             "redis",
-            &["redis://127.0.0.1:6380", "redis://:pass@127.0.0.1:6380/3", "redis://u:p%@127.0.0.1:6380/?x=1", "127.0.0.1:6380"],
-            &["redis://127.0.0.1:6379", "redis://127.0.0.1", "rediss://127.0.0.1:6380", "redis://127.0.0.2:6380", "redis://localhost:6380"],
+            &[
+                "redis://127.0.0.1:6380",
+                "redis://:pass@127.0.0.1:6380/3",
+                "redis://u:p%@127.0.0.1:6380/?x=1",
+                "127.0.0.1:6380",
+            ],
+            &[
+                "redis://127.0.0.1:6379",
+                "redis://127.0.0.1",
+                "rediss://127.0.0.1:6380",
+                "redis://127.0.0.2:6380",
+                "redis://localhost:6380",
+            ],
         );
     }
 
     #[test]
     fn a_password_cannot_smuggle_another_host_in() {
-        check("redis://good:6379", "redis", &["redis://evil:6379@good:6379"], &["redis://good:6379@evil:6379", "redis://x/@good:6379"]);
+        check(
+            "redis://good:6379",
+            "redis",
+            &["redis://evil:6379@good:6379"],
+            &["redis://good:6379@evil:6379", "redis://x/@good:6379"],
+        );
     }
 
     #[test]
     fn a_port_that_is_left_out_is_the_schemes() {
         check("postgres://db", "postgres", &["db", "db:5432", "postgres://db"], &["db:5433", "postgresql://db:5432"]);
-        check("http://example.com", "https", &["http://example.com/x", "http://example.com:80"], &["https://example.com", "http://example.com:8080"]);
+        check(
+            "http://example.com",
+            "https",
+            &["http://example.com/x", "http://example.com:80"],
+            &["https://example.com", "http://example.com:8080"],
+        );
         assert!(list(&["ftp://example.com"]).is_err(), "no default port is known for it");
     }
 
     #[test]
     fn wildcards_and_ranges() {
         check("*://*:*", "https", &["redis://x:1", "http://a.b/"], &[]);
-        check("https://*.example.com", "https", &["https://a.b.Example.com/"], &["https://example.com", "https://badexample.com"]);
+        check(
+            "https://*.example.com",
+            "https",
+            &["https://a.b.Example.com/"],
+            &["https://example.com", "https://badexample.com"],
+        );
         check("http://h:8000..8002", "http", &["http://h:8000", "http://h:8001"], &["http://h:8002", "http://h:7999"]);
         check("http://10.0.0.0/8:*", "http", &["http://10.1.2.3:99"], &["http://11.0.0.1", "http://ten.example"]);
         check("http://[::1]", "http", &["http://[::1]/x", "http://[::1]:80"], &["http://[::2]", "http://[::1]:81"]);
@@ -281,8 +308,20 @@ mod tests {
     #[test]
     fn what_is_not_a_host_is_refused() {
         for entry in [
-            "example.com:80", "*", "?", "http://example.com/path", "http://example.com:80/path", "http://x:notaport", "http://x:99999",
-            "http://a.*.com", "http://*.127.0.0.1", "http://[::1", "{a,b}://x", "://x:1", "http://{a,b}", "insecure:allow-all",
+            "example.com:80",
+            "*",
+            "?",
+            "http://example.com/path",
+            "http://example.com:80/path",
+            "http://x:notaport",
+            "http://x:99999",
+            "http://a.*.com",
+            "http://*.127.0.0.1",
+            "http://[::1",
+            "{a,b}://x",
+            "://x:1",
+            "http://{a,b}",
+            "insecure:allow-all",
         ] {
             assert!(list(&[entry]).is_err(), "{entry} should be refused");
         }

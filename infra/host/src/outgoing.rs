@@ -45,13 +45,20 @@ impl WasiHttpHooks for OutgoingHttp {
     ) -> Box<dyn Future<Output = Sent> + Send> {
         let (allowed, app) = (self.allowed.clone(), self.app.clone());
         Box::new(async move {
-            let app = app.upgrade().ok_or_else(|| TrappableError::trap(wasmtime::format_err!("the application has stopped")))?;
+            let app = app
+                .upgrade()
+                .ok_or_else(|| TrappableError::trap(wasmtime::format_err!("the application has stopped")))?;
             send(request, options, &allowed, &app).await
         })
     }
 }
 
-async fn send(mut request: Request<Body>, options: Option<RequestOptions>, allowed: &AllowList, app: &Arc<App>) -> Sent {
+async fn send(
+    mut request: Request<Body>,
+    options: Option<RequestOptions>,
+    allowed: &AllowList,
+    app: &Arc<App>,
+) -> Sent {
     if is_to_self(request.uri()) {
         if !allowed.allows_self() {
             return Err(ErrorCode::HttpRequestDenied.into());

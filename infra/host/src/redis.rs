@@ -35,7 +35,10 @@ impl HasData for Redis {
 }
 
 impl Redis {
-    fn connection<T: Send>(accessor: &Accessor<T, Self>, handle: Resource<Connection>) -> Result<MultiplexedConnection, Error> {
+    fn connection<T: Send>(
+        accessor: &Accessor<T, Self>,
+        handle: Resource<Connection>,
+    ) -> Result<MultiplexedConnection, Error> {
         let connection = accessor.with(|mut access| access.get().connections.get(handle.rep()).cloned());
         connection.ok_or_else(|| Error::Other("could not find connection for resource".into()))
     }
@@ -74,13 +77,22 @@ impl<T: Send> HostConnectionWithStore<T> for Redis {
         Self::connection(accessor, handle)?.publish(&channel, &payload).await.map_err(other)
     }
 
-    async fn get(accessor: &Accessor<T, Self>, handle: Resource<Connection>, key: String) -> Result<Option<Payload>, Error> {
+    async fn get(
+        accessor: &Accessor<T, Self>,
+        handle: Resource<Connection>,
+        key: String,
+    ) -> Result<Option<Payload>, Error> {
         let value: Option<Payload> = Self::connection(accessor, handle)?.get(&key).await.map_err(other)?;
         check_size(value.as_ref().map_or(0, Vec::len))?;
         Ok(value)
     }
 
-    async fn set(accessor: &Accessor<T, Self>, handle: Resource<Connection>, key: String, value: Payload) -> Result<(), Error> {
+    async fn set(
+        accessor: &Accessor<T, Self>,
+        handle: Resource<Connection>,
+        key: String,
+        value: Payload,
+    ) -> Result<(), Error> {
         Self::connection(accessor, handle)?.set(&key, &value).await.map_err(other)
     }
 
@@ -102,7 +114,11 @@ impl<T: Send> HostConnectionWithStore<T> for Redis {
         added.map_err(|error| if error.kind() == ErrorKind::TypeError { Error::TypeError } else { other(error) })
     }
 
-    async fn smembers(accessor: &Accessor<T, Self>, handle: Resource<Connection>, key: String) -> Result<Vec<String>, Error> {
+    async fn smembers(
+        accessor: &Accessor<T, Self>,
+        handle: Resource<Connection>,
+        key: String,
+    ) -> Result<Vec<String>, Error> {
         Self::connection(accessor, handle)?.smembers(&key).await.map_err(other)
     }
 
@@ -149,7 +165,9 @@ fn flatten(value: Value, replies: &mut Vec<Reply>) -> RedisResult<()> {
         Err(RedisError::from((ErrorKind::TypeError, "Could not convert Redis response", detail)))
     };
     replies.push(match value {
-        Value::Array(values) | Value::Set(values) => return values.into_iter().try_for_each(|value| flatten(value, replies)),
+        Value::Array(values) | Value::Set(values) => {
+            return values.into_iter().try_for_each(|value| flatten(value, replies));
+        }
         Value::Nil => Reply::Nil,
         Value::Int(number) => Reply::Int64(number),
         Value::Boolean(truth) => Reply::Int64(truth.into()),

@@ -76,7 +76,9 @@ impl Router {
             listing.push((component.clone(), shown));
             let fail = |reason: String| anyhow!("the route {raw:?} of {component:?} is not valid: {reason}");
             let spec: routefinder::RouteSpec = pattern.as_str().try_into().map_err(fail)?;
-            router.add(spec, Target { component: component.clone(), raw: raw.clone(), based }).map_err(|error| fail(error.to_string()))?;
+            router
+                .add(spec, Target { component: component.clone(), raw: raw.clone(), based })
+                .map_err(|error| fail(error.to_string()))?;
         }
         Ok(Self { router, listing })
     }
@@ -87,12 +89,13 @@ impl Router {
         let target = best.handler();
         let captures = best.captures();
         // routefinder drops a trailing slash of what a wildcard matched; Spin puts it back.
-        let path_info = captures.wildcard().map_or(String::new(), |rest| match (rest.is_empty(), path.ends_with('/')) {
-            (true, false) => String::new(),
-            (true, true) => "/".into(),
-            (false, false) => format!("/{rest}"),
-            (false, true) => format!("/{rest}/"),
-        });
+        let path_info =
+            captures.wildcard().map_or(String::new(), |rest| match (rest.is_empty(), path.ends_with('/')) {
+                (true, false) => String::new(),
+                (true, true) => "/".into(),
+                (false, false) => format!("/{rest}"),
+                (false, true) => format!("/{rest}/"),
+            });
         Some(RouteMatch {
             component: target.component.clone(),
             raw: target.raw.clone(),
@@ -119,7 +122,10 @@ mod tests {
     use super::*;
 
     fn router(routes: &[(&str, &str)]) -> Router {
-        let trigger = |(component, route): &(&str, &str)| Trigger { component: component.to_string(), route: Some(route.to_string()) };
+        let trigger = |(component, route): &(&str, &str)| Trigger {
+            component: component.to_string(),
+            route: Some(route.to_string()),
+        };
         Router::new(&routes.iter().map(trigger).collect::<Vec<_>>()).unwrap()
     }
 
@@ -130,7 +136,13 @@ mod tests {
 
     #[test]
     fn exact_beats_named_beats_wildcard_whatever_the_order() {
-        let routes = [("all", "/..."), ("one", "/api/:id"), ("list", "/api"), ("exact", "/api/special"), ("deep", "/api/:id/parts/...")];
+        let routes = [
+            ("all", "/..."),
+            ("one", "/api/:id"),
+            ("list", "/api"),
+            ("exact", "/api/special"),
+            ("deep", "/api/:id/parts/..."),
+        ];
         let mut reversed = routes;
         reversed.reverse();
         for routes in [routes, reversed] {

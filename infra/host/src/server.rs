@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http::uri::Scheme;
-use http::{Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -36,15 +37,16 @@ const WELL_KNOWN: &str = "/.well-known/spin/";
 pub struct Server {
     app: Arc<App>,
     router: Router,
-    name: String,
+    /// What `/.well-known/spin/info` answers.
+    info: String,
     tcp_nodelay: bool,
     permits: Arc<Semaphore>,
 }
 
 impl Server {
-    /// A server for `app`, which is called `name`.
-    pub fn new(app: Arc<App>, router: Router, name: String, tcp_nodelay: bool) -> Arc<Self> {
-        Arc::new(Self { app, router, name, tcp_nodelay, permits: Arc::new(Semaphore::new(MAX_REQUESTS)) })
+    /// A server for `app`. `info` is what is told of it, as JSON.
+    pub fn new(app: Arc<App>, router: Router, info: String, tcp_nodelay: bool) -> Arc<Self> {
+        Arc::new(Self { app, router, info, tcp_nodelay, permits: Arc::new(Semaphore::new(MAX_REQUESTS)) })
     }
 
     /// Serves until `stop` resolves, then lets what is under way end. Returns by when it must have ended.
@@ -80,7 +82,8 @@ impl Server {
             let server = self.clone();
             async move { server.handle(request, client).await }
         });
-        let connection = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).into_owned();
+        let connection =
+            Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).into_owned();
         let connection = connections.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -112,16 +115,17 @@ impl Server {
 
     fn well_known(&self, page: &str) -> Answer {
         match page {
-            "health" => full("text/plain", "OK".into()),
-            "info" => full("application/json", serde_json::json!({ "name": self.name }).to_string()),
+            "health" => full("OK".into()),
+            "info" => {
+                let mut answer = full(self.info.clone());
+                answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                answer
+            }
             _ => empty(StatusCode::NOT_FOUND),
         }
     }
 }
 
-fn full(kind: &'static str, text: String) -> Answer {
-    let body = Full::new(Bytes::from(text)).map_err(|never: Infallible| match never {}).boxed_unsync();
-    let mut answer = Response::new(body);
-    answer.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(kind));
-    answer
+fn full(text: String) -> Answer {
+    Response::new(Full::new(Bytes::from(text)).map_err(|never: Infallible| match never {}).boxed_unsync())
 }

@@ -48,8 +48,12 @@ impl Values {
         let mut rendered = String::with_capacity(template.len());
         let mut rest = template;
         while let Some((literal, tail)) = rest.split_once("{{") {
-            let (name, tail) = tail.split_once("}}").with_context(|| format!("unmatched '{{{{' in the template {template:?}"))?;
-            let value = self.0.get(name.trim()).with_context(|| format!("unknown variable {:?} in {template:?}", name.trim()))?;
+            let (name, tail) =
+                tail.split_once("}}").with_context(|| format!("unmatched '{{{{' in the template {template:?}"))?;
+            let value = self
+                .0
+                .get(name.trim())
+                .with_context(|| format!("unknown variable {:?} in {template:?}", name.trim()))?;
             rendered.push_str(literal);
             rendered.push_str(value);
             rest = tail;
@@ -77,7 +81,9 @@ pub fn check_name(name: &str) -> std::result::Result<(), String> {
     if name.is_empty() {
         Err("must not be empty".into())
     } else if let Some(bad) = name.chars().find(|c| !allowed(*c)) {
-        Err(format!("invalid character {bad:?}. Variable names may contain only lower-case letters, numbers, and underscores."))
+        Err(format!(
+            "invalid character {bad:?}. Variable names may contain only lower-case letters, numbers, and underscores."
+        ))
     } else if !name.starts_with(|c: char| c.is_ascii_lowercase()) {
         Err("must start with a lowercase ASCII letter".into())
     } else if name.ends_with('_') {
@@ -148,7 +154,8 @@ mod tests {
     fn values(variables: &str, command_line: &[(&str, &str)], environment: &[(&str, &str)]) -> Result<Values> {
         let text = format!("spin_manifest_version = 2\n[application]\nname = \"app\"\n[variables]\n{variables}");
         let manifest = crate::manifest::parse(&text, std::path::Path::new(""))?;
-        let command_line: Vec<_> = command_line.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        let command_line: Vec<_> =
+            command_line.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
         Values::resolve(&manifest, &command_line, |name| {
             environment.iter().find(|(given, _)| *given == name).map(|(_, value)| value.to_string())
         })
@@ -157,7 +164,8 @@ mod tests {
     #[test]
     fn a_template_is_literals_and_variables() {
         let values = values("a = { default = \"1\" }\nb_c = { default = \"2\" }", &[], &[]).unwrap();
-        let check = |template: &str, expected: &str| assert_eq!(values.render(template).unwrap(), expected, "{template}");
+        let check =
+            |template: &str, expected: &str| assert_eq!(values.render(template).unwrap(), expected, "{template}");
         check("", "");
         check("plain } text {", "plain } text {");
         check("{{ a }}", "1");
@@ -171,7 +179,9 @@ mod tests {
     fn the_command_line_beats_the_environment_and_that_beats_the_default() {
         let variable = "redis_url = { default = \"from-default\" }";
         let environment = [("SPIN_VARIABLE_REDIS_URL", "from-environment")];
-        let check = |values: Result<Values>, expected: &str| assert_eq!(values.unwrap().render("{{ redis_url }}").unwrap(), expected);
+        let check = |values: Result<Values>, expected: &str| {
+            assert_eq!(values.unwrap().render("{{ redis_url }}").unwrap(), expected)
+        };
         check(values(variable, &[], &[]), "from-default");
         check(values(variable, &[], &environment), "from-environment");
         check(values(variable, &[("redis_url", "from-command")], &environment), "from-command");

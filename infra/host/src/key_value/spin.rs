@@ -43,7 +43,12 @@ impl<T: Send> HostStoreWithStore<T> for KeyValue {
         Ok(Self::store(accessor, &handle)?.get(&key)?)
     }
 
-    async fn set(accessor: &Accessor<T, Self>, handle: Resource<Store>, key: String, value: Vec<u8>) -> Result<(), Error> {
+    async fn set(
+        accessor: &Accessor<T, Self>,
+        handle: Resource<Store>,
+        key: String,
+        value: Vec<u8>,
+    ) -> Result<(), Error> {
         Ok(Self::store(accessor, &handle)?.set(&key, &value)?)
     }
 

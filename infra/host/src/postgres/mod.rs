@@ -18,8 +18,8 @@ use tokio_postgres::config::Host as PgHost;
 use wasmtime::component::{Accessor, FutureReader, HasData, Resource, StreamReader};
 
 use crate::bindings::spin::postgres::postgres::{
-    Column, Connection, ConnectionBuilder, Error, Host, HostConnection, HostConnectionBuilder, HostConnectionBuilderWithStore,
-    HostConnectionWithStore, ParameterValue, Row, RowSet,
+    Column, Connection, ConnectionBuilder, Error, Host, HostConnection, HostConnectionBuilder,
+    HostConnectionBuilderWithStore, HostConnectionWithStore, ParameterValue, Row, RowSet,
 };
 use crate::outbound::AllowList;
 use crate::streams::Received;
@@ -116,7 +116,8 @@ impl HostConnectionBuilder for PostgresState {
     }
 
     async fn set_ca_root(&mut self, handle: Resource<ConnectionBuilder>, certificate: String) -> Result<(), Error> {
-        pool::check_authority(&certificate).map_err(|error| Error::Other(format!("invalid root certificate: {error}")))?;
+        pool::check_authority(&certificate)
+            .map_err(|error| Error::Other(format!("invalid root certificate: {error}")))?;
         let builder = self.builders.get_mut(handle.rep());
         builder.ok_or_else(|| Error::ConnectionFailed("no builder found".into()))?.authority = Some(certificate);
         Ok(())

@@ -93,7 +93,10 @@ mod tests {
         pools.pool(&address(POOLS), None).unwrap();
         let kept: Vec<_> = pools.0.lock().unwrap().iter().map(|((address, _), _)| address.clone()).collect();
         assert_eq!(kept.len(), POOLS);
-        assert!(kept.contains(&address(0)) && !kept.contains(&address(1)), "the one that was not used for longest went");
+        assert!(
+            kept.contains(&address(0)) && !kept.contains(&address(1)),
+            "the one that was not used for longest went"
+        );
     }
 
     #[test]

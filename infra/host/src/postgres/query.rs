@@ -29,7 +29,8 @@ pub struct Streamed {
 pub async fn execute(connection: &Object, statement: &str, parameters: &[ParameterValue]) -> Result<u64, Error> {
     // The same mistake is a bad parameter in a query: Spin's two names for it.
     let parameters = convert(parameters).map_err(|error| Error::ValueConversionFailed(with_causes(&error)))?;
-    let references: Vec<&(dyn ToSql + Sync)> = parameters.iter().map(|value| value.as_ref() as &(dyn ToSql + Sync)).collect();
+    let references: Vec<&(dyn ToSql + Sync)> =
+        parameters.iter().map(|value| value.as_ref() as &(dyn ToSql + Sync)).collect();
     connection.execute(statement, &references).await.map_err(query_failed)
 }
 
@@ -74,7 +75,11 @@ pub async fn stream(connection: &Object, statement: &str, parameters: &[Paramete
 }
 
 /// Sends the rows on until they end, or nobody reads them any more.
-async fn forward(rows: RowStream, columns: oneshot::Sender<Vec<Column>>, sender: mpsc::Sender<Row>) -> Result<(), Error> {
+async fn forward(
+    rows: RowStream,
+    columns: oneshot::Sender<Vec<Column>>,
+    sender: mpsc::Sender<Row>,
+) -> Result<(), Error> {
     let mut rows = Box::pin(rows);
     let mut columns = Some(columns);
     loop {

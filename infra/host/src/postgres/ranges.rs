@@ -32,7 +32,10 @@ pub fn from_pg<N: PartialOrd + Normalizable, W>(range: &PgRange<N>, convert: imp
 }
 
 /// A range for the database.
-pub fn to_pg<W, N: PartialOrd + Normalizable>(range: &Range<W>, convert: impl Fn(&W) -> Result<N>) -> Result<PgRange<N>> {
+pub fn to_pg<W, N: PartialOrd + Normalizable>(
+    range: &Range<W>,
+    convert: impl Fn(&W) -> Result<N>,
+) -> Result<PgRange<N>> {
     fn bound<S: BoundSided, W, N: PartialOrd + Normalizable>(
         bound: &Option<(W, RangeBoundKind)>,
         convert: impl Fn(&W) -> Result<N>,
@@ -86,7 +89,8 @@ mod tests {
 
     #[test]
     fn a_decimal_range_survives_both_ways() {
-        let range: Range<String> = (Some(("12.50".into(), RangeBoundKind::Inclusive)), Some(("99.9".into(), RangeBoundKind::Exclusive)));
+        let range: Range<String> =
+            (Some(("12.50".into(), RangeBoundKind::Inclusive)), Some(("99.9".into(), RangeBoundKind::Exclusive)));
         let pg = to_pg(&range, |text| decimal(text).map(DecimalBound)).unwrap();
         let (lower, upper) = from_pg(&pg, |bound| bound.0.to_string());
         assert!(matches!(lower, Some((text, RangeBoundKind::Inclusive)) if text == "12.50"), "the scale is kept");

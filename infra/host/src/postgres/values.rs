@@ -17,7 +17,10 @@ type DateTimeParts = (i32, u8, u8, u8, u8, u8, u32);
 
 /// The columns of a row.
 pub fn columns(row: &tokio_postgres::Row) -> Vec<Column> {
-    let column = |column: &tokio_postgres::Column| Column { name: column.name().to_owned(), data_type: data_type(column.type_()) };
+    let column = |column: &tokio_postgres::Column| Column {
+        name: column.name().to_owned(),
+        data_type: data_type(column.type_()),
+    };
     row.columns().iter().map(column).collect()
 }
 
@@ -142,7 +145,8 @@ fn date((y, m, d): (i32, u8, u8)) -> Result<NaiveDate> {
 }
 
 fn time((h, m, s, ns): (u8, u8, u8, u32)) -> Result<NaiveTime> {
-    NaiveTime::from_hms_nano_opt(h.into(), m.into(), s.into(), ns).with_context(|| format!("invalid time {h}:{m}:{s}:{ns}"))
+    NaiveTime::from_hms_nano_opt(h.into(), m.into(), s.into(), ns)
+        .with_context(|| format!("invalid time {h}:{m}:{s}:{ns}"))
 }
 
 fn date_parts(date: NaiveDate) -> Result<(i32, u8, u8)> {
@@ -200,7 +204,10 @@ mod tests {
         assert!(refused(ParameterValue::Uuid("x".into())).starts_with("invalid UUID x"));
         assert!(refused(ParameterValue::Jsonb(b"{".to_vec())).starts_with("invalid JSON {"));
         assert!(refused(ParameterValue::Decimal("1,5".into())).starts_with("invalid decimal 1,5"));
-        assert!(refused(ParameterValue::ArrayDecimal(vec![Some("1".into()), Some("y".into())])).contains("invalid decimal y"));
+        assert!(
+            refused(ParameterValue::ArrayDecimal(vec![Some("1".into()), Some("y".into())]))
+                .contains("invalid decimal y")
+        );
         assert!(refused(ParameterValue::Timestamp(i64::MAX)).contains("invalid epoch timestamp"));
     }
 
@@ -216,6 +223,9 @@ mod tests {
         let base = size_of::<DbValue>();
         assert_eq!(size(&[DbValue::DbNull, DbValue::Int64(1)]), 2 * base);
         assert_eq!(size(&[DbValue::Str("abc".into()), DbValue::Binary(vec![0; 5])]), 2 * base + 8);
-        assert_eq!(size(&[DbValue::ArrayStr(vec![Some("ab".into()), None])]), base + 2 * size_of::<Option<String>>() + 2);
+        assert_eq!(
+            size(&[DbValue::ArrayStr(vec![Some("ab".into()), None])]),
+            base + 2 * size_of::<Option<String>>() + 2
+        );
     }
 }

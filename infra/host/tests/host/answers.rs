@@ -4,7 +4,7 @@ use crate::fixture::Host;
 
 #[test]
 fn an_answer_with_a_length_is_sent_with_its_length() {
-    let host = Host::start();
+    let host = Host::shared();
     let answer = host.get("/hello");
     assert_eq!((answer.status, answer.body.as_str()), (200, "hello"));
     assert_eq!((answer.header("content-length"), answer.header("transfer-encoding")), (Some("5"), None));
@@ -18,14 +18,14 @@ fn an_answer_with_a_length_is_sent_with_its_length() {
 
 #[test]
 fn an_answer_without_a_length_is_streamed() {
-    let answer = Host::start().get("/stream");
+    let answer = Host::shared().get("/stream");
     assert_eq!(answer.body, "one,two,three");
     assert_eq!((answer.header("content-length"), answer.header("transfer-encoding")), (None, Some("chunked")));
 }
 
 #[test]
 fn an_answer_that_must_not_have_a_body_has_none() {
-    let host = Host::start();
+    let host = Host::shared();
     let mut client = host.client();
     for status in [204, 304] {
         let answer = client.get(&format!("/status/{status}"));
@@ -37,12 +37,12 @@ fn an_answer_that_must_not_have_a_body_has_none() {
 #[test]
 fn a_large_body_goes_through_both_ways() {
     let body = "0123456789".repeat(100_000);
-    assert_eq!(Host::start().ask("/echo", &body), body);
+    assert_eq!(Host::shared().ask("/echo", &body), body);
 }
 
 #[test]
 fn a_component_is_told_how_it_was_reached() {
-    let host = Host::start();
+    let host = Host::shared();
     let mut client = host.client();
     client.send(b"GET /head/a?q=1 HTTP/1.1\r\nhost: example.com:81\r\nconnection: keep-alive\r\nx-own: kept\r\n\r\n");
     let told = client.answer(true).body;
@@ -65,7 +65,7 @@ fn a_component_is_told_how_it_was_reached() {
 
 #[test]
 fn a_request_that_cannot_be_put_to_a_component_gets_none() {
-    let host = Host::start();
+    let host = Host::shared();
     let mut client = host.client();
     client.send(b"GET /hello HTTP/1.1\r\nhost: test\r\nx-bad: \xff\r\n\r\n");
     assert_eq!(client.answer(true).status, 500);
@@ -76,9 +76,10 @@ fn a_request_that_cannot_be_put_to_a_component_gets_none() {
 
 #[test]
 fn the_hosts_own_paths_come_before_any_route() {
-    let host = Host::start();
+    let host = Host::shared();
     let answer = host.get("/.well-known/spin/health");
     assert_eq!((answer.status, answer.body.as_str()), (200, "OK"));
+    assert!(host.get("/.well-known/spin/info").body.contains("\"name\": \"test\""));
     assert_eq!(host.get("/.well-known/spin/other").status, 404);
 }
 

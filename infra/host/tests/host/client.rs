@@ -41,7 +41,9 @@ impl Client {
 
     /// Sends a request with a body.
     pub fn post(&mut self, path: &str, body: &str) -> Answer {
-        self.send(format!("POST {path} HTTP/1.1\r\nhost: test\r\ncontent-length: {}\r\n\r\n{body}", body.len()).as_bytes());
+        self.send(
+            format!("POST {path} HTTP/1.1\r\nhost: test\r\ncontent-length: {}\r\n\r\n{body}", body.len()).as_bytes(),
+        );
         self.answer(true)
     }
 

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -99,6 +99,16 @@ impl Host {
         Self::start_with(&manifest(&[]), |_| {})
     }
 
+    /// A host with the tests' manifest, shared with the other tests that run at this time: for those that leave nothing
+    /// behind in it. The last of them ends it.
+    pub fn shared() -> Arc<Self> {
+        static SHARED: Mutex<Weak<Host>> = Mutex::new(Weak::new());
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        let host = shared.upgrade().unwrap_or_else(|| Arc::new(Self::start()));
+        *shared = Arc::downgrade(&host);
+        host
+    }
+
     /// A host with another manifest, or with more arguments.
     pub fn start_with(manifest: &str, more: impl FnOnce(&mut Command)) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -107,7 +117,8 @@ impl Host {
         let mut process = command.stdout(Stdio::piped()).spawn().expect("the host can be started");
         let mut lines = BufReader::new(process.stdout.take().expect("stdout is piped")).lines();
         let first = lines.next().expect("the host prints where it serves").expect("text");
-        let address = first.strip_prefix("Serving http://").expect("the first line says it").parse().expect("an address");
+        let address =
+            first.strip_prefix("Serving http://").expect("the first line says it").parse().expect("an address");
         Self { process, address, folder }
     }
 

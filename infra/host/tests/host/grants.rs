@@ -5,12 +5,15 @@ use crate::fixture::{Host, manifest};
 
 /// Runs the component without any grants in the public place.
 fn sealed() -> Host {
-    Host::start_with(&manifest(&[("route = \"/...\"\ncomponent = \"front\"", "route = \"/...\"\ncomponent = \"sealed\"")]), |_| {})
+    Host::start_with(
+        &manifest(&[("route = \"/...\"\ncomponent = \"front\"", "route = \"/...\"\ncomponent = \"sealed\"")]),
+        |_| {},
+    )
 }
 
 #[test]
 fn redis_is_reached_at_an_allowed_address_alone() {
-    let host = Host::start();
+    let host = Host::shared();
     let allowed = host.ask("/redis", "redis://user:secret@127.0.0.1:1/0");
     assert!(allowed.contains("Other") && allowed.contains("refused"), "{allowed}");
     assert_eq!(host.ask("/redis", "redis://127.0.0.1:2"), "Error::InvalidAddress");
@@ -20,7 +23,7 @@ fn redis_is_reached_at_an_allowed_address_alone() {
 
 #[test]
 fn postgres_is_reached_at_an_allowed_address_alone() {
-    let host = Host::start();
+    let host = Host::shared();
     let allowed = host.ask("/postgres", "postgres://user:secret@127.0.0.1:1/db");
     assert!(allowed.contains("ConnectionFailed") && allowed.contains("refused"), "{allowed}");
     let denied = |address: &str| {
@@ -36,7 +39,7 @@ fn postgres_is_reached_at_an_allowed_address_alone() {
 
 #[test]
 fn a_store_is_opened_only_by_a_component_that_was_granted_it() {
-    let (host, sealed) = (Host::start(), sealed());
+    let (host, sealed) = (Host::shared(), sealed());
     for interface in ["store", "bucket"] {
         assert!(host.ask(&format!("/{interface}/open"), "default").contains("open"));
         assert!(host.ask(&format!("/{interface}/open"), "other").contains("AccessDenied"));
@@ -47,11 +50,14 @@ fn a_store_is_opened_only_by_a_component_that_was_granted_it() {
 
 #[test]
 fn a_variable_is_read_only_by_a_component_that_was_granted_it() {
-    let host = Host::start();
+    let host = Host::shared();
     assert_eq!(host.ask("/variable", "word"), "Ok(\"<default>\")");
     assert_eq!(host.ask("/config", "word"), "Ok(Some(\"<default>\"))");
     // The application's own variables are not the component's.
-    assert_eq!(host.ask("/variable", "address"), "Err(Error::Undefined(\"no variable for \\\"front\\\".\\\"address\\\"\"))");
+    assert_eq!(
+        host.ask("/variable", "address"),
+        "Err(Error::Undefined(\"no variable for \\\"front\\\".\\\"address\\\"\"))"
+    );
     assert_eq!(host.ask("/config", "address"), "Ok(None)");
     assert!(host.ask("/variable", "Not-A-Name").contains("InvalidName"));
     assert!(sealed().ask("/variable", "word").contains("Undefined"));
@@ -60,7 +66,12 @@ fn a_variable_is_read_only_by_a_component_that_was_granted_it() {
 #[test]
 fn a_variables_value_comes_from_the_command_line_the_environment_or_the_env_file() {
     let word = |more: fn(&mut std::process::Command)| Host::start_with(&manifest(&[]), more).ask("/variable", "word");
-    assert_eq!(word(|host| { host.env("SPIN_VARIABLE_WORD", "environment"); }), "Ok(\"<environment>\")");
+    assert_eq!(
+        word(|host| {
+            host.env("SPIN_VARIABLE_WORD", "environment");
+        }),
+        "Ok(\"<environment>\")"
+    );
     let both = |host: &mut std::process::Command| {
         host.env("SPIN_VARIABLE_WORD", "environment").args(["--variable", "word=a=b"]);
     };
@@ -74,7 +85,7 @@ fn a_variables_value_comes_from_the_command_line_the_environment_or_the_env_file
 
 #[test]
 fn a_bare_socket_is_denied() {
-    let host = Host::start();
+    let host = Host::shared();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("its address").to_string();
     assert!(host.ask("/socket", &address).contains("PermissionDenied"));

@@ -19,7 +19,8 @@ fn an_instance_answers_requests_side_by_side() {
     assert_eq!(host.get("/seen").body, "1");
     let start = Instant::now();
     let mut seen: Vec<u32> = std::thread::scope(|scope| {
-        let requests: Vec<_> = (0..8).map(|_| scope.spawn(|| host.get("/sleep/300").body.parse().expect("a number"))).collect();
+        let requests: Vec<_> =
+            (0..8).map(|_| scope.spawn(|| host.get("/sleep/300").body.parse().expect("a number"))).collect();
         requests.into_iter().map(|request| request.join().expect("it answers")).collect()
     });
     assert!(start.elapsed() < Duration::from_millis(8 * 300), "one after the other would take longer");
@@ -65,8 +66,14 @@ fn a_host_that_is_told_to_stop_finishes_what_is_under_way() {
     host.terminate();
     assert_eq!(slow.answer(true).status, 200);
     assert_eq!(host.wait().code(), Some(0));
-    let again = Host::start_with(&crate::fixture::manifest(&[]), |host| { host.arg("--state-dir").arg(state); });
-    assert_eq!(again.ask("/store/get", "later"), "Ok(Some([100, 111, 110, 101]))", "the task after the response ended too");
+    let again = Host::start_with(&crate::fixture::manifest(&[]), |host| {
+        host.arg("--state-dir").arg(state);
+    });
+    assert_eq!(
+        again.ask("/store/get", "later"),
+        "Ok(Some([100, 111, 110, 101]))",
+        "the task after the response ended too"
+    );
 }
 
 #[test]

@@ -20,7 +20,9 @@ fn refuses(manifest: &str, more: &[&str], sentence: &str) {
 fn a_required_variable_without_a_value() {
     let manifest = manifest(&[("word = { default = \"default\" }", "word = { required = true }")]);
     refuses(&manifest, &[], "SPIN_VARIABLE_WORD");
-    let host = Host::start_with(&manifest, |host| { host.args(["--variable", "word=given"]); });
+    let host = Host::start_with(&manifest, |host| {
+        host.args(["--variable", "word=given"]);
+    });
     assert_eq!(host.ask("/variable", "word"), "Ok(\"<given>\")");
 }
 
@@ -40,8 +42,16 @@ fn a_field_that_is_unknown_or_not_supported() {
 
 #[test]
 fn an_allowed_host_that_is_none() {
-    refuses(&manifest(&[("postgres://127.0.0.1:1", "127.0.0.1:1")]), &[], "allowed_outbound_hosts entry \"127.0.0.1:1\"");
-    refuses(&manifest(&[]), &["--variable", "address=redis://host/path"], "allowed_outbound_hosts entry \"{{ address }}\"");
+    refuses(
+        &manifest(&[("postgres://127.0.0.1:1", "127.0.0.1:1")]),
+        &[],
+        "allowed_outbound_hosts entry \"127.0.0.1:1\"",
+    );
+    refuses(
+        &manifest(&[]),
+        &["--variable", "address=redis://host/path"],
+        "allowed_outbound_hosts entry \"{{ address }}\"",
+    );
 }
 
 #[test]

@@ -40,7 +40,11 @@ fn a_swap_fails_when_the_value_changed_and_hands_out_a_fresh_one() {
 #[test]
 fn two_hosts_share_a_store_and_it_outlives_them() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let start = || Host::start_with(&manifest(&[]), |host| { host.arg("--state-dir").arg(folder.path()); });
+    let start = || {
+        Host::start_with(&manifest(&[]), |host| {
+            host.arg("--state-dir").arg(folder.path());
+        })
+    };
     let hosts = [start(), start()];
     std::thread::scope(|scope| {
         for host in &hosts {
