@@ -55,13 +55,14 @@ fn a_full_round(who: &Tenant) {
     who.get("/api/properties?pageSize=x").problem(400);
 }
 
-/// A landlord's property and payment, everything about them cached.
+/// A landlord's property and payment, everything about them cached. On a busy machine a brisk deadline may pass now and
+/// then, and the cache is left out for a second.
 fn warm(world: &World) -> Place {
     let place = Place::of(world.tenant());
-    for route in place.routes() {
-        place.who.get(&route).is(200);
-        assert_eq!(place.who.get(&route).is(200).cache(), Cache::Hit, "{route}");
-    }
+    eventually("everything is a hit", || {
+        let all_hits = place.routes().iter().all(|route| place.who.get(route).is(200).cache() == Cache::Hit);
+        all_hits.then_some(())
+    });
     place
 }
 
