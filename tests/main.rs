@@ -10,7 +10,9 @@ mod cache;
 mod client;
 mod components;
 mod concurrency;
+mod configuration;
 mod cors;
+mod harness;
 mod health;
 mod invalidation;
 mod lists;
@@ -43,7 +45,9 @@ fn main() -> ExitCode {
         client::tests,
         components::tests,
         concurrency::tests,
+        configuration::tests,
         cors::tests,
+        harness::tests,
         health::tests,
         invalidation::tests,
         lists::tests,

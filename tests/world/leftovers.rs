@@ -74,7 +74,8 @@ pub fn processes_in(folder: &Path) -> Vec<String> {
     }
 }
 
-fn using(folder: &Path) -> Vec<String> {
+/// Processes that work in `folder` or name it on their command line.
+pub fn using(folder: &Path) -> Vec<String> {
     let name = folder.to_string_lossy().into_owned();
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let processes = processes.filter(|entry| entry.file_name().to_string_lossy().parse::<u32>().is_ok());

@@ -16,8 +16,9 @@ pub struct Private {
     world: World,
     variables: BTreeMap<String, String>,
     state_dir: PathBuf,
-    /// The server, for a test to break. `None` when there never was one.
-    pub redis: Option<Redis>,
+    log: PathBuf,
+    /// `None` when there never was one.
+    redis: Option<Redis>,
     host: Host,
 }
 
@@ -54,7 +55,8 @@ impl Private {
         variables.extend(changes.iter().map(|(name, value)| ((*name).into(), (*value).into())));
         let instance = variables.get("redis_instance_name").map_or("RentTracker_", String::as_str).to_owned();
         let state_dir = stage::scratch().join(next("host"));
-        let host = start_host(variables.clone(), &state_dir);
+        let log = state_dir.with_extension("log");
+        let host = start_host(variables.clone(), &state_dir, &log);
         let world = World {
             base_url: host.base_url().into(),
             redis_url: redis_url.into(),
@@ -62,17 +64,23 @@ impl Private {
             instance,
             secret: JWT_SECRET.into(),
         };
-        Private { world, variables, state_dir, redis, host }
+        Private { world, variables, state_dir, log, redis, host }
     }
 
     /// A second host process on the same Redis, database and key-value store.
     pub fn another_host(&self) -> (Host, World) {
-        let host = start_host(self.variables.clone(), &self.state_dir);
+        let log = stage::scratch().join(next("host")).with_extension("log");
+        let host = start_host(self.variables.clone(), &self.state_dir, &log);
         let world = World { base_url: host.base_url().into(), ..self.world.clone() };
         (host, world)
     }
 
-    /// The Redis of this world.
+    /// What the host and the components write.
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
+    /// The Redis of this world, for a test to break.
     pub fn redis(&mut self) -> &mut Redis {
         self.redis.as_mut().expect("this world has a Redis")
     }
@@ -105,8 +113,8 @@ impl Drop for Private {
     }
 }
 
-fn start_host(variables: BTreeMap<String, String>, state_dir: &Path) -> Host {
-    let log = Some(stage::scratch().join(next("host.log")));
+fn start_host(variables: BTreeMap<String, String>, state_dir: &Path, log: &Path) -> Host {
+    let log = Some(log.to_owned());
     let (state_dir, listen) = (state_dir.to_owned(), "127.0.0.1:0".to_owned());
     let options = HostOptions { runtime: stage::runtime(), listen, state_dir, variables, log };
     Host::start(options).expect("the host starts")
