@@ -123,6 +123,9 @@ impl Up {
             Some(url) => (None, url.clone()),
             None => {
                 say("starting Redis");
+                // It begins empty. What the key-value store knows is about one that is gone, in the words of the build of
+                // that day; with a Redis that stays, it is the record of what must not be read and is kept.
+                let _ = std::fs::remove_dir_all(dev.path("state"));
                 let redis = Redis::start(&dev.path("redis")).context("Redis did not start")?;
                 let url = redis.url();
                 (Some(redis), url)
