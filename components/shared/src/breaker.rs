@@ -46,6 +46,9 @@ pub struct Record {
     pub run_id: Option<String>,
     /// When the state last changed, Unix time in milliseconds.
     pub since_ms: u64,
+    /// When it last stopped being closed, Unix time in milliseconds: a lease on an older record may have been taken until
+    /// then.
+    pub left_ms: u64,
     /// Why it last changed.
     pub reason: String,
 }
@@ -91,6 +94,7 @@ impl Record {
             epoch: now_ms,
             run_id: None,
             since_ms: now_ms,
+            left_ms: now_ms,
             reason: "first start".into(),
         }
     }
@@ -153,6 +157,7 @@ pub fn next(record: &Record, event: Event<'_>, now_ms: u64, reset: Duration) -> 
                 epoch: if is_the_same { record.epoch } else { now_ms.max(record.epoch + 1) },
                 run_id: Some(run_id.into()),
                 since_ms: now_ms,
+                left_ms: record.left_ms,
                 reason: if is_the_same { "readmitted" } else { "readmitted in a new epoch" }.into(),
             })
         }
@@ -239,7 +244,14 @@ mod tests {
     const NOW: u64 = 1_000_000;
 
     fn closed() -> Record {
-        Record { state: State::Closed, epoch: 5, run_id: Some("r1".into()), since_ms: 0, reason: String::new() }
+        Record {
+            state: State::Closed,
+            epoch: 5,
+            run_id: Some("r1".into()),
+            since_ms: 0,
+            left_ms: 0,
+            reason: String::new(),
+        }
     }
 
     fn after(record: &Record, event: Event<'_>, now: u64) -> Record {

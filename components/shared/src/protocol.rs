@@ -37,6 +37,16 @@ pub fn still_counts(asked_under: &Record, renewed: &Record) -> bool {
     renewed.admits() && renewed.epoch == asked_under.epoch
 }
 
+/// How far the clocks of two hosts may differ, in milliseconds. Only the wait for another's leases compares them.
+const CLOCK_SKEW_MS: u64 = 500;
+
+/// How long to wait until no instance can still act on a lease from before the breaker was opened, whoever opened it.
+/// `now_ms` is Unix time in milliseconds, `lease` how long a lease lasts.
+fn until_leases_are_over(record: &Record, now_ms: u64, lease: Duration) -> Duration {
+    let longest = lease + Duration::from_millis(CLOCK_SKEW_MS);
+    longest.saturating_sub(Duration::from_millis(now_ms.saturating_sub(record.left_ms)))
+}
+
 /// What a write does before its statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BeforeStatement {
@@ -44,15 +54,15 @@ pub enum BeforeStatement {
     Fence,
     /// Take the cache out of use for all instances and wait one lease.
     Quarantine,
-    /// The cache is out of use already.
-    GoOn,
+    /// The cache is out of use already: wait until the last lease from before is over, which is mostly long ago.
+    Wait(Duration),
 }
 
 /// What a write does before its statement, given the breaker's record, or `None` when it cannot be read.
-pub fn before_statement(record: Option<&Record>) -> BeforeStatement {
+pub fn before_statement(record: Option<&Record>, now_ms: u64, lease: Duration) -> BeforeStatement {
     match record {
         Some(record) if record.admits() => BeforeStatement::Fence,
-        Some(_) => BeforeStatement::GoOn,
+        Some(record) => BeforeStatement::Wait(until_leases_are_over(record, now_ms, lease)),
         None => BeforeStatement::Quarantine,
     }
 }
@@ -64,8 +74,9 @@ pub enum AfterStatement {
     Invalidate,
     /// Take the cache out of use for all instances and wait one lease.
     Quarantine,
-    /// Nothing: the outbox row does it.
-    LeaveToOutbox,
+    /// The outbox row does it. Wait until the last lease from before is over: the breaker may have been closed for a moment
+    /// while the statement ran.
+    Wait(Duration),
 }
 
 /// What a write without a fence does after its statement, given the breaker's record as it is *now*, or `None` when it
@@ -73,11 +84,13 @@ pub enum AfterStatement {
 ///
 /// While the breaker is open, a probe that begins from now on finds the outbox row. If one has begun already, it may have
 /// looked before the row was there.
-pub fn after_statement(record: Option<&Record>) -> AfterStatement {
-    match record.map(|record| &record.state) {
-        Some(State::Open { .. }) => AfterStatement::LeaveToOutbox,
-        Some(State::HalfOpen { .. } | State::Closed) => AfterStatement::Invalidate,
-        None => AfterStatement::Quarantine,
+pub fn after_statement(record: Option<&Record>, now_ms: u64, lease: Duration) -> AfterStatement {
+    let Some(record) = record else {
+        return AfterStatement::Quarantine;
+    };
+    match record.state {
+        State::Open { .. } => AfterStatement::Wait(until_leases_are_over(record, now_ms, lease)),
+        State::HalfOpen { .. } | State::Closed => AfterStatement::Invalidate,
     }
 }
 
@@ -111,10 +124,22 @@ mod tests {
 
     #[test]
     fn a_write_leaves_to_the_outbox_only_what_a_later_probe_will_find() {
+        let after = |state| after_statement(Some(&record(state)), 10_000, Duration::from_millis(500));
         let probing = State::HalfOpen { probe: "p".into(), lease_until_ms: 0 };
-        assert_eq!(after_statement(Some(&record(State::Open { retry_at_ms: 0 }))), AfterStatement::LeaveToOutbox);
-        assert_eq!(after_statement(Some(&record(probing))), AfterStatement::Invalidate);
-        assert_eq!(after_statement(Some(&record(State::Closed))), AfterStatement::Invalidate);
-        assert_eq!(after_statement(None), AfterStatement::Quarantine);
+        assert_eq!(after(State::Open { retry_at_ms: 0 }), AfterStatement::Wait(Duration::ZERO));
+        assert_eq!(after(probing), AfterStatement::Invalidate);
+        assert_eq!(after(State::Closed), AfterStatement::Invalidate);
+        assert_eq!(after_statement(None, 0, Duration::ZERO), AfterStatement::Quarantine);
+    }
+
+    #[test]
+    fn a_write_that_finds_the_breaker_just_opened_waits_for_the_leases_from_before() {
+        let open = Record { left_ms: 10_000, ..record(State::Open { retry_at_ms: 0 }) };
+        let wait = |now_ms| before_statement(Some(&open), now_ms, Duration::from_millis(500));
+        assert_eq!(wait(10_000), BeforeStatement::Wait(Duration::from_millis(1_000)));
+        assert_eq!(wait(10_400), BeforeStatement::Wait(Duration::from_millis(600)));
+        assert_eq!(wait(11_000), BeforeStatement::Wait(Duration::ZERO));
+        // A clock that is behind does not make it wait for longer.
+        assert_eq!(wait(0), BeforeStatement::Wait(Duration::from_millis(1_000)));
     }
 }

@@ -14,6 +14,7 @@ use crate::log::{self, Level};
 use crate::protocol::{AfterStatement, BeforeStatement, Standing, after_statement, before_statement};
 use crate::row::{Column, Parameter};
 use std::rc::Rc;
+use std::time::Duration;
 
 /// What a statement did.
 pub struct Written<T> {
@@ -74,12 +75,13 @@ pub async fn write<T>(
 async fn fence(config: &Rc<Config>, keys: &[CacheKey], write_id: &str) -> Option<Rc<Kept>> {
     let record = match standing(config) {
         Standing::Admitted(record) => Some(record),
-        // What was read a moment ago said no; if that has changed since, the look after the statement finds out.
-        Standing::Barred => return None,
-        Standing::Lapsed(_) | Standing::Unknown => renew(config).await,
+        Standing::Lapsed(_) | Standing::Unknown | Standing::Barred => renew(config).await,
     };
-    let fenced = match (before_statement(record.as_deref()), record) {
-        (BeforeStatement::GoOn, _) => return None,
+    let fenced = match (before_statement(record.as_deref(), clock::unix_ms(), config.breaker_lease), record) {
+        (BeforeStatement::Wait(pause), _) => {
+            wait(pause).await;
+            return None;
+        }
         (BeforeStatement::Fence, Some(record)) => fence_all(config, record, keys, write_id).await,
         (BeforeStatement::Fence | BeforeStatement::Quarantine, _) => None,
     };
@@ -87,6 +89,12 @@ async fn fence(config: &Rc<Config>, keys: &[CacheKey], write_id: &str) -> Option
         quarantine(config).await;
     }
     fenced
+}
+
+async fn wait(pause: Duration) {
+    if !pause.is_zero() {
+        clock::sleep(pause).await;
+    }
 }
 
 async fn fence_all(config: &Rc<Config>, record: Rc<Record>, keys: &[CacheKey], write_id: &str) -> Option<Rc<Kept>> {
@@ -119,8 +127,11 @@ async fn unfence(
         None if !changed => return None,
         None => {
             let record = key_value::read(config).await.ok().flatten().map(|lease| lease.shared_record());
-            match (after_statement(record.as_deref()), record) {
-                (AfterStatement::LeaveToOutbox, _) => return None,
+            match (after_statement(record.as_deref(), clock::unix_ms(), config.breaker_lease), record) {
+                (AfterStatement::Wait(pause), _) => {
+                    wait(pause).await;
+                    return None;
+                }
                 (AfterStatement::Invalidate, Some(record)) => trusted_or_any(config, record).await,
                 (AfterStatement::Invalidate | AfterStatement::Quarantine, _) => None,
             }

@@ -1,0 +1,615 @@
+//! The cache protocol around one row and one cache key, small enough to explore whole: writers, readers, a probe, Redis,
+//! PostgreSQL and the breaker's record. Each action is one step that the real system takes atomically.
+//!
+//! The decisions are those that the components call: `breaker::next` and the functions of `protocol`. What the Lua
+//! scripts do is written out here step for step, and time is left out: a lease, a lock or a fence may run out at any moment
+//! at which the real clocks allow it.
+
+use shared::breaker::{Event, Lease, Record, State, next};
+use shared::protocol::{
+    AfterStatement, BeforeStatement, Standing, after_statement, before_statement, standing, still_counts,
+};
+use std::time::Duration;
+
+pub const WRITERS: usize = 2;
+/// The most readers; a world may start with fewer.
+pub const READERS: usize = 3;
+/// Leases and resets have no length here: what is due is always due.
+const LENGTH: Duration = Duration::from_millis(1);
+
+/// One part of the protocol, switched off to see what it is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Switch {
+    /// Writes put up no fence and break no locks: they delete the value after their statement.
+    Fence,
+    /// A value is stored whoever holds the lock.
+    LockToken,
+    /// The probe lets the cache in without draining the outbox.
+    Drain,
+    /// Another Redis is let in without a new epoch.
+    Epoch,
+    /// A write that cannot invalidate leaves the breaker alone.
+    Quarantine,
+    /// An instance keeps what it once read of the breaker, and writers do not wait.
+    Lease,
+}
+
+/// The breaker's record, without its texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Known {
+    state: BreakerState,
+    epoch: u8,
+    run: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum BreakerState {
+    Closed,
+    Open,
+    HalfOpen,
+}
+
+impl Known {
+    fn record(self) -> Record {
+        let state = match self.state {
+            BreakerState::Closed => State::Closed,
+            BreakerState::Open => State::Open { retry_at_ms: 0 },
+            BreakerState::HalfOpen => State::HalfOpen { probe: "probe".into(), lease_until_ms: 1 },
+        };
+        let run_id = Some(self.run.to_string());
+        Record { state, epoch: self.epoch.into(), run_id, since_ms: 0, left_ms: 0, reason: String::new() }
+    }
+
+    fn from(record: &Record) -> Self {
+        let state = match record.state {
+            State::Closed => BreakerState::Closed,
+            State::Open { .. } => BreakerState::Open,
+            State::HalfOpen { .. } => BreakerState::HalfOpen,
+        };
+        let epoch = u8::try_from(record.epoch).expect("few epochs");
+        let run = record.run_id.as_deref().and_then(|run| run.parse().ok()).expect("a run id");
+        Self { state, epoch, run }
+    }
+
+    fn standing(self, lapsed: bool) -> Standing {
+        let now = if lapsed { LENGTH } else { Duration::ZERO };
+        standing(Some(&Lease::new(self.record(), Duration::ZERO)), now, LENGTH)
+    }
+}
+
+/// A cached value: the version of the row and the epoch that it was stored in.
+type Value = Option<(u8, u8)>;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Redis {
+    up: bool,
+    run: u8,
+    value: Value,
+    /// A bit for each writer whose fence is up.
+    fences: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum ReaderAt {
+    Start,
+    /// Asked Redis under a lapsed lease; the record is being read again.
+    Renewing {
+        found: Value,
+        under: Known,
+    },
+    Get(Known),
+    Lookup(Known),
+    Lead(Known),
+    Fill {
+        under: Known,
+        read: u8,
+    },
+    /// Answered. A read that goes to PostgreSQL without the cache is answered at once: what it finds there is never older
+    /// than what was answered.
+    Done,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Reader {
+    at: ReaderAt,
+    lease: Option<Known>,
+    /// A bit for each writer that waits for this reader's lease to run out.
+    awaited_by: u8,
+    has_lock: bool,
+    /// The newest version that had been answered when the read started.
+    floor: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum WriterAt {
+    Start,
+    Decided(Known),
+    /// Waits one lease, then goes on to the statement or to the answer.
+    Waiting {
+        after_statement: bool,
+    },
+    /// The statement is on its way. `fenced` is the Redis that the fence is in.
+    Sent {
+        fenced: Option<u8>,
+    },
+    Committed {
+        fenced: Option<u8>,
+    },
+    /// Not fenced, and has read the record after the statement.
+    Looked(Known),
+    Answering {
+        is_clean: bool,
+    },
+    Done {
+        is_clean: bool,
+    },
+    Dead {
+        sent: bool,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum ProbeAt {
+    Idle,
+    Offered,
+    Connected { run: u8 },
+    Draining { run: u8, rows: u8 },
+    Drained { run: u8, rows: u8 },
+    Succeeding { run: u8 },
+}
+
+/// Everything there is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct World {
+    row: u8,
+    /// A bit for each writer whose outbox row is there.
+    outbox: u8,
+    redis: Redis,
+    /// What an older snapshot of Redis holds, once one was taken.
+    snapshot: Option<Value>,
+    breaker: Known,
+    writers: [WriterAt; WRITERS],
+    /// The version that each writer made.
+    made: [u8; WRITERS],
+    readers: [Reader; READERS],
+    probe: ProbeAt,
+    /// The newest version that was answered to a writer.
+    answered: u8,
+    crashes_left: u8,
+    faults_left: u8,
+    /// A read was answered with an older version than one that had been answered before it started.
+    pub is_stale: bool,
+}
+
+/// One atomic step. Numbers name a writer or a reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Step {
+    Read(usize),
+    ReadUnderLapsedLease(usize),
+    TakeLease(usize),
+    GiveUpWaiting(usize),
+    LeaseLapses(usize),
+    LockRunsOut(usize),
+    ReaderReportsFailing,
+    Write(usize),
+    WriterIsCutFromRedis(usize),
+    WriterCrashes(usize),
+    StatementNeverRuns(usize),
+    FenceRunsOut(usize),
+    RemoveOutboxRow(usize),
+    Probe,
+    RedisGoesDown,
+    RedisComesBack,
+    RedisRestartsEmpty,
+    TakeSnapshot,
+    RestoreSnapshot,
+}
+
+impl World {
+    pub fn new(readers: usize, crashes: u8, faults: u8) -> Self {
+        let breaker = Known { state: BreakerState::Closed, epoch: 1, run: 1 };
+        let reader = |r| Reader {
+            at: if r < readers { ReaderAt::Start } else { ReaderAt::Done },
+            lease: None,
+            awaited_by: 0,
+            has_lock: false,
+            floor: 0,
+        };
+        Self {
+            row: 1,
+            outbox: 0,
+            redis: Redis { up: true, run: 1, value: None, fences: 0 },
+            snapshot: None,
+            breaker,
+            writers: [WriterAt::Start; WRITERS],
+            made: [0; WRITERS],
+            readers: std::array::from_fn(reader),
+            probe: ProbeAt::Idle,
+            answered: 1,
+            crashes_left: crashes,
+            faults_left: faults,
+            is_stale: false,
+        }
+    }
+
+    /// The steps that are worth trying; [`World::step`] says which of them can happen.
+    pub fn steps(&self, steps: &mut Vec<Step>) {
+        // Nobody is left to be misled.
+        if self.readers.iter().all(|reader| reader.at == ReaderAt::Done) {
+            return;
+        }
+        for (r, reader) in self.readers.iter().enumerate() {
+            match reader.at {
+                ReaderAt::Start if reader.lease.is_none() => steps.push(Step::TakeLease(r)),
+                ReaderAt::Start => steps.extend([Step::Read(r), Step::ReadUnderLapsedLease(r), Step::LeaseLapses(r)]),
+                ReaderAt::Lookup(_) => steps.extend([Step::Read(r), Step::GiveUpWaiting(r)]),
+                ReaderAt::Done => {}
+                _ => steps.push(Step::Read(r)),
+            }
+            if reader.has_lock {
+                steps.push(Step::LockRunsOut(r));
+            }
+        }
+        for (w, writer) in self.writers.iter().enumerate() {
+            match writer {
+                WriterAt::Dead { sent: false } => {}
+                WriterAt::Dead { sent: true } => steps.extend([Step::Write(w), Step::StatementNeverRuns(w)]),
+                WriterAt::Done { .. } => steps.push(Step::RemoveOutboxRow(w)),
+                _ => steps.extend([Step::Write(w), Step::WriterIsCutFromRedis(w), Step::WriterCrashes(w)]),
+            }
+            if self.redis.fences & (1 << w) != 0 {
+                steps.push(Step::FenceRunsOut(w));
+            }
+        }
+        if self.redis.up {
+            steps.extend([Step::RedisGoesDown, Step::TakeSnapshot]);
+        } else {
+            steps.extend([
+                Step::RedisComesBack,
+                Step::RedisRestartsEmpty,
+                Step::RestoreSnapshot,
+                Step::ReaderReportsFailing,
+            ]);
+        }
+        if self.breaker.state != BreakerState::Closed || self.probe != ProbeAt::Idle {
+            steps.push(Step::Probe);
+        }
+    }
+
+    /// The world after a step, or `None` when it cannot happen now.
+    pub fn step(&self, step: Step, off: Option<Switch>) -> Option<Self> {
+        let mut world = self.clone();
+        world.take(step, off)?;
+        // Readers are alike, so which is which makes no difference.
+        world.readers.sort_unstable();
+        (world != *self).then_some(world)
+    }
+
+    fn take(&mut self, step: Step, off: Option<Switch>) -> Option<()> {
+        match step {
+            Step::Read(r) => self.read(r, off),
+            Step::ReadUnderLapsedLease(r) => self.read_under_lapsed_lease(r, off),
+            Step::GiveUpWaiting(r) => {
+                let is_waiting = matches!(self.readers[r].at, ReaderAt::Lookup(_));
+                self.when(is_waiting, |world| world.bypass(r))
+            }
+            Step::TakeLease(r) => {
+                let is_free = self.readers[r].at == ReaderAt::Start && self.readers[r].lease.is_none();
+                self.when(is_free, |world| world.readers[r].lease = Some(world.breaker))
+            }
+            Step::LeaseLapses(r) => {
+                let has_lease = self.readers[r].lease.is_some() && off != Some(Switch::Lease);
+                self.when(has_lease, |world| {
+                    world.readers[r].lease = None;
+                    world.readers[r].awaited_by = 0;
+                })
+            }
+            Step::LockRunsOut(r) => self.when(self.readers[r].has_lock, |world| world.readers[r].has_lock = false),
+            Step::ReaderReportsFailing => self.when(!self.redis.up, |world| world.report(Event::Failing)),
+            Step::Write(w) => self.write(w, true, off),
+            Step::WriterIsCutFromRedis(w) => {
+                self.faults_left = self.faults_left.checked_sub(1)?;
+                let reaches_redis =
+                    matches!(self.writers[w], WriterAt::Decided(_) | WriterAt::Committed { .. } | WriterAt::Looked(_));
+                if reaches_redis { self.write(w, false, off) } else { None }
+            }
+            Step::WriterCrashes(w) => {
+                self.crashes_left = self.crashes_left.checked_sub(1)?;
+                if matches!(self.writers[w], WriterAt::Start | WriterAt::Done { .. } | WriterAt::Dead { .. }) {
+                    return None;
+                }
+                self.writers[w] = WriterAt::Dead { sent: matches!(self.writers[w], WriterAt::Sent { .. }) };
+                Some(())
+            }
+            Step::StatementNeverRuns(w) => self.when(self.writers[w] == WriterAt::Dead { sent: true }, |world| {
+                world.writers[w] = WriterAt::Dead { sent: false };
+            }),
+            // It outlives every statement, and a living writer takes it down long before.
+            Step::FenceRunsOut(w) => {
+                let is_over = matches!(self.writers[w], WriterAt::Dead { sent: false } | WriterAt::Done { .. });
+                self.when(is_over, |world| world.redis.fences &= !(1 << w))
+            }
+            Step::RemoveOutboxRow(w) => {
+                self.when(self.writers[w] == WriterAt::Done { is_clean: true }, |world| world.outbox &= !(1 << w))
+            }
+            Step::Probe => self.probe(off),
+            Step::RedisGoesDown => {
+                self.faults_left = self.faults_left.checked_sub(1)?;
+                self.when(self.redis.up, |world| world.redis.up = false)
+            }
+            Step::RedisComesBack => self.when(!self.redis.up, |world| world.redis.up = true),
+            Step::RedisRestartsEmpty => self.when(!self.redis.up, |world| world.another_redis(None)),
+            Step::TakeSnapshot => {
+                // A snapshot matters only if it can still be restored.
+                let is_useful = self.snapshot.is_none() && self.faults_left > 0 && self.redis.value.is_some();
+                self.when(is_useful, |world| world.snapshot = Some(world.redis.value))
+            }
+            Step::RestoreSnapshot => {
+                let value = self.snapshot?;
+                self.when(!self.redis.up, |world| world.another_redis(value))
+            }
+        }
+    }
+
+    fn when(&mut self, possible: bool, change: impl FnOnce(&mut Self)) -> Option<()> {
+        possible.then(|| change(self))
+    }
+
+    fn another_redis(&mut self, value: Value) {
+        self.redis = Redis { up: true, run: self.redis.run + 1, value, fences: 0 };
+        self.break_locks();
+    }
+
+    fn break_locks(&mut self) {
+        for reader in &mut self.readers {
+            reader.has_lock = false;
+        }
+    }
+
+    fn report(&mut self, event: Event<'_>) {
+        if let Some(changed) = next(&self.breaker.record(), event, 1, Duration::ZERO) {
+            self.breaker = Known::from(&changed);
+        }
+    }
+
+    /// Whether Redis answers somebody who trusts `run`; another one at its place is reported.
+    fn reaches(&mut self, run: u8) -> bool {
+        if self.redis.up && self.redis.run != run {
+            let run_id = self.redis.run.to_string();
+            self.report(Event::AnotherRedis { run_id: &run_id });
+        }
+        self.redis.up && self.redis.run == run
+    }
+
+    /// Starts a read under the lease that the reader has. Nobody waits for a lease that is not acted on any more: what is
+    /// answered before this read does not count for it.
+    fn start(&mut self, r: usize) -> Option<Known> {
+        self.readers[r].floor = self.answered;
+        self.readers[r].awaited_by = 0;
+        self.readers[r].lease.take()
+    }
+
+    fn answer_read(&mut self, r: usize, version: u8) {
+        self.is_stale |= version < self.readers[r].floor;
+        self.bypass(r);
+    }
+
+    fn bypass(&mut self, r: usize) {
+        let has_lock = self.readers[r].has_lock;
+        self.readers[r] = Reader { at: ReaderAt::Done, lease: None, awaited_by: 0, has_lock, floor: 0 };
+    }
+
+    fn read(&mut self, r: usize, off: Option<Switch>) -> Option<()> {
+        match self.readers[r].at {
+            ReaderAt::Start => {
+                let known = self.start(r)?;
+                match known.standing(false) {
+                    Standing::Admitted(_) => self.readers[r].at = ReaderAt::Get(known),
+                    _ => self.bypass(r),
+                }
+            }
+            ReaderAt::Renewing { found, under } => {
+                let renewed = self.breaker;
+                let counts = still_counts(&under.record(), &renewed.record());
+                match found.filter(|(_, epoch)| *epoch == under.epoch) {
+                    Some((version, _)) if counts => self.answer_read(r, version),
+                    None if counts => self.readers[r].at = ReaderAt::Lookup(under),
+                    _ => self.bypass(r),
+                }
+            }
+            ReaderAt::Get(known) => {
+                if !self.reaches(known.run) {
+                    self.bypass(r);
+                } else if let Some((version, _)) = self.redis.value.filter(|(_, epoch)| *epoch == known.epoch) {
+                    self.answer_read(r, version);
+                } else {
+                    self.readers[r].at = ReaderAt::Lookup(known);
+                }
+            }
+            // lookup.lua
+            ReaderAt::Lookup(known) => {
+                if !self.redis.up || self.redis.run != known.run {
+                    self.bypass(r);
+                } else if let Some((version, _)) = self.redis.value.filter(|(_, epoch)| *epoch == known.epoch) {
+                    self.answer_read(r, version);
+                } else if self.redis.fences != 0 {
+                    self.bypass(r);
+                } else if self.readers.iter().any(|reader| reader.has_lock) {
+                    return None;
+                } else {
+                    self.redis.value = None;
+                    self.readers[r].has_lock = true;
+                    self.readers[r].at = ReaderAt::Lead(known);
+                }
+            }
+            ReaderAt::Lead(under) => self.readers[r].at = ReaderAt::Fill { under, read: self.row },
+            // fill.lua
+            ReaderAt::Fill { under, read } => {
+                let owns = self.readers[r].has_lock || off == Some(Switch::LockToken);
+                if self.redis.up && self.redis.run == under.run && owns && self.redis.fences == 0 {
+                    self.redis.value = Some((read, under.epoch));
+                }
+                self.readers[r].has_lock = false;
+                self.answer_read(r, read);
+            }
+            ReaderAt::Done => return None,
+        }
+        Some(())
+    }
+
+    /// The first look of a reader whose lease has lapsed: Redis is asked while the record is read again.
+    fn read_under_lapsed_lease(&mut self, r: usize, off: Option<Switch>) -> Option<()> {
+        let under = self.readers[r].lease.filter(|_| self.readers[r].at == ReaderAt::Start)?;
+        if off == Some(Switch::Lease) || !matches!(under.standing(true), Standing::Lapsed(_)) {
+            return None;
+        }
+        self.start(r)?;
+        if self.reaches(under.run) {
+            self.readers[r].at = ReaderAt::Renewing { found: self.redis.value, under };
+        } else {
+            self.bypass(r);
+        }
+        Some(())
+    }
+
+    fn quarantine(&mut self, w: usize, after_statement: bool, off: Option<Switch>) {
+        if off == Some(Switch::Quarantine) {
+            self.writers[w] = WriterAt::Waiting { after_statement };
+        } else {
+            self.report(Event::MissedInvalidation);
+            self.wait_for_leases(w, after_statement, off);
+        }
+    }
+
+    fn wait_for_leases(&mut self, w: usize, after_statement: bool, off: Option<Switch>) {
+        for reader in &mut self.readers {
+            let admits = reader.lease.is_some_and(|lease| lease.state == BreakerState::Closed);
+            if admits && off != Some(Switch::Lease) {
+                reader.awaited_by |= 1 << w;
+            }
+        }
+        self.writers[w] = WriterAt::Waiting { after_statement };
+    }
+
+    /// unfence.lua; without the fence's part of it, a plain delete.
+    fn invalidate(&mut self, w: usize, off: Option<Switch>) {
+        self.redis.value = None;
+        if off != Some(Switch::Fence) {
+            self.break_locks();
+            self.redis.fences &= !(1 << w);
+        }
+    }
+
+    fn write(&mut self, w: usize, reaches_redis: bool, off: Option<Switch>) -> Option<()> {
+        match self.writers[w] {
+            WriterAt::Start => self.writers[w] = WriterAt::Decided(self.breaker),
+            WriterAt::Decided(known) => match before_statement(Some(&known.record()), 1, LENGTH) {
+                BeforeStatement::Wait(_) => self.wait_for_leases(w, false, off),
+                BeforeStatement::Fence if reaches_redis && self.reaches(known.run) => {
+                    // fence.lua
+                    if off != Some(Switch::Fence) {
+                        self.redis.value = None;
+                        self.break_locks();
+                        self.redis.fences |= 1 << w;
+                    }
+                    self.writers[w] = WriterAt::Sent { fenced: Some(known.run) };
+                }
+                BeforeStatement::Fence | BeforeStatement::Quarantine => self.quarantine(w, false, off),
+            },
+            WriterAt::Waiting { after_statement } => {
+                if self.readers.iter().any(|reader| reader.awaited_by & (1 << w) != 0) {
+                    return None;
+                }
+                self.writers[w] = if after_statement {
+                    WriterAt::Answering { is_clean: false }
+                } else {
+                    WriterAt::Sent { fenced: None }
+                };
+            }
+            WriterAt::Sent { fenced } => {
+                self.commit(w);
+                self.writers[w] = WriterAt::Committed { fenced };
+            }
+            WriterAt::Committed { fenced: Some(run) } => {
+                if reaches_redis && self.redis.up && self.redis.run == run {
+                    self.invalidate(w, off);
+                    self.writers[w] = WriterAt::Answering { is_clean: true };
+                } else {
+                    self.quarantine(w, true, off);
+                }
+            }
+            WriterAt::Committed { fenced: None } => match after_statement(Some(&self.breaker.record()), 1, LENGTH) {
+                AfterStatement::Wait(_) => self.wait_for_leases(w, true, off),
+                AfterStatement::Invalidate | AfterStatement::Quarantine => {
+                    self.writers[w] = WriterAt::Looked(self.breaker);
+                }
+            },
+            WriterAt::Looked(known) => {
+                let reached = reaches_redis
+                    && if known.state == BreakerState::Closed { self.reaches(known.run) } else { self.redis.up };
+                if reached {
+                    self.invalidate(w, off);
+                    self.writers[w] = WriterAt::Answering { is_clean: true };
+                } else {
+                    self.quarantine(w, true, off);
+                }
+            }
+            WriterAt::Answering { is_clean } => {
+                self.answered = self.answered.max(std::mem::take(&mut self.made[w]));
+                self.writers[w] = WriterAt::Done { is_clean };
+            }
+            WriterAt::Dead { sent: true } => {
+                self.commit(w);
+                self.writers[w] = WriterAt::Dead { sent: false };
+            }
+            WriterAt::Dead { sent: false } | WriterAt::Done { .. } => return None,
+        }
+        Some(())
+    }
+
+    fn commit(&mut self, w: usize) {
+        self.row += 1;
+        self.made[w] = self.row;
+        self.outbox |= 1 << w;
+    }
+
+    fn probe(&mut self, off: Option<Switch>) -> Option<()> {
+        let here = |world: &Self, run| world.redis.up && world.redis.run == run;
+        self.probe = match self.probe {
+            ProbeAt::Idle => {
+                if self.breaker.state != BreakerState::Open {
+                    return None;
+                }
+                self.report(Event::ProbeOffered { token: "probe" });
+                ProbeAt::Offered
+            }
+            ProbeAt::Offered if self.redis.up => {
+                let run = self.redis.run;
+                if off == Some(Switch::Drain) { ProbeAt::Succeeding { run } } else { ProbeAt::Connected { run } }
+            }
+            ProbeAt::Connected { run } if self.outbox == 0 => ProbeAt::Succeeding { run },
+            ProbeAt::Connected { run } => ProbeAt::Draining { run, rows: self.outbox },
+            ProbeAt::Draining { run, rows } if here(self, run) => {
+                self.invalidate(WRITERS, off);
+                ProbeAt::Drained { run, rows }
+            }
+            ProbeAt::Offered | ProbeAt::Draining { .. } => {
+                self.report(Event::ProbeFailed { token: "probe" });
+                ProbeAt::Idle
+            }
+            ProbeAt::Drained { run, rows } => {
+                self.outbox &= !rows;
+                ProbeAt::Connected { run }
+            }
+            ProbeAt::Succeeding { run } => {
+                let epoch = self.breaker.epoch;
+                self.report(Event::ProbeSucceeded { token: "probe", run_id: &run.to_string() });
+                if off == Some(Switch::Epoch) {
+                    self.breaker.epoch = epoch;
+                }
+                ProbeAt::Idle
+            }
+        };
+        Some(())
+    }
+}
