@@ -58,11 +58,8 @@ fn sql(asked: &ListQuery) -> String {
     let direction = asked.direction.sql();
     let order = format!("{column} {direction} NULLS LAST, p.id");
     // The character that separates the members of search_text is in none of them, so a term with it finds nothing.
-    let search = if asked.search.is_some() {
-        r" AND p.search_text LIKE fold($4) AND strpos($4, E'\x1f') = 0"
-    } else {
-        ""
-    };
+    let search =
+        if asked.search.is_some() { r" AND p.search_text LIKE fold($4) AND strpos($4, E'\x1f') = 0" } else { "" };
     let columns = Property::COLUMNS;
     format!(
         "WITH page AS (

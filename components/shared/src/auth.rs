@@ -134,8 +134,7 @@ mod tests {
             "jwt_secret" => Some(SECRET.into()),
             _ => None,
         })
-        .ok()
-        .expect("valid")
+        .unwrap_or_else(|error| panic!("{error}"))
     }
 
     fn sign(header: &str, payload: &str, secret: &str) -> String {

@@ -22,10 +22,10 @@ fn key(config: &Config) -> String {
     format!("breaker:{}", config.namespace.as_str())
 }
 
-/// Reads the record; `None` when there is none yet.
+/// Reads the record; `None` when there is none yet, or none that can be understood.
 ///
 /// # Errors
-/// When the store does not answer, or answers something that is no record.
+/// When the store does not answer.
 pub async fn read(config: &Config) -> Result<Option<Lease>, Unreadable> {
     let read_at = elapsed();
     let reading = async {
@@ -35,11 +35,12 @@ pub async fn read(config: &Config) -> Result<Option<Lease>, Unreadable> {
     let bytes = within(READ_DEADLINE, reading)
         .await
         .unwrap_or_else(|| Err(Unreadable("no answer within the deadline".into())))?;
-    bytes.map(|bytes| parse(&bytes).map(|record| Lease::new(record, read_at))).transpose()
+    Ok(bytes.and_then(|bytes| parse(&bytes)).map(|record| Lease::new(record, read_at)))
 }
 
-fn parse(bytes: &[u8]) -> Result<Record, Unreadable> {
-    serde_json::from_slice(bytes).map_err(|error| Unreadable(format!("the breaker's record is damaged: {error}")))
+/// `None` for what is no record: damaged, or written by a version that knew it otherwise. It is then made anew.
+fn parse(bytes: &[u8]) -> Option<Record> {
+    serde_json::from_slice(bytes).ok()
 }
 
 /// Applies an event to the record by compare-and-swap. Answers the record as it is afterwards, and whether it was this
@@ -55,13 +56,12 @@ pub fn swap(config: &Config, event: Event<'_>) -> Result<(Lease, bool), Unreadab
         let handle = atomics::Cas::new(&bucket, &key(config)).map_err(text)?;
         // A swap on an absent key always succeeds, so it would not be atomic: the record must be there first. What is
         // written here is harmless whatever it overwrites (see `Record::initial`).
-        let Some(bytes) = handle.current().map_err(text)? else {
+        let Some(record) = handle.current().map_err(text)?.and_then(|bytes| parse(&bytes)) else {
             let bytes =
                 serde_json::to_vec(&Record::initial(unix_ms())).map_err(|error| Unreadable(error.to_string()))?;
             bucket.set(&key(config), &bytes).map_err(text)?;
             continue;
         };
-        let record = parse(&bytes)?;
         let Some(changed) = next(&record, event, unix_ms(), config.breaker_reset) else {
             return Ok((Lease::new(record, read_at), false));
         };
