@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use serde::Deserialize;
 
-use crate::http::{Cache, Connection, Failure, Reply, request};
+use crate::http::{Connection, Failure, Reply, request};
 use crate::key::{Event, Fault, Floor, GONE, Key};
 use crate::places::{Property, Tenant};
 use crate::random::Random;
@@ -122,7 +122,8 @@ impl<'a> Client<'a> {
     /// Reads a page of a tenant's properties.
     pub fn read_properties(&mut self, tenant: &Tenant) {
         let expected = tenant.properties();
-        let expected: Vec<_> = expected.iter().map(|property| (Arc::clone(&property.key), property.key.floor())).collect();
+        let expected: Vec<_> =
+            expected.iter().map(|property| (Arc::clone(&property.key), property.key.floor())).collect();
         let target = format!("/api/properties{}", PAGES[self.random.index(PAGES.len())]);
         let Sent::Answered(reply, event) = self.send("GET list", tenant, &target, None) else {
             return;
@@ -152,7 +153,14 @@ impl<'a> Client<'a> {
         }
     }
 
-    fn judge_page(&mut self, tenant: &Tenant, target: &str, reply: &Reply, event: &Event, expected: &[(Arc<Key>, Floor)]) {
+    fn judge_page(
+        &mut self,
+        tenant: &Tenant,
+        target: &str,
+        reply: &Reply,
+        event: &Event,
+        expected: &[(Arc<Key>, Floor)],
+    ) {
         let page: Page = match serde_json::from_slice(&reply.body) {
             Ok(page) if reply.status == 200 => page,
             _ => {
@@ -183,7 +191,9 @@ impl<'a> Client<'a> {
         let seen = self.seen.entry(key.index).or_default();
         let verdict = key.judge(floor, *seen, event.version, content);
         let before = *seen;
-        *seen = (*seen).max(event.version);
+        if event.version != GONE || key.may_be_gone() {
+            *seen = (*seen).max(event.version);
+        }
         let text = format!("{event:?}, {floor:?}, its client had seen {before}");
         key.remember(event);
         if let Err(fault) = verdict {
@@ -216,7 +226,14 @@ impl<'a> Client<'a> {
     }
 
     /// Sends a request to this host.
-    pub fn send_to(&mut self, node: usize, what: &'static str, tenant: &Tenant, target: &str, body: Option<&str>) -> Sent {
+    pub fn send_to(
+        &mut self,
+        node: usize,
+        what: &'static str,
+        tenant: &Tenant,
+        target: &str,
+        body: Option<&str>,
+    ) -> Sent {
         let run = self.run;
         let host = &run.cluster.nodes[node];
         let (port, generation) = host.address();
@@ -234,7 +251,11 @@ impl<'a> Client<'a> {
                 slowest.fetch_max((end - start) / 1_000, Ordering::Relaxed);
                 if reply.status >= 500 {
                     let text = String::from_utf8_lossy(&reply.body);
-                    run.failure(&format!("{method} {target} on host {node}: {} after {} ms, {text}", reply.status, (end - start) / 1_000_000));
+                    run.failure(&format!(
+                        "{method} {target} on host {node}: {} after {} ms, {text}",
+                        reply.status,
+                        (end - start) / 1_000_000
+                    ));
                     return Sent::Unknown;
                 }
                 let cache = reply.cache;
@@ -242,7 +263,7 @@ impl<'a> Client<'a> {
             }
             Err(failure) => {
                 if host.address().1 == generation {
-                    run.failure(&format!("{method} {target} on host {node}: {failure:?}"));
+                    run.failure(&format!("{method} {target} on host {node}: {failure}"));
                 } else {
                     run.counters.excused.fetch_add(1, Ordering::Relaxed);
                 }
@@ -253,11 +274,6 @@ impl<'a> Client<'a> {
             }
         }
     }
-}
-
-/// Whether a read was answered from the cache.
-pub fn is_hit(sent: &Sent) -> bool {
-    matches!(sent, Sent::Answered(reply, _) if reply.cache == Cache::Hit)
 }
 
 /// The number that follows `marker`.

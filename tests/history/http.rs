@@ -46,6 +46,15 @@ pub enum Failure {
     Unknown(std::io::Error),
 }
 
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Failure::NotSent(error) => write!(f, "nobody listens: {error}"),
+            Failure::Unknown(error) => write!(f, "no answer: {error}"),
+        }
+    }
+}
+
 /// A connection that is opened when it is needed.
 #[derive(Default)]
 pub struct Connection {
@@ -120,7 +129,8 @@ fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> std::io::Result<(Reply,
             let header = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
             header.and_then(|header| std::str::from_utf8(header.value).ok())
         };
-        let length = value("content-length").map_or(Ok(0), str::parse).map_err(|error| invalid(error.to_string()))?;
+        let length =
+            value("content-length").map_or(Ok(0), str::parse::<usize>).map_err(|error| invalid(error.to_string()))?;
         let version = value("etag").and_then(|tag| tag.trim_matches('"').parse().ok());
         let keep = value("connection").is_none_or(|word| !word.eq_ignore_ascii_case("close"));
         let cache = value("cache-status").map_or(Cache::Silent, cache);

@@ -54,8 +54,6 @@ pub enum Fault {
     Reordered,
     /// A version that no write can have made yet.
     Future,
-    /// Not there, though nobody has begun to delete it.
-    Vanished,
     /// Two writes were answered with the same version.
     Twice,
     /// The version of one write with the content of another.
@@ -159,9 +157,13 @@ impl Key {
 
     /// Judges a read that told `version`, and perhaps `content`. `before` is what the same client had seen.
     pub fn judge(&self, floor: Floor, before: u64, version: u64, content: Option<u64>) -> Result<(), Fault> {
+        // Not there, and nobody has begun to delete it: from before its creation.
+        if version == GONE && !self.may_be_gone() {
+            return Err(Fault::Stale);
+        }
         self.seen.fetch_max(version, Ordering::SeqCst);
         if version == GONE {
-            return if self.may_be_gone() { Ok(()) } else { Err(Fault::Vanished) };
+            return Ok(());
         }
         if version < floor.answered {
             return Err(Fault::Stale);
@@ -204,7 +206,9 @@ impl Key {
             let version = if event.version == GONE { "gone".into() } else { event.version.to_string() };
             let (start, end) = (event.start / 1_000, event.end / 1_000);
             let Event { what, client, node, cache, .. } = event;
-            format!("    {start:>10} – {end:>10} µs  host {node}  client {client:>2}  {what:<9} {version:>5}  {cache:?}\n")
+            format!(
+                "    {start:>10} – {end:>10} µs  host {node}  client {client:>2}  {what:<9} {version:>5}  {cache:?}\n"
+            )
         };
         past.events.iter().map(line).collect()
     }

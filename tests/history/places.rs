@@ -1,6 +1,6 @@
 //! The landlords of the history, their properties and payments.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::key::Key;
@@ -142,11 +142,5 @@ impl Tenant {
     /// Everything that ever was.
     pub fn all(&self) -> Vec<Arc<Key>> {
         self.estate().known.values().cloned().collect()
-    }
-
-    /// The ids that are among `ids` and unknown.
-    pub fn unknown<'a>(&self, ids: impl Iterator<Item = &'a str>) -> HashSet<&'a str> {
-        let estate = self.estate();
-        ids.filter(|id| !estate.known.contains_key(*id)).collect()
     }
 }

@@ -96,15 +96,16 @@ pub fn finish(keep: bool) -> Vec<String> {
 pub fn manifest_with(component: &str, file: &Path) -> Result<PathBuf> {
     let root = stack::repository_root();
     let text = std::fs::read_to_string(root.join("spin.toml")).context("spin.toml")?;
-    let mut manifest: toml::Table = text.parse().context("spin.toml is no TOML")?;
-    let components = manifest.get_mut("component").and_then(toml::Value::as_table_mut).context("no component")?;
-    for (id, entry) in components.iter_mut() {
+    let manifest: toml::Table = text.parse().context("spin.toml is no TOML")?;
+    let components = manifest.get("component").and_then(toml::Value::as_table).context("no component")?;
+    let mut changed = text;
+    for (id, entry) in components {
         let source = entry.get("source").and_then(toml::Value::as_str).context("a component has a source")?;
-        let source = if id == component { file.to_owned() } else { root.join(source) };
-        let entry = entry.as_table_mut().context("a component is a table")?;
-        entry.insert("source".into(), source.to_string_lossy().into_owned().into());
+        let path = if id == component { file.to_owned() } else { root.join(source) };
+        changed =
+            changed.replace(&format!("source = \"{source}\""), &format!("source = {:?}", path.display().to_string()));
     }
     let path = scratch("manifest")?.join("spin.toml");
-    std::fs::write(&path, manifest.to_string())?;
+    std::fs::write(&path, changed)?;
     Ok(path)
 }

@@ -98,7 +98,14 @@ impl Client<'_> {
     }
 
     /// Creates something: its id and the content. `None` when it was not created, as far as is known.
-    fn create(&mut self, tenant: &Tenant, target: &str, content: u64, body: &str, parent: Option<&Key>) -> Option<Arc<Key>> {
+    fn create(
+        &mut self,
+        tenant: &Tenant,
+        target: &str,
+        content: u64,
+        body: &str,
+        parent: Option<&Key>,
+    ) -> Option<Arc<Key>> {
         match self.send("POST", tenant, target, Some(body)) {
             Sent::Answered(reply, _) if reply.status == 201 => {
                 self.run.counters.writes.fetch_add(1, Ordering::Relaxed);

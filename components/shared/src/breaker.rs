@@ -132,8 +132,10 @@ impl Record {
 /// the breaker stays open after a failure.
 pub fn next(record: &Record, event: Event<'_>, now_ms: u64, reset: Duration) -> Option<Record> {
     let reset_ms = u64::try_from(reset.as_millis()).unwrap_or(u64::MAX / 2);
-    let change =
-        |state: State, reason: &str| Some(Record { state, since_ms: now_ms, reason: reason.into(), ..record.clone() });
+    let left_ms = if record.admits() { now_ms } else { record.left_ms };
+    let change = |state: State, reason: &str| {
+        Some(Record { state, since_ms: now_ms, left_ms, reason: reason.into(), ..record.clone() })
+    };
     let open_after = |ms: u64, reason: &str| change(State::Open { retry_at_ms: now_ms + ms }, reason);
     let soon = QUARANTINE_RETRY_MS.min(reset_ms);
     match (&record.state, event) {
@@ -266,6 +268,15 @@ mod tests {
         assert_eq!(next(&open, Event::ProbeOffered { token: "a" }, NOW + 59_999, RESET), None);
         let half_open = after(&open, Event::ProbeOffered { token: "a" }, NOW + 60_000);
         assert!(!half_open.admits());
+    }
+
+    #[test]
+    fn it_remembers_when_it_was_last_closed_through_probes_that_fail() {
+        let open = after(&closed(), Event::MissedInvalidation, NOW);
+        assert_eq!(open.left_ms, NOW);
+        let half_open = after(&open, Event::ProbeOffered { token: "a" }, NOW + 60_000);
+        let open_again = after(&half_open, Event::ProbeFailed { token: "a" }, NOW + 60_100);
+        assert_eq!(open_again.left_ms, NOW);
     }
 
     #[test]

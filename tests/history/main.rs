@@ -1,0 +1,56 @@
+//! The history checker: many clients over three hosts that share one Redis and one PostgreSQL, faults while they run, and
+//! every answer held against what had been answered before.
+//!
+//! `RENTTRACKER_HISTORY_SECONDS` says how long (60), `RENTTRACKER_HISTORY_SEED` repeats the choices of a run, and
+//! `RENTTRACKER_HISTORY_VERBOSE` tells of each fault as it happens.
+
+mod bare_host;
+mod client;
+mod cluster;
+mod cold;
+mod cut;
+mod faults;
+mod history;
+mod http;
+mod key;
+#[path = "../world/leftovers.rs"]
+mod leftovers;
+mod naive;
+mod places;
+mod proxy;
+mod random;
+mod report;
+mod run;
+mod servers;
+mod writer;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // One after the other: each brings the machine to its limits.
+    arguments.test_threads = Some(1);
+    let trials = vec![
+        trial("one_cold_key_is_read_once", cold::one_cold_key_is_read_once),
+        trial("a_host_cut_from_redis_leaves_no_stale_reader", cut::a_host_cut_from_redis_leaves_no_stale_reader),
+        trial(
+            "no_answer_is_older_than_what_was_answered_before",
+            history::no_answer_is_older_than_what_was_answered_before,
+        ),
+        trial("a_build_without_the_fence_is_caught", naive::a_build_without_the_fence_is_caught),
+    ];
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    let keep = conclusion.has_failed() || std::env::var_os("RENTTRACKER_KEEP_LOGS").is_some();
+    let left = servers::finish(keep);
+    if left.is_empty() {
+        return conclusion.exit_code();
+    }
+    eprintln!("left over: {left:#?}");
+    ExitCode::FAILURE
+}
+
+fn trial(name: &str, test: fn() -> anyhow::Result<()>) -> Trial {
+    Trial::test(format!("history::{name}"), move || test().map_err(|error| Failed::from(format!("{error:#}"))))
+}
