@@ -1,6 +1,7 @@
-//! Health, and the answer for every path that the API does not have.
+//! Health, what operators do to the cache, and the answer for every path that the API does not have.
 #![cfg(target_arch = "wasm32")]
 
+mod drain;
 mod health;
 
 use shared::error::Error;
@@ -15,6 +16,7 @@ async fn handle(request: Request) -> Outcome {
 async fn respond(call: &Call) -> Result<Answer, Error> {
     match Route::of(call.parts.uri.path()) {
         Some(Route::Health) => health::health(call).await,
+        Some(Route::CacheDrain) => drain::drain(call).await,
         _ => Err(Error::NotFound),
     }
 }

@@ -19,6 +19,8 @@ const TENANT_CLAIMS: [&str; 4] =
 /// Where the roles are read from.
 const ROLE_CLAIMS: [&str; 2] = ["role", "http://schemas.microsoft.com/ws/2008/06/identity/claims/role"];
 
+const NO_TENANT: Error = Error::Forbidden("The token does not name a tenant.");
+
 /// Who is asking.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
@@ -26,6 +28,16 @@ pub struct Caller {
     pub tenant: TenantId,
     /// Whether the token carries the role `Admin`.
     pub is_admin: bool,
+}
+
+impl Caller {
+    /// Passes only an administrator.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`].
+    pub fn must_be_admin(&self) -> Result<(), Error> {
+        if self.is_admin { Ok(()) } else { Err(Error::Forbidden("This needs the role Admin.")) }
+    }
 }
 
 /// Verifies the value of an `Authorization` header at `now` (Unix time in seconds).
@@ -55,7 +67,7 @@ pub fn authenticate(authorization: Option<&[u8]>, config: &Config, now: u64) -> 
         .find_map(|name| claims.get(*name))
         .and_then(Value::as_str)
         .and_then(TenantId::parse)
-        .ok_or(Error::Forbidden)?;
+        .ok_or(NO_TENANT)?;
     let is_admin = ROLE_CLAIMS.iter().filter_map(|name| claims.get(*name)).any(|role| match role {
         Value::Array(roles) => roles.iter().any(|role| role.as_str() == Some("Admin")),
         role => role.as_str() == Some("Admin"),
@@ -180,7 +192,7 @@ mod tests {
             r#","sub":"a:b""#,
             "",
         ] {
-            assert_eq!(tenant(bad), Err(Error::Forbidden), "{bad}");
+            assert_eq!(tenant(bad), Err(NO_TENANT), "{bad}");
         }
     }
 

@@ -148,6 +148,13 @@ pub fn next(record: &Record, event: Event<'_>, now_ms: u64, reset: Duration) -> 
         (State::Closed, Event::AnotherRedis { run_id }) if record.run_id.as_deref() != Some(run_id) => {
             open_after(0, "redis is another one than before")
         }
+        // The probe is about to take rows out of the outbox for the sake of this Redis. Whatever becomes of the probe, the
+        // one from before has not been told of them and is not trusted again without a new epoch.
+        (State::HalfOpen { .. }, Event::AnotherRedis { run_id })
+            if !record.trusts(run_id) && record.run_id.is_some() =>
+        {
+            Some(Record { run_id: None, ..record.clone() })
+        }
         (State::Open { .. } | State::HalfOpen { .. }, Event::ProbeOffered { token }) if record.probe_is_due(now_ms) => {
             change(State::HalfOpen { probe: token.into(), lease_until_ms: now_ms + PROBE_LEASE_MS }, "probing")
         }
@@ -307,6 +314,16 @@ mod tests {
         let open = after(&half_open, Event::MissedInvalidation, NOW);
         assert_eq!(next(&open, Event::ProbeSucceeded { token: "a", run_id: "r1" }, NOW, RESET), None);
         assert!(open.probe_is_due(NOW + 1_000));
+    }
+
+    #[test]
+    fn a_redis_that_missed_a_drain_comes_back_in_a_new_epoch() {
+        let half_open = Record { state: State::HalfOpen { probe: "a".into(), lease_until_ms: NOW }, ..closed() };
+        let drained_to_another = after(&half_open, Event::AnotherRedis { run_id: "r2" }, NOW);
+        let open = after(&drained_to_another, Event::MissedInvalidation, NOW);
+        let probing = after(&open, Event::ProbeOffered { token: "b" }, NOW + 1_000);
+        let back = after(&probing, Event::ProbeSucceeded { token: "b", run_id: "r1" }, NOW + 1_000);
+        assert!(back.epoch > closed().epoch);
     }
 
     #[test]

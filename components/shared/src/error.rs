@@ -11,9 +11,9 @@ pub enum Error {
     /// No valid token.
     #[error("the token was refused: {0}")]
     Unauthenticated(&'static str),
-    /// A valid token whose tenant claim names no tenant.
-    #[error("the token names no tenant")]
-    Forbidden,
+    /// A valid token that does not allow this; the text is told to the client.
+    #[error("forbidden: {0}")]
+    Forbidden(&'static str),
     /// What was asked for is not there, or belongs to another tenant.
     #[error("not found")]
     NotFound,

@@ -8,6 +8,7 @@ use shared::error::Error;
 use shared::http::Answer;
 use shared::row::{Parameter, RowReader};
 use shared::spin::{Call, Written, query, write};
+use std::collections::HashSet;
 
 /// The payments that the property has now: their entries are fenced with its own.
 const PAYMENTS: &str = "SELECT id FROM payments WHERE tenant_id = $1 AND property_id = $2";
@@ -19,10 +20,10 @@ const DELETE: &str = "SELECT found_version, is_deleted, payment_ids FROM delete_
 pub async fn delete(call: &Call, tenant: &TenantId, id: PropertyId) -> Result<Answer, Error> {
     let precondition = demanded(call, tenant, Target::Property(id), None).await?;
     let rows = query(&call.config, PAYMENTS, vec![Parameter::text(tenant), Parameter::uuid(id)]).await?;
+    let payments =
+        rows.iter().map(|row| RowReader::new(row).parsed(PaymentId::parse)).collect::<Result<HashSet<_>, _>>()?;
     let mut resources = vec![Resource::Property(id), Resource::PropertyList, Resource::PaymentList(id)];
-    for row in &rows {
-        resources.push(Resource::Payment(RowReader::new(row).parsed(PaymentId::parse)?));
-    }
+    resources.extend(payments.iter().copied().map(Resource::Payment));
     let statement = |write_id: &str| {
         let versions = precondition.versions().map_or(Parameter::Null, Parameter::Integers);
         (DELETE.to_owned(), vec![Parameter::text(tenant), Parameter::uuid(id), Parameter::uuid(write_id), versions])
@@ -36,8 +37,9 @@ pub async fn delete(call: &Call, tenant: &TenantId, id: PropertyId) -> Result<An
         let also = row
             .texts()?
             .iter()
-            .filter_map(|id| PaymentId::parse(id).map(Resource::Payment))
-            .filter(|payment| !resources.contains(payment))
+            .filter_map(|id| PaymentId::parse(id))
+            .filter(|payment| !payments.contains(payment))
+            .map(Resource::Payment)
             .collect();
         let result = match found {
             None => Err(Error::NotFound),

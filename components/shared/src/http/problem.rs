@@ -26,7 +26,7 @@ pub fn problem(error: &Error, instance: &str) -> Answer {
     let (status, detail) = match error {
         // One text for everything that can be wrong with a token: which it was helps only who forges one.
         Error::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "A valid bearer token is required."),
-        Error::Forbidden => (StatusCode::FORBIDDEN, "The token does not name a tenant."),
+        Error::Forbidden(detail) => (StatusCode::FORBIDDEN, *detail),
         Error::NotFound => (StatusCode::NOT_FOUND, "There is no such resource."),
         Error::MethodNotAllowed(_) => {
             (StatusCode::METHOD_NOT_ALLOWED, "The path does not have this method; see Allow.")

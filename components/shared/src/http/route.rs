@@ -19,6 +19,8 @@ pub enum Route<'a> {
     PaymentMethods,
     /// `/api/health`
     Health,
+    /// `/api/cache/drain`
+    CacheDrain,
 }
 
 /// What a request asks a path to do.
@@ -46,6 +48,7 @@ impl<'a> Route<'a> {
         match (head, rest) {
             ("paymentmethods", None) => return Some(Self::PaymentMethods),
             ("health", None) => return Some(Self::Health),
+            ("cache", Some("drain")) => return Some(Self::CacheDrain),
             ("properties", None) => return Some(Self::Properties),
             ("properties", Some(_)) => {}
             _ => return None,
@@ -65,15 +68,17 @@ impl<'a> Route<'a> {
             Self::Properties | Self::Payments(_) => "GET, HEAD, POST, OPTIONS",
             Self::Property(_) | Self::Payment(..) => "GET, HEAD, PUT, DELETE, OPTIONS",
             Self::PaymentMethods | Self::Health => "GET, HEAD, OPTIONS",
+            Self::CacheDrain => "POST, OPTIONS",
         }
     }
 
     /// What `method` asks of the path.
     pub fn action(self, method: &Method) -> Action {
         match (self, method) {
-            (_, &Method::GET | &Method::HEAD) => Action::Read,
             (_, &Method::OPTIONS) => Action::Preflight,
-            (Self::Properties | Self::Payments(_), &Method::POST) => Action::Write,
+            (Self::Properties | Self::Payments(_) | Self::CacheDrain, &Method::POST) => Action::Write,
+            (Self::CacheDrain, _) => Action::NotAllowed,
+            (_, &Method::GET | &Method::HEAD) => Action::Read,
             (Self::Property(_) | Self::Payment(..), &Method::PUT | &Method::DELETE) => Action::Write,
             _ => Action::NotAllowed,
         }
@@ -114,6 +119,7 @@ mod tests {
             check(&path("/api/properties/a/payments/b"), Some(Route::Payment("a", "b")));
             check(&path("/api/paymentmethods"), Some(Route::PaymentMethods));
             check(&path("/api/health"), Some(Route::Health));
+            check(&path("/api/cache/drain"), Some(Route::CacheDrain));
         }
     }
 
@@ -131,6 +137,8 @@ mod tests {
             "/api/properties/a/payments/b/c",
             "/api/paymentmethods/a",
             "/api/health/live",
+            "/api/cache",
+            "/api/cache/drain/x",
             "/properties",
         ] {
             assert!(matches!(Route::of(path), None | Some(Route::Property(""))), "{path}: {:?}", Route::of(path));
@@ -147,6 +155,7 @@ mod tests {
             Route::Payment("a", "b"),
             Route::PaymentMethods,
             Route::Health,
+            Route::CacheDrain,
         ] {
             for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"] {
                 let parsed = Method::from_bytes(method.as_bytes()).expect("a method");

@@ -6,6 +6,7 @@ use super::{clock, key_value, outbox};
 use crate::breaker::{Event, Failures, Lease, Record, Worth};
 use crate::cache::RedisFailure;
 use crate::config::Config;
+use crate::error::Error;
 use crate::log::{self, Level};
 use crate::protocol::{self, Standing};
 use std::cell::RefCell;
@@ -161,6 +162,7 @@ async fn probe(config: &Rc<Config>) {
     }
     let outcome = async {
         let kept = connection(config).await.map_err(|failure| failure.to_string())?;
+        report(config, Event::AnotherRedis { run_id: &kept.run_id });
         outbox::drain(config, &kept).await.map_err(|error| error.to_string())?;
         Ok::<_, String>(kept)
     };
@@ -186,4 +188,15 @@ pub async fn cache_is_in_use(config: &Rc<Config>) -> bool {
         },
     };
     trusted(config, record).await.is_some()
+}
+
+/// Drains the outbox on an operator's request; how many rows there were.
+///
+/// # Errors
+/// [`Error::Unavailable`] when the Redis that is trusted cannot be reached: another one must not be told instead.
+pub async fn drain(config: &Rc<Config>) -> Result<usize, Error> {
+    let record = renew(config).await.ok_or_else(|| Error::Unavailable("the breaker's record cannot be read".into()))?;
+    let kept = attempt(config, connection(config)).await.filter(|kept| record.trusts(&kept.run_id));
+    let kept = kept.ok_or_else(|| Error::Unavailable("the trusted Redis cannot be reached".into()))?;
+    outbox::drain(config, &kept).await
 }

@@ -12,9 +12,10 @@ mod server;
 mod variables;
 mod write;
 
-pub use breaker::cache_is_in_use;
+pub use breaker::{cache_is_in_use, drain};
 pub use chain::{forward_to_writes, is_write};
 pub use clock::new_id;
+pub use outbox::{Lag, lag};
 pub use postgres::query;
 pub use read::{Cached, read_through};
 pub use server::{Call, Outcome, serve};

@@ -24,21 +24,49 @@ const LEFT_BEHIND_SECONDS: i64 = 15;
 const OLDEST: &str = "SELECT tenant_id, id, resources FROM cache_invalidations
     WHERE created_at <= clock_timestamp() - $1::bigint * interval '1 second' ORDER BY created_at LIMIT $2";
 
-/// Removes rows whose keys are invalidated.
-const REMOVE: &str = "DELETE FROM cache_invalidations
-    WHERE (tenant_id, id) IN (SELECT * FROM unnest($1::text[], $2::text[]::uuid[]))";
+/// Removes rows whose keys are invalidated, but for those that another drainer is removing at this moment.
+const REMOVE: &str = "DELETE FROM cache_invalidations WHERE (tenant_id, id) IN (
+        SELECT tenant_id, id FROM cache_invalidations
+        WHERE (tenant_id, id) IN (SELECT * FROM unnest($1::text[], $2::text[]::uuid[]))
+        FOR UPDATE SKIP LOCKED
+    )";
 
-/// Invalidates everything in the outbox.
+/// How many rows there are, and the age of the oldest in seconds.
+const LAG: &str = "SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::bigint
+    FROM cache_invalidations";
+
+/// Invalidates everything in the outbox; how many rows there were.
 ///
 /// # Errors
 /// When PostgreSQL or Redis fails, or when the outbox fills faster than it drains.
-pub async fn drain(config: &Config, kept: &Rc<Kept>) -> Result<(), Error> {
+pub async fn drain(config: &Config, kept: &Rc<Kept>) -> Result<usize, Error> {
+    let mut drained = 0;
     for _ in 0..MAX_BATCHES {
-        if drain_batch(config, kept, 0).await? == 0 {
-            return Ok(());
+        match drain_batch(config, kept, 0).await? {
+            0 => return Ok(drained),
+            rows => drained += rows,
         }
     }
     Err(Error::Unavailable("the outbox fills faster than it drains".into()))
+}
+
+/// What is left in the outbox.
+pub struct Lag {
+    /// How many rows.
+    pub rows: i64,
+    /// How old the oldest is, in seconds; 0 when there is none.
+    pub oldest_seconds: i64,
+}
+
+/// Measures what is left in the outbox.
+///
+/// # Errors
+/// When PostgreSQL fails.
+pub async fn lag(config: &Config) -> Result<Lag, Error> {
+    let rows = query(config, LAG, Vec::new()).await?;
+    let row = rows.first().ok_or_else(|| Error::Internal("a count answers no row".into()))?;
+    let mut row = RowReader::new(row);
+    Ok(Lag { rows: row.integer()?, oldest_seconds: row.integer()? })
 }
 
 /// Removes the row of a write whose keys are invalidated, and drains some of what other writers left behind.

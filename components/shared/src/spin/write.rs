@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::log::{self, Level};
 use crate::protocol::{AfterStatement, BeforeStatement, Standing, after_statement, before_statement};
 use crate::row::{Column, Parameter};
+use futures::future::join;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -122,24 +123,30 @@ async fn unfence(
     write_id: &str,
     changed: bool,
 ) -> Option<Rc<Kept>> {
-    let kept = match fenced_by {
-        Some(kept) => Some(kept),
+    let record = async { key_value::read(config).await.ok().flatten().map(|lease| lease.shared_record()) };
+    let done = match fenced_by {
+        Some(kept) => {
+            // The Redis that was fenced may have been given up for another one meanwhile, and still answer.
+            let invalidate = attempt(config, outbox::invalidate(config, &kept, keys, write_id));
+            let (invalidated, record) = join(invalidate, record).await;
+            invalidated.and(record).filter(|record| record.trusts(&kept.run_id)).map(|_| kept)
+        }
         None if !changed => return None,
         None => {
-            let record = key_value::read(config).await.ok().flatten().map(|lease| lease.shared_record());
-            match (after_statement(record.as_deref(), clock::unix_ms(), config.breaker_lease), record) {
+            let record = record.await;
+            let kept = match (after_statement(record.as_deref(), clock::unix_ms(), config.breaker_lease), record) {
                 (AfterStatement::Wait(pause), _) => {
                     wait(pause).await;
                     return None;
                 }
                 (AfterStatement::Invalidate, Some(record)) => trusted_or_any(config, record).await,
                 (AfterStatement::Invalidate | AfterStatement::Quarantine, _) => None,
+            };
+            match kept {
+                Some(kept) => attempt(config, outbox::invalidate(config, &kept, keys, write_id)).await.map(|()| kept),
+                None => None,
             }
         }
-    };
-    let done = match kept {
-        Some(kept) => attempt(config, outbox::invalidate(config, &kept, keys, write_id)).await.map(|()| kept),
-        None => None,
     };
     if done.is_none() {
         quarantine(config).await;
