@@ -17,6 +17,7 @@ mod health;
 mod invalidation;
 mod lists;
 mod outage;
+mod outbox;
 mod payment_methods;
 mod payments;
 mod properties;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         health::tests,
         invalidation::tests,
         lists::tests,
+        outbox::tests,
         payment_methods::tests,
         payments::tests,
         properties::tests,
