@@ -47,6 +47,8 @@ pub struct Cluster {
 pub struct Node {
     /// The way to Redis.
     pub redis: Arc<Link>,
+    /// The way to PostgreSQL.
+    pub postgres: Arc<Link>,
     /// The port and, above it, how often the host was killed. Port 0: it is not there.
     address: AtomicU64,
     starts: AtomicU32,
@@ -81,6 +83,7 @@ impl Cluster {
             std::fs::create_dir_all(&folder)?;
             nodes.push(Arc::new(Node {
                 redis: to_redis,
+                postgres: to_postgres,
                 address: AtomicU64::new(0),
                 starts: AtomicU32::new(0),
                 server: Mutex::new(None),

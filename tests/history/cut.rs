@@ -8,81 +8,117 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use crate::client::Client;
-use crate::cluster::{Cluster, Options};
+use crate::cluster::{Cluster, HOSTS, Options};
 use crate::history::{brisk, tenants};
+use crate::places::{Property, Tenant};
 use crate::proxy::Mode;
 use crate::random::seed;
 use crate::report;
 use crate::run::Run;
 
 const ROUNDS: u64 = 8;
-/// Clients that read on the two other hosts without a pause.
-const READERS: usize = 6;
-/// How long the round goes on after the write: past the probe that lets the cache in again.
-const AFTERMATH: Duration = Duration::from_millis(1_800);
+/// So many that most stay cached through a round: what the probe of another host invalidates is only what was written.
+const PROPERTIES: usize = 20;
+/// Clients that read without a pause: some on the hosts that keep Redis, some on all.
+const READERS: [&[usize]; 6] = [&[1], &[2], &[1, 2], &[0, 1, 2], &[0, 1, 2], &[0, 1]];
+/// Clients that write through the host that is cut off, whenever it is.
+const WRITERS: usize = 2;
+/// How long a host is cut off: past the probes of the others, which let the cache in again and again.
+const CUT: Duration = Duration::from_millis(2_600);
+/// The host that is cut off.
+const VICTIM: usize = 0;
 
 /// The trial.
 pub fn a_host_cut_from_redis_leaves_no_stale_reader() -> Result<()> {
-    let options = Options { variables: brisk(), ..Options::default() };
-    let cluster = Cluster::start(&options, seed())?;
+    let cluster = Cluster::start(&Options { variables: brisk(), ..Options::default() }, seed())?;
     let run = Run::new(Arc::clone(&cluster), tenants(1)?, seed());
     let tenant = &run.tenants[0];
-    let mut writer = Client::new(&run, 100, &[0]);
-    let property = writer.create_property(tenant, true).context("a property")?;
-    writer.create_payment(tenant, &property).context("a payment")?;
-    let (cold_rounds, is_over) = (AtomicU64::new(0), AtomicBool::new(false));
+    let mut writer = Client::new(&run, 100, &[VICTIM]);
+    let mut properties = Vec::new();
+    for _ in 0..PROPERTIES {
+        let property = writer.create_property(tenant, true).context("a property")?;
+        writer.create_payment(tenant, &property).context("a payment")?;
+        properties.push(property);
+    }
+    // Statements that take a while are under way while the others let the cache in again.
+    cluster.nodes[VICTIM].postgres.delay_answers((0, 60));
+    let (is_cut, writes) = (AtomicBool::new(false), AtomicU64::new(0));
     let outcome: Result<()> = std::thread::scope(|scope| {
-        for number in 0..READERS {
-            let (run, property, is_over) = (&run, &property, &is_over);
-            scope.spawn(move || {
-                let mut reader = Client::new(run, number, &[1 + number % 2]);
-                while !is_over.load(Ordering::SeqCst) {
-                    reader.read_one(tenant, &property.path(), &property.key);
-                    reader.read_properties(tenant);
-                }
-            });
+        for (number, nodes) in READERS.iter().enumerate() {
+            let (run, properties) = (&run, &properties);
+            scope.spawn(move || read_on(Client::new(run, number, nodes), tenant, properties));
+        }
+        for number in 0..WRITERS {
+            let (run, properties, is_cut, writes) = (&run, &properties, &is_cut, &writes);
+            let client = Client::new(run, READERS.len() + number, &[VICTIM]);
+            scope.spawn(move || write_while_cut(client, tenant, properties, is_cut, writes));
         }
         let rounds = (0..ROUNDS).try_for_each(|round| {
-            if !await_hits(&run) {
-                cold_rounds.fetch_add(1, Ordering::SeqCst);
-            }
-            let link = &cluster.nodes[0].redis;
-            run.phase(format!("round {round}"));
+            await_hits(&run)?;
+            let link = &cluster.nodes[VICTIM].redis;
+            run.phase(format!("begins: round {round}"));
             link.set(if round % 2 == 0 { Mode::Cut } else { Mode::Stalled });
-            let before = property.key.floor().answered;
-            let version = writer.put_property(Some(0), tenant, &property).context("the write through the cut host")?;
-            ensure!(version > before, "the write did not change anything");
-            // The readers go on: whatever they start from now on must be new. A second write comes when the cache is let in
-            // again.
-            std::thread::sleep(AFTERMATH / 2);
-            writer.put_property(Some(0), tenant, &property).context("the second write")?;
-            std::thread::sleep(AFTERMATH / 2);
+            // From the answer on everybody must see it; the readers do not stop to look.
+            let answered = writer.put_property(Some(VICTIM), tenant, &properties[0]);
+            is_cut.store(true, Ordering::SeqCst);
+            std::thread::sleep(CUT);
+            is_cut.store(false, Ordering::SeqCst);
             link.set(Mode::Open);
-            Ok(())
+            run.phase(format!("is over: round {round}"));
+            answered.map(drop).context("the write through the host that is cut off")
         });
-        is_over.store(true, Ordering::SeqCst);
+        run.end();
         rounds
     });
     report::print(&run, &BTreeMap::new(), None);
     outcome?;
     report::ensure_clean(&run)?;
-    ensure!(cold_rounds.load(Ordering::SeqCst) == 0, "the others did not use the cache before the cut");
-    let links = cluster.nodes[0].redis.counts.cut.load(Ordering::SeqCst)
-        + cluster.nodes[0].redis.counts.stalled.load(Ordering::SeqCst);
-    ensure!(links > 0, "the host was never cut off");
+    let counts = &cluster.nodes[VICTIM].redis.counts;
+    let (cut, stalled) = (counts.cut.load(Ordering::SeqCst), counts.stalled.load(Ordering::SeqCst));
+    let writes = writes.load(Ordering::SeqCst) + ROUNDS;
+    println!("  {ROUNDS} rounds, {cut} connections cut, {stalled} commands held up, {writes} writes meanwhile");
+    ensure!(cut > 0 && stalled > 0, "the host was never cut off");
     cluster.stop()
 }
 
-/// Whether the readers find the cache in use.
-fn await_hits(run: &Run) -> bool {
+fn read_on(mut reader: Client, tenant: &Tenant, properties: &[Arc<Property>]) {
+    while !reader.run.is_over() {
+        let property = &properties[reader.random.index(properties.len())];
+        match reader.random.below(8) {
+            0 => reader.read_properties(tenant),
+            _ => reader.read_one(tenant, &property.path(), &property.key),
+        }
+    }
+}
+
+fn write_while_cut(
+    mut writer: Client,
+    tenant: &Tenant,
+    properties: &[Arc<Property>],
+    is_cut: &AtomicBool,
+    writes: &AtomicU64,
+) {
+    while !writer.run.is_over() {
+        if !is_cut.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(2));
+            continue;
+        }
+        let property = &properties[writer.random.index(properties.len())];
+        if writer.put_property(Some(VICTIM), tenant, property).is_some() {
+            writes.fetch_add(1, Ordering::SeqCst);
+        }
+        std::thread::sleep(writer.random.millis(0..=300));
+    }
+}
+
+/// Waits until the cache is in use on every host.
+fn await_hits(run: &Run) -> Result<()> {
     let begun = Instant::now();
     let hits = || run.counters.hits.load(Ordering::SeqCst);
     let before = hits();
-    while hits() < before + 50 {
-        if begun.elapsed() > Duration::from_secs(30) {
-            return false;
-        }
+    while hits() < before + 50 * HOSTS as u64 {
+        ensure!(begun.elapsed() < Duration::from_secs(30), "the cache was not used again");
         std::thread::sleep(Duration::from_millis(10));
     }
-    true
+    Ok(())
 }
