@@ -5,6 +5,7 @@ mod demo;
 mod dev;
 mod migrate;
 mod shell;
+mod soak;
 mod test;
 mod token;
 mod tools;
@@ -28,6 +29,8 @@ enum Task {
     Up(up::Up),
     /// Check everything that a machine can check
     Test(test::Test),
+    /// Check histories under faults for longer than `test` does
+    Soak(soak::Soak),
     /// Build the components, and the host that runs them where Spin is not installed
     Build,
     /// Apply infra/migrations to a database
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
     let result = shell::watch_signals().and_then(|()| match arguments.task {
         Task::Up(up) => up.run(),
         Task::Test(test) => test.run(),
+        Task::Soak(soak) => soak.run(),
         Task::Build => build::run(),
         Task::Migrate(migrate) => migrate.run(),
         Task::Token(token) => token.run(),

@@ -1,0 +1,33 @@
+//! `cargo xtask soak`
+
+use anyhow::{Context, Result};
+use clap::Args;
+
+use crate::build;
+use crate::shell::{cargo, run, say};
+use crate::tools::{Server, ensure_checkers, ensure_servers};
+use crate::wasm::Toolchain;
+
+/// The trial of `tests/history` that goes on for as long as it is told.
+const TRIAL: &str = "no_answer_is_older_than_what_was_answered_before";
+
+#[derive(Args)]
+pub struct Soak {
+    /// For how long
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=24 * 60))]
+    minutes: u64,
+}
+
+impl Soak {
+    /// Runs the history checker under faults for longer than `cargo xtask test` does.
+    pub fn run(self) -> Result<()> {
+        ensure_servers(&[Server::Redis, Server::Postgres])?;
+        ensure_checkers()?;
+        build::run_all(&Toolchain::ready()?)?;
+        say(format!("checking histories for {} minutes", self.minutes));
+        let mut command = cargo();
+        command.args(["test", "--package", "tests", "--test", "history", "--", TRIAL]);
+        command.env("RENTTRACKER_HISTORY_SECONDS", (self.minutes * 60).to_string());
+        run(&mut command).context("the history has a fault; its seed is above")
+    }
+}
