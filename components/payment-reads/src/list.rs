@@ -36,20 +36,16 @@ async fn fetch(call: &Call, tenant: &TenantId, property: PropertyId, asked: &Lis
     parameters.extend(asked.search_pattern().map(Parameter::Text));
     let rows = query(&call.config, &sql(asked), parameters).await?;
 
-    let mut total = 0;
-    let mut items = Vec::with_capacity(rows.len());
+    let mut readers = Vec::with_capacity(rows.len());
     for row in &rows {
         let mut row = RowReader::new(row);
-        if !row.boolean()? {
+        let has_property = row.boolean()?;
+        if !has_property {
             return Ok(Entry::not_there());
         }
-        total = row.integer()?;
-        // A page past the end is one row with the total alone.
-        if !row.rest_is_null() {
-            items.push(Payment::from_row(&mut row)?);
-        }
+        readers.push(row);
     }
-    let page = Page::new(items, total, asked.page_number, asked.page_size);
+    let page = Page::from_rows(readers, asked.page_number, asked.page_size, Payment::from_row)?;
     Ok(Entry { found: true, version: None, owner: None, body: serde_json::to_vec(&page)? })
 }
 

@@ -31,17 +31,8 @@ async fn fetch(call: &Call, tenant: &TenantId, asked: &ListQuery) -> Result<Entr
     parameters.extend(asked.search_pattern().map(Parameter::Text));
     let rows = query(&call.config, &sql(asked), parameters).await?;
 
-    let mut total = 0;
-    let mut items = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let mut row = RowReader::new(row);
-        total = row.integer()?;
-        // A page past the end is one row with the total alone.
-        if !row.rest_is_null() {
-            items.push(Property::from_row(&mut row)?);
-        }
-    }
-    let page = Page::new(items, total, asked.page_number, asked.page_size);
+    let rows = rows.iter().map(|row| RowReader::new(row));
+    let page = Page::from_rows(rows, asked.page_number, asked.page_size, Property::from_row)?;
     Ok(Entry { found: true, version: None, owner: None, body: serde_json::to_vec(&page)? })
 }
 

@@ -1,5 +1,6 @@
 //! A page of a list.
 
+use crate::row::{RowError, RowReader};
 use serde::Serialize;
 
 /// One page of a list, as the contract answers it.
@@ -15,6 +16,28 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
+    /// Reads a page from rows that each begin with the total and go on with an item, or with nulls alone: a page past the
+    /// end is one row with the total.
+    ///
+    /// # Errors
+    /// Those of `read`, and when a row is no such row.
+    pub fn from_rows<'a>(
+        rows: impl IntoIterator<Item = RowReader<'a>>,
+        page_number: i64,
+        page_size: i64,
+        read: impl Fn(&mut RowReader<'a>) -> Result<T, RowError>,
+    ) -> Result<Self, RowError> {
+        let mut total = 0;
+        let mut items = Vec::new();
+        for mut row in rows {
+            total = row.integer()?;
+            if !row.rest_is_null() {
+                items.push(read(&mut row)?);
+            }
+        }
+        Ok(Self::new(items, total, page_number, page_size))
+    }
+
     /// Puts a page together. `page_size` is at least 1: [`crate::http::ListQuery`] sees to that.
     pub fn new(items: Vec<T>, total_count: i64, page_number: i64, page_size: i64) -> Self {
         let total_pages = (total_count + page_size - 1) / page_size;
@@ -32,6 +55,7 @@ impl<T> Page<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::row::Column;
 
     fn check(total: i64, number: i64, size: i64, expected: (i64, bool, bool)) {
         let page = Page::<()>::new(Vec::new(), total, number, size);
@@ -40,6 +64,18 @@ mod tests {
             expected,
             "{total} items, page {number} of size {size}"
         );
+    }
+
+    #[test]
+    fn a_page_past_the_end_is_empty_and_knows_the_total() {
+        let rows = [[Column::Integer(7), Column::Null], [Column::Integer(7), Column::Integer(1)]];
+        let read = |rows: &[[Column; 2]]| {
+            let page = Page::from_rows(rows.iter().map(|row| RowReader::new(row)), 2, 5, RowReader::integer);
+            page.map(|page| (page.items, page.total_count))
+        };
+        assert_eq!(read(&rows[..1]), Ok((vec![], 7)));
+        assert_eq!(read(&rows[1..]), Ok((vec![1], 7)));
+        assert_eq!(read(&[]), Ok((vec![], 0)));
     }
 
     #[test]
