@@ -22,6 +22,7 @@ mod random;
 mod report;
 mod run;
 mod servers;
+mod slow;
 mod writer;
 
 use std::process::ExitCode;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
     let trials = vec![
         trial("one_cold_key_is_read_once", cold::one_cold_key_is_read_once),
         trial("a_host_cut_from_redis_leaves_no_stale_reader", cut::a_host_cut_from_redis_leaves_no_stale_reader),
+        trial("a_slow_way_to_redis_shares_no_old_read", slow::a_slow_way_to_redis_shares_no_old_read),
         trial(
             "no_answer_is_older_than_what_was_answered_before",
             history::no_answer_is_older_than_what_was_answered_before,
