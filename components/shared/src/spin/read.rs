@@ -61,15 +61,7 @@ pub async fn read_through(
     if let Some(entry) = population.join_flight().await {
         return Ok((entry, CacheStatus::Collapsed));
     }
-    let flight = Flight::start(&name);
-    let (entry, status) = population.populate(rejected, fetch).await?;
-    // Only what was stored may be shared: being stored proves that it was current after the others had asked.
-    if status != CacheStatus::Miss
-        && let Some(flight) = flight
-    {
-        flight.land(&entry);
-    }
-    Ok((entry, status))
+    population.populate(rejected, Flight::start(&name), fetch).await
 }
 
 /// The first look: one command. With a lapsed lease the breaker's record is read at the same time, and what Redis says
@@ -143,6 +135,7 @@ impl Population<'_> {
     async fn populate(
         &self,
         mut rejected: Vec<u8>,
+        flight: Option<Flight>,
         fetch: impl AsyncFn() -> Result<Entry, Error>,
     ) -> Result<(Entry, CacheStatus), Error> {
         let token = clock::token()?;
@@ -155,7 +148,7 @@ impl Population<'_> {
                 return Ok((fetch().await?, CacheStatus::Bypass));
             };
             match lookup {
-                Lookup::Leader => return self.lead(&token, fetch).await,
+                Lookup::Leader => return self.lead(&token, flight, fetch).await,
                 Lookup::Fenced => return Ok((fetch().await?, CacheStatus::Miss)),
                 Lookup::Value(bytes) => match open(bytes, self.name, self.usable) {
                     Ok(entry) if looks == 0 => return Ok((entry, CacheStatus::Hit)),
@@ -177,6 +170,7 @@ impl Population<'_> {
     async fn lead(
         &self,
         token: &str,
+        flight: Option<Flight>,
         fetch: impl AsyncFn() -> Result<Entry, Error>,
     ) -> Result<(Entry, CacheStatus), Error> {
         let fetched = fetch().await;
@@ -184,19 +178,29 @@ impl Population<'_> {
             Ok(entry) if entry.body.len() <= MAX_STORED_BYTES => {
                 let random = u32::from_le_bytes(clock::random()?);
                 let ttl = ttl_ms(self.config.ttl, entry.found, random);
-                Script::fill(self.key, self.field, token, seal(entry, self.name, self.usable.record.epoch), ttl)
+                let bytes = seal(entry, self.name, self.usable.record.epoch);
+                Script::fill(self.key, self.field, token, bytes, ttl)
             }
             _ => Script::release(self.key, self.field, token),
         };
+        // Being stored proves that the value was current when the script ran, and so for everybody who had asked before it
+        // was sent. Who asks from now on looks for himself.
+        let waiting = flight.map(Flight::close).unwrap_or_default();
         let answer = attempt(self.config, self.usable.kept.run(self.config, script)).await;
         let filled = answer.and_then(|answer| Fill::parse(&answer).ok());
-        let status = if filled == Some(Fill::Stored) { CacheStatus::Stored } else { CacheStatus::Miss };
-        fetched.map(|entry| (entry, status))
+        let entry = fetched?;
+        if filled != Some(Fill::Stored) {
+            return Ok((entry, CacheStatus::Miss));
+        }
+        for sender in waiting {
+            // Whoever gave up waiting has dropped the other end.
+            let _ = sender.send(entry.clone());
+        }
+        Ok((entry, CacheStatus::Stored))
     }
 }
 
-/// A request's claim to be the one of its instance that reads a value. Dropped without landing, it lets the others go
-/// their own way.
+/// A request's claim to be the one of its instance that reads a value. Dropped, it lets the others go their own way.
 struct Flight {
     name: String,
 }
@@ -213,12 +217,9 @@ impl Flight {
         })
     }
 
-    fn land(self, entry: &Entry) {
-        let waiting = FLIGHTS.with_borrow_mut(|flights| flights.remove(&self.name)).unwrap_or_default();
-        for sender in waiting {
-            // Whoever gave up waiting has dropped the other end.
-            let _ = sender.send(entry.clone());
-        }
+    /// Takes nobody else along; those who wait so far.
+    fn close(self) -> Vec<oneshot::Sender<Entry>> {
+        FLIGHTS.with_borrow_mut(|flights| flights.remove(&self.name)).unwrap_or_default()
     }
 }
 
