@@ -1,5 +1,5 @@
-//! One host's way to Redis is slow and uneven, so that its requests overtake each other, and the writes come through the
-//! others: whoever shares a read must not get one from before it asked.
+//! One host's way to Redis is slow, uneven and often broken, so that its requests overtake each other, and the writes come
+//! through the others: whoever shares a read must not get one from before it asked.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +10,8 @@ use anyhow::{Context, Result, ensure};
 use crate::client::Client;
 use crate::cluster::{Cluster, Options};
 use crate::history::{brisk, tenants};
-use crate::random::seed;
+use crate::proxy::Mode;
+use crate::random::{Random, seed};
 use crate::report;
 use crate::run::Run;
 
@@ -20,8 +21,10 @@ const DURATION: Duration = Duration::from_secs(20);
 const READERS: usize = 16;
 /// The host whose way is slow.
 const SLOW: usize = 0;
-/// Milliseconds: most answers come before the deadline of 100 ms, and some do not, so that connections are replaced.
-const DELAY: (u64, u64) = (0, 108);
+/// How late Redis answers that host, in milliseconds: mostly within the deadline.
+const REDIS_DELAY: (u64, u64) = (0, 20);
+/// How late PostgreSQL answers it: a read is long under way when a write through another host is answered.
+const DATABASE_DELAY: (u64, u64) = (0, 50);
 
 /// The trial.
 pub fn a_slow_way_to_redis_shares_no_old_read() -> Result<()> {
@@ -34,9 +37,9 @@ pub fn a_slow_way_to_redis_shares_no_old_read() -> Result<()> {
     let mut first = Client::new(&run, 100, &[1]);
     let property = first.create_property(tenant, true).context("a property")?;
     first.create_payment(tenant, &property).context("a payment")?;
-    cluster.nodes[SLOW].redis.delay_answers(DELAY);
-    // Reads of PostgreSQL take a while too, so that others join them.
-    cluster.nodes[SLOW].postgres.delay_answers((0, 30));
+    let slow = &cluster.nodes[SLOW];
+    slow.redis.delay_answers(REDIS_DELAY);
+    slow.postgres.delay_answers(DATABASE_DELAY);
     std::thread::scope(|scope| {
         for number in 0..READERS {
             let mut reader = Client::new(&run, number, &[SLOW]);
@@ -52,10 +55,16 @@ pub fn a_slow_way_to_redis_shares_no_old_read() -> Result<()> {
             let mut writer = Client::new(run, READERS, &[1, 2]);
             while !run.is_over() {
                 writer.put_property(None, tenant, property);
-                std::thread::sleep(writer.random.millis(0..=250));
+                std::thread::sleep(writer.random.millis(0..=120));
             }
         });
-        std::thread::sleep(DURATION);
+        let mut random = Random::new(run.seed);
+        while run.elapsed() < DURATION {
+            std::thread::sleep(random.millis(250..=700));
+            slow.redis.set(Mode::Cut);
+            std::thread::sleep(Duration::from_millis(2));
+            slow.redis.set(Mode::Open);
+        }
         run.end();
     });
     report::print(&run, &BTreeMap::new(), None);
