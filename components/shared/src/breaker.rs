@@ -60,6 +60,11 @@ pub enum Event<'a> {
     Failing,
     /// A write could not invalidate what it changed.
     MissedInvalidation,
+    /// A write is about to run without a fence: no probe may drain the outbox and close the breaker before it is over.
+    UnfencedWrite {
+        /// When its statement is over at the latest, Unix time in milliseconds.
+        until_ms: u64,
+    },
     /// The Redis at the other end of a new connection is not the one whose entries are trusted.
     AnotherRedis {
         /// Which one it is.
@@ -148,9 +153,14 @@ pub fn next(record: &Record, event: Event<'_>, now_ms: u64, reset: Duration) -> 
         (State::Closed, Event::AnotherRedis { run_id }) if record.run_id.as_deref() != Some(run_id) => {
             open_after(0, "redis is another one than before")
         }
-        // The probe is about to take rows out of the outbox for the sake of this Redis. Whatever becomes of the probe, the
-        // one from before has not been told of them and is not trusted again without a new epoch.
-        (State::HalfOpen { .. }, Event::AnotherRedis { run_id })
+        (State::Open { retry_at_ms }, Event::UnfencedWrite { until_ms }) if *retry_at_ms >= until_ms => None,
+        // Held open for half as long again, so that many such writes are one change and not one each.
+        (_, Event::UnfencedWrite { until_ms }) => {
+            open_after(until_ms.saturating_sub(now_ms) / 2 * 3, "a write cannot reach redis")
+        }
+        // A probe or a write is about to act for the sake of this Redis. Whatever becomes of it, the one from before is not
+        // told and is not trusted again without a new epoch.
+        (State::Open { .. } | State::HalfOpen { .. }, Event::AnotherRedis { run_id })
             if !record.trusts(run_id) && record.run_id.is_some() =>
         {
             Some(Record { run_id: None, ..record.clone() })
@@ -314,6 +324,18 @@ mod tests {
         let open = after(&half_open, Event::MissedInvalidation, NOW);
         assert_eq!(next(&open, Event::ProbeSucceeded { token: "a", run_id: "r1" }, NOW, RESET), None);
         assert!(open.probe_is_due(NOW + 1_000));
+    }
+
+    #[test]
+    fn a_write_without_a_fence_holds_the_breaker_open_until_it_is_over() {
+        let write = Event::UnfencedWrite { until_ms: NOW + 4_000 };
+        let half_open = Record { state: State::HalfOpen { probe: "a".into(), lease_until_ms: NOW }, ..closed() };
+        for record in [closed(), half_open, after(&closed(), Event::MissedInvalidation, NOW)] {
+            let held = after(&record, write, NOW);
+            assert!(!held.probe_is_due(NOW + 5_999) && held.probe_is_due(NOW + 6_000), "{record:?}");
+            assert_eq!(next(&held, Event::ProbeSucceeded { token: "a", run_id: "r1" }, NOW, RESET), None);
+            assert_eq!(next(&held, Event::UnfencedWrite { until_ms: NOW + 6_000 }, NOW + 2_000, RESET), None);
+        }
     }
 
     #[test]

@@ -54,6 +54,14 @@ pub struct Config {
     pub breaker_lease: Duration,
 }
 
+impl Config {
+    /// The longest that a statement may be under way: what the component waits for it, its connection included, and what
+    /// PostgreSQL may still work on it when the component has just sent it.
+    pub fn longest_statement(&self) -> Duration {
+        self.database_timeout + Duration::from_millis(STATEMENT_TIMEOUT_MS)
+    }
+}
+
 /// A variable that is missing or wrong, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the variable `{variable}` {problem}")]

@@ -50,26 +50,42 @@ fn until_leases_are_over(record: &Record, now_ms: u64, lease: Duration) -> Durat
 /// What a write does before its statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BeforeStatement {
-    /// Put up the fence; if that fails, [`BeforeStatement::Quarantine`].
+    /// Put up the fence in the Redis that is trusted; if that fails, [`BeforeStatement::HoldOpen`].
     Fence,
-    /// Take the cache out of use for all instances and wait one lease.
-    Quarantine,
-    /// The cache is out of use already: wait until the last lease from before is over, which is mostly long ago.
-    Wait(Duration),
+    /// The cache is out of use, but may be let in again before the statement is over: wait until the last lease from before
+    /// is over, and put up the fence in whatever Redis answers; if none does, [`BeforeStatement::HoldOpen`].
+    FenceAnyway(Duration),
+    /// Keep the breaker open until the statement is over, and wait one lease.
+    HoldOpen,
+    /// The cache is out of use until after the statement, whose outbox row the next probe will find: wait until the last
+    /// lease from before is over, which is mostly long ago.
+    GoOn(Duration),
 }
 
-/// What a write does before its statement, given the breaker's record, or `None` when it cannot be read.
-pub fn before_statement(record: Option<&Record>, now_ms: u64, lease: Duration) -> BeforeStatement {
-    match record {
-        Some(record) if record.admits() => BeforeStatement::Fence,
-        Some(record) => BeforeStatement::Wait(until_leases_are_over(record, now_ms, lease)),
-        None => BeforeStatement::Quarantine,
+/// What a write does before its statement, given the breaker's record, or `None` when it cannot be read. `longest` is how
+/// long a statement may take.
+pub fn before_statement(record: Option<&Record>, now_ms: u64, lease: Duration, longest: Duration) -> BeforeStatement {
+    let Some(record) = record else {
+        return BeforeStatement::HoldOpen;
+    };
+    let wait = until_leases_are_over(record, now_ms, lease);
+    match record.state {
+        State::Closed => BeforeStatement::Fence,
+        State::Open { retry_at_ms } if retry_at_ms >= over_at(now_ms, wait + longest) => BeforeStatement::GoOn(wait),
+        State::Open { .. } | State::HalfOpen { .. } => BeforeStatement::FenceAnyway(wait),
     }
 }
 
-/// What a write without a fence does after its statement, before it is answered.
+/// Unix time in milliseconds, `longest` from now.
+pub fn over_at(now_ms: u64, longest: Duration) -> u64 {
+    now_ms.saturating_add(u64::try_from(longest.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// What a write does after its statement, before it is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AfterStatement {
+    /// Nothing more: no trusted Redis can hold what the write has replaced.
+    Done,
     /// Invalidate; if that fails, [`AfterStatement::Quarantine`].
     Invalidate,
     /// Take the cache out of use for all instances and wait one lease.
@@ -79,12 +95,30 @@ pub enum AfterStatement {
     Wait(Duration),
 }
 
+/// What a write does after its statement when it has fenced and invalidated in the Redis `run_id`, given the breaker's
+/// record as it is *now*, or `None` when it cannot be read.
+///
+/// That Redis may have been given up for another one meanwhile, and still answer.
+pub fn after_fenced(record: Option<&Record>, run_id: &str, now_ms: u64, lease: Duration) -> AfterStatement {
+    let Some(record) = record else {
+        return AfterStatement::Quarantine;
+    };
+    match record.state {
+        _ if record.trusts(run_id) => AfterStatement::Done,
+        State::Closed => AfterStatement::Quarantine,
+        // None is trusted: whichever is next begins with a new epoch.
+        State::Open { .. } | State::HalfOpen { .. } if record.run_id.is_none() => AfterStatement::Done,
+        State::Open { .. } => AfterStatement::Wait(until_leases_are_over(record, now_ms, lease)),
+        State::HalfOpen { .. } => AfterStatement::Quarantine,
+    }
+}
+
 /// What a write without a fence does after its statement, given the breaker's record as it is *now*, or `None` when it
 /// cannot be read.
 ///
 /// While the breaker is open, a probe that begins from now on finds the outbox row. If one has begun already, it may have
 /// looked before the row was there.
-pub fn after_statement(record: Option<&Record>, now_ms: u64, lease: Duration) -> AfterStatement {
+pub fn after_unfenced(record: Option<&Record>, now_ms: u64, lease: Duration) -> AfterStatement {
     let Some(record) = record else {
         return AfterStatement::Quarantine;
     };
@@ -122,24 +156,54 @@ mod tests {
         assert!(!still_counts(&closed, &record(State::Open { retry_at_ms: 0 })));
     }
 
+    const LEASE: Duration = Duration::from_millis(500);
+    const LONGEST: Duration = Duration::from_millis(4_000);
+
     #[test]
-    fn a_write_leaves_to_the_outbox_only_what_a_later_probe_will_find() {
-        let after = |state| after_statement(Some(&record(state)), 10_000, Duration::from_millis(500));
+    fn a_write_without_a_fence_leaves_to_the_outbox_only_what_a_later_probe_will_find() {
+        let after = |state| after_unfenced(Some(&record(state)), 10_000, LEASE);
         let probing = State::HalfOpen { probe: "p".into(), lease_until_ms: 0 };
         assert_eq!(after(State::Open { retry_at_ms: 0 }), AfterStatement::Wait(Duration::ZERO));
         assert_eq!(after(probing), AfterStatement::Invalidate);
         assert_eq!(after(State::Closed), AfterStatement::Invalidate);
-        assert_eq!(after_statement(None, 0, Duration::ZERO), AfterStatement::Quarantine);
+        assert_eq!(after_unfenced(None, 0, LEASE), AfterStatement::Quarantine);
+    }
+
+    #[test]
+    fn a_write_that_fenced_a_redis_which_was_given_up_does_not_count_on_it() {
+        let after = |state, trusted: Option<&str>| {
+            let record = Record { run_id: trusted.map(str::to_owned), ..record(state) };
+            after_fenced(Some(&record), "mine", 10_000, LEASE)
+        };
+        let probing = || State::HalfOpen { probe: "p".into(), lease_until_ms: 0 };
+        assert_eq!(after(State::Closed, Some("mine")), AfterStatement::Done);
+        assert_eq!(after(State::Closed, Some("another")), AfterStatement::Quarantine);
+        assert_eq!(after(State::Open { retry_at_ms: 0 }, Some("mine")), AfterStatement::Done);
+        assert_eq!(after(State::Open { retry_at_ms: 0 }, Some("another")), AfterStatement::Wait(Duration::ZERO));
+        assert_eq!(after(probing(), Some("another")), AfterStatement::Quarantine);
+        assert_eq!(after(probing(), None), AfterStatement::Done);
+        assert_eq!(after_fenced(None, "mine", 0, LEASE), AfterStatement::Quarantine);
+    }
+
+    #[test]
+    fn a_write_goes_on_without_a_fence_only_if_no_probe_begins_before_it_is_over() {
+        let before = |state| before_statement(Some(&record(state)), 10_000, LEASE, LONGEST);
+        assert_eq!(before(State::Open { retry_at_ms: 14_000 }), BeforeStatement::GoOn(Duration::ZERO));
+        assert_eq!(before(State::Open { retry_at_ms: 13_999 }), BeforeStatement::FenceAnyway(Duration::ZERO));
+        let probing = State::HalfOpen { probe: "p".into(), lease_until_ms: 99_999 };
+        assert_eq!(before(probing), BeforeStatement::FenceAnyway(Duration::ZERO));
+        assert_eq!(before(State::Closed), BeforeStatement::Fence);
+        assert_eq!(before_statement(None, 0, LEASE, LONGEST), BeforeStatement::HoldOpen);
     }
 
     #[test]
     fn a_write_that_finds_the_breaker_just_opened_waits_for_the_leases_from_before() {
-        let open = Record { left_ms: 10_000, ..record(State::Open { retry_at_ms: 0 }) };
-        let wait = |now_ms| before_statement(Some(&open), now_ms, Duration::from_millis(500));
-        assert_eq!(wait(10_000), BeforeStatement::Wait(Duration::from_millis(1_000)));
-        assert_eq!(wait(10_400), BeforeStatement::Wait(Duration::from_millis(600)));
-        assert_eq!(wait(11_000), BeforeStatement::Wait(Duration::ZERO));
+        let open = Record { left_ms: 10_000, ..record(State::Open { retry_at_ms: u64::MAX }) };
+        let wait = |now_ms| before_statement(Some(&open), now_ms, LEASE, LONGEST);
+        assert_eq!(wait(10_000), BeforeStatement::GoOn(Duration::from_millis(1_000)));
+        assert_eq!(wait(10_400), BeforeStatement::GoOn(Duration::from_millis(600)));
+        assert_eq!(wait(11_000), BeforeStatement::GoOn(Duration::ZERO));
         // A clock that is behind does not make it wait for longer.
-        assert_eq!(wait(0), BeforeStatement::Wait(Duration::from_millis(1_000)));
+        assert_eq!(wait(0), BeforeStatement::GoOn(Duration::from_millis(1_000)));
     }
 }

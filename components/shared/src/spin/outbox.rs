@@ -10,9 +10,9 @@ use crate::log::{self, Level};
 use crate::row::{Column, Parameter, RowReader};
 use std::rc::Rc;
 
-/// How many rows are drained at a time, and how many keys go to Redis in one script: each script stays below a few
-/// milliseconds, during which Redis serves nobody else.
+/// How many rows are drained at a time.
 const BATCH: i64 = 200;
+/// How many keys go to Redis in one script: each stays below a few milliseconds, during which Redis serves nobody else.
 pub const KEYS_PER_SCRIPT: usize = 500;
 /// How many batches one drain does before it leaves the rest to the next.
 const MAX_BATCHES: u32 = 500;
@@ -85,14 +85,15 @@ async fn drain_batch(config: &Config, kept: &Rc<Kept>, age: i64) -> Result<usize
     if rows.is_empty() {
         return Ok(0);
     }
-    let (mut tenants, mut ids, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut tenants, mut ids) = (Vec::new(), Vec::new());
     for row in &rows {
-        let (tenant, id, row_keys) = read(config, row)?;
+        let (tenant, id, keys) = read(config, row)?;
+        // The row's id is its write's: a fence that was left standing comes down too.
+        let invalidated = invalidate(config, kept, &keys, &id).await;
+        invalidated.map_err(|failure| Error::Unavailable(failure.to_string()))?;
         tenants.push(tenant.to_string());
         ids.push(id);
-        keys.extend(row_keys);
     }
-    invalidate(config, kept, &keys, "").await.map_err(|failure| Error::Unavailable(failure.to_string()))?;
     remove(config, tenants, ids).await?;
     log::write(Level::Info, "outbox.drained", &[("rows", &rows.len().to_string())]);
     Ok(rows.len())

@@ -11,7 +11,9 @@ use crate::config::{Config, FENCE_MS};
 use crate::domain::TenantId;
 use crate::error::Error;
 use crate::log::{self, Level};
-use crate::protocol::{AfterStatement, BeforeStatement, Standing, after_statement, before_statement};
+use crate::protocol::{
+    AfterStatement, BeforeStatement, Standing, after_fenced, after_unfenced, before_statement, over_at,
+};
 use crate::row::{Column, Parameter};
 use futures::future::join;
 use std::rc::Rc;
@@ -72,22 +74,36 @@ pub async fn write<T>(
     Ok(written.result)
 }
 
-/// Puts up the fence. `None` when the cache is not in use; if it should have been, it is quarantined first.
+/// Puts up the fence. `None` when the write goes on without: then the breaker stays open until its statement is over.
 async fn fence(config: &Rc<Config>, keys: &[CacheKey], write_id: &str) -> Option<Rc<Kept>> {
     let record = match standing(config) {
         Standing::Admitted(record) => Some(record),
         Standing::Lapsed(_) | Standing::Unknown | Standing::Barred => renew(config).await,
     };
-    let fenced = match (before_statement(record.as_deref(), clock::unix_ms(), config.breaker_lease), record) {
-        (BeforeStatement::Wait(pause), _) => {
+    let longest = config.longest_statement();
+    let kept = match (before_statement(record.as_deref(), clock::unix_ms(), config.breaker_lease, longest), record) {
+        (BeforeStatement::GoOn(pause), _) => {
             wait(pause).await;
             return None;
         }
-        (BeforeStatement::Fence, Some(record)) => fence_all(config, record, keys, write_id).await,
-        (BeforeStatement::Fence | BeforeStatement::Quarantine, _) => None,
+        (BeforeStatement::Fence, Some(record)) => trusted(config, record).await.map(|usable| usable.kept),
+        (BeforeStatement::FenceAnyway(pause), _) => {
+            wait(pause).await;
+            let kept = attempt(config, connection(config)).await;
+            if let Some(kept) = &kept {
+                report(config, Event::AnotherRedis { run_id: &kept.run_id });
+            }
+            kept
+        }
+        (BeforeStatement::Fence | BeforeStatement::HoldOpen, _) => None,
+    };
+    let fenced = match kept {
+        Some(kept) => put_up(config, kept, keys, write_id).await,
+        None => None,
     };
     if fenced.is_none() {
-        quarantine(config).await;
+        report(config, Event::UnfencedWrite { until_ms: over_at(clock::unix_ms(), config.breaker_lease + longest) });
+        clock::sleep(config.breaker_lease).await;
     }
     fenced
 }
@@ -98,8 +114,7 @@ async fn wait(pause: Duration) {
     }
 }
 
-async fn fence_all(config: &Rc<Config>, record: Rc<Record>, keys: &[CacheKey], write_id: &str) -> Option<Rc<Kept>> {
-    let kept = trusted(config, record).await?.kept;
+async fn put_up(config: &Config, kept: Rc<Kept>, keys: &[CacheKey], write_id: &str) -> Option<Rc<Kept>> {
     if cfg!(feature = "without-fence") {
         return Some(kept);
     }
@@ -123,35 +138,44 @@ async fn unfence(
     write_id: &str,
     changed: bool,
 ) -> Option<Rc<Kept>> {
-    let record = async { key_value::read(config).await.ok().flatten().map(|lease| lease.shared_record()) };
-    let done = match fenced_by {
+    let reading = async { key_value::read(config).await.ok().flatten().map(|lease| lease.shared_record()) };
+    let (kept, next) = match fenced_by {
         Some(kept) => {
-            // The Redis that was fenced may have been given up for another one meanwhile, and still answer.
-            let invalidate = attempt(config, outbox::invalidate(config, &kept, keys, write_id));
-            let (invalidated, record) = join(invalidate, record).await;
-            invalidated.and(record).filter(|record| record.trusts(&kept.run_id)).map(|_| kept)
+            let invalidating = attempt(config, outbox::invalidate(config, &kept, keys, write_id));
+            let (invalidated, record) = join(invalidating, reading).await;
+            let next = match invalidated {
+                Some(()) => after_fenced(record.as_deref(), &kept.run_id, clock::unix_ms(), config.breaker_lease),
+                None => AfterStatement::Quarantine,
+            };
+            (Some(kept), next)
         }
         None if !changed => return None,
         None => {
-            let record = record.await;
-            let kept = match (after_statement(record.as_deref(), clock::unix_ms(), config.breaker_lease), record) {
-                (AfterStatement::Wait(pause), _) => {
-                    wait(pause).await;
-                    return None;
-                }
+            let record = reading.await;
+            let next = after_unfenced(record.as_deref(), clock::unix_ms(), config.breaker_lease);
+            let kept = match (next, record) {
                 (AfterStatement::Invalidate, Some(record)) => trusted_or_any(config, record).await,
-                (AfterStatement::Invalidate | AfterStatement::Quarantine, _) => None,
+                _ => None,
             };
-            match kept {
-                Some(kept) => attempt(config, outbox::invalidate(config, &kept, keys, write_id)).await.map(|()| kept),
-                None => None,
-            }
+            (kept, next)
         }
     };
-    if done.is_none() {
+    let done = match (next, &kept) {
+        (AfterStatement::Done, _) => true,
+        (AfterStatement::Wait(pause), _) => {
+            wait(pause).await;
+            return None;
+        }
+        (AfterStatement::Invalidate, Some(kept)) => {
+            attempt(config, outbox::invalidate(config, kept, keys, write_id)).await.is_some()
+        }
+        (AfterStatement::Invalidate | AfterStatement::Quarantine, _) => false,
+    };
+    if !done {
         quarantine(config).await;
+        return None;
     }
-    done
+    kept
 }
 
 /// While a probe runs no Redis is trusted yet, and the one that answers is the one that will be.

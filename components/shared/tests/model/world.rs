@@ -7,7 +7,7 @@
 
 use shared::breaker::{Event, Lease, Record, State, next};
 use shared::protocol::{
-    AfterStatement, BeforeStatement, Standing, after_statement, before_statement, standing, still_counts,
+    AfterStatement, BeforeStatement, Standing, after_fenced, after_unfenced, before_statement, standing, still_counts,
 };
 use std::time::Duration;
 
@@ -16,6 +16,11 @@ pub const WRITERS: usize = 2;
 pub const READERS: usize = 3;
 /// Leases and resets have no length here: what is due is always due.
 const LENGTH: Duration = Duration::from_millis(1);
+
+/// The run id of no Redis: none is trusted.
+const NONE: u8 = 0;
+/// A time that does not come by itself: [`Step::HoldRunsOut`] makes it come.
+const LATER: u64 = 1_000_000;
 
 /// One part of the protocol, switched off to see what it is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,6 +51,8 @@ pub struct Known {
 enum BreakerState {
     Closed,
     Open,
+    /// Open for as long as a write without a fence may take.
+    Held,
     HalfOpen,
 }
 
@@ -54,20 +61,22 @@ impl Known {
         let state = match self.state {
             BreakerState::Closed => State::Closed,
             BreakerState::Open => State::Open { retry_at_ms: 0 },
+            BreakerState::Held => State::Open { retry_at_ms: LATER },
             BreakerState::HalfOpen => State::HalfOpen { probe: "probe".into(), lease_until_ms: 1 },
         };
-        let run_id = Some(self.run.to_string());
+        let run_id = (self.run != NONE).then(|| self.run.to_string());
         Record { state, epoch: self.epoch.into(), run_id, since_ms: 0, left_ms: 0, reason: String::new() }
     }
 
     fn from(record: &Record) -> Self {
         let state = match record.state {
             State::Closed => BreakerState::Closed,
+            State::Open { retry_at_ms: LATER.. } => BreakerState::Held,
             State::Open { .. } => BreakerState::Open,
             State::HalfOpen { .. } => BreakerState::HalfOpen,
         };
         let epoch = u8::try_from(record.epoch).expect("few epochs");
-        let run = record.run_id.as_deref().and_then(|run| run.parse().ok()).expect("a run id");
+        let run = record.run_id.as_deref().map_or(NONE, |run| run.parse().expect("a run id"));
         Self { state, epoch, run }
     }
 
@@ -120,14 +129,21 @@ struct Reader {
     floor: u8,
 }
 
+/// What a writer waits to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Then {
+    FenceAnyway,
+    /// Send the statement without a fence.
+    Send,
+    Answer,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum WriterAt {
     Start,
     Decided(Known),
-    /// Waits one lease, then goes on to the statement or to the answer.
-    Waiting {
-        after_statement: bool,
-    },
+    /// Waits until the leases of before are over.
+    Waiting(Then),
     /// The statement is on its way. `fenced` is the Redis that the fence is in.
     Sent {
         fenced: Option<u8>,
@@ -135,6 +151,8 @@ enum WriterAt {
     Committed {
         fenced: Option<u8>,
     },
+    /// Fenced and invalidated in this Redis.
+    Invalidated(u8),
     /// Not fenced, and has read the record after the statement.
     Looked(Known),
     Answering {
@@ -175,6 +193,9 @@ pub struct World {
     probe: ProbeAt,
     /// The newest version that was answered to a writer.
     answered: u8,
+    /// The newest version that a read was answered with; kept at 0 where that is not asked for.
+    seen: u8,
+    is_strict: bool,
     crashes_left: u8,
     faults_left: u8,
     /// A read was answered with an older version than one that had been answered before it started.
@@ -197,6 +218,7 @@ pub enum Step {
     StatementNeverRuns(usize),
     FenceRunsOut(usize),
     RemoveOutboxRow(usize),
+    HoldRunsOut,
     Probe,
     RedisGoesDown,
     RedisComesBack,
@@ -206,7 +228,7 @@ pub enum Step {
 }
 
 impl World {
-    pub fn new(readers: usize, crashes: u8, faults: u8) -> Self {
+    pub fn new(readers: usize, crashes: u8, faults: u8, is_strict: bool) -> Self {
         let breaker = Known { state: BreakerState::Closed, epoch: 1, run: 1 };
         let reader = |r| Reader {
             at: if r < readers { ReaderAt::Start } else { ReaderAt::Done },
@@ -226,6 +248,8 @@ impl World {
             readers: std::array::from_fn(reader),
             probe: ProbeAt::Idle,
             answered: 1,
+            seen: 0,
+            is_strict,
             crashes_left: crashes,
             faults_left: faults,
             is_stale: false,
@@ -272,7 +296,7 @@ impl World {
             ]);
         }
         if self.breaker.state != BreakerState::Closed || self.probe != ProbeAt::Idle {
-            steps.push(Step::Probe);
+            steps.extend([Step::Probe, Step::HoldRunsOut]);
         }
     }
 
@@ -332,6 +356,11 @@ impl World {
             Step::RemoveOutboxRow(w) => {
                 self.when(self.writers[w] == WriterAt::Done { is_clean: true }, |world| world.outbox &= !(1 << w))
             }
+            // It lasts longer than any statement.
+            Step::HoldRunsOut => {
+                let is_over = self.breaker.state == BreakerState::Held && !self.is_held();
+                self.when(is_over, |world| world.breaker.state = BreakerState::Open)
+            }
             Step::Probe => self.probe(off),
             Step::RedisGoesDown => {
                 self.faults_left = self.faults_left.checked_sub(1)?;
@@ -374,29 +403,37 @@ impl World {
 
     /// Whether Redis answers somebody who trusts `run`; another one at its place is reported.
     fn reaches(&mut self, run: u8) -> bool {
-        if self.redis.up && self.redis.run != run {
-            let run_id = self.redis.run.to_string();
-            self.report(Event::AnotherRedis { run_id: &run_id });
+        if self.redis.up {
+            self.report_redis();
         }
         self.redis.up && self.redis.run == run
+    }
+
+    /// Says which Redis answered.
+    fn report_redis(&mut self) {
+        let run_id = self.redis.run.to_string();
+        self.report(Event::AnotherRedis { run_id: &run_id });
     }
 
     /// Starts a read under the lease that the reader has. Nobody waits for a lease that is not acted on any more: what is
     /// answered before this read does not count for it.
     fn start(&mut self, r: usize) -> Option<Known> {
-        self.readers[r].floor = self.answered;
+        self.readers[r].floor = self.answered.max(self.seen);
         self.readers[r].awaited_by = 0;
         self.readers[r].lease.take()
     }
 
     fn answer_read(&mut self, r: usize, version: u8) {
         self.is_stale |= version < self.readers[r].floor;
-        self.bypass(r);
+        if self.is_strict {
+            self.seen = self.seen.max(version);
+        }
+        let has_lock = self.readers[r].has_lock;
+        self.readers[r] = Reader { at: ReaderAt::Done, lease: None, awaited_by: 0, has_lock, floor: 0 };
     }
 
     fn bypass(&mut self, r: usize) {
-        let has_lock = self.readers[r].has_lock;
-        self.readers[r] = Reader { at: ReaderAt::Done, lease: None, awaited_by: 0, has_lock, floor: 0 };
+        self.answer_read(r, self.row);
     }
 
     fn read(&mut self, r: usize, off: Option<Switch>) -> Option<()> {
@@ -472,23 +509,51 @@ impl World {
         Some(())
     }
 
-    fn quarantine(&mut self, w: usize, after_statement: bool, off: Option<Switch>) {
+    fn quarantine(&mut self, w: usize, off: Option<Switch>) {
         if off == Some(Switch::Quarantine) {
-            self.writers[w] = WriterAt::Waiting { after_statement };
+            self.writers[w] = WriterAt::Waiting(Then::Answer);
         } else {
             self.report(Event::MissedInvalidation);
-            self.wait_for_leases(w, after_statement, off);
+            self.wait_for_leases(w, Then::Answer, off);
         }
     }
 
-    fn wait_for_leases(&mut self, w: usize, after_statement: bool, off: Option<Switch>) {
+    fn hold_open(&mut self, w: usize, off: Option<Switch>) {
+        if off == Some(Switch::Quarantine) {
+            self.writers[w] = WriterAt::Waiting(Then::Send);
+        } else {
+            self.report(Event::UnfencedWrite { until_ms: LATER });
+            self.wait_for_leases(w, Then::Send, off);
+        }
+    }
+
+    fn wait_for_leases(&mut self, w: usize, then: Then, off: Option<Switch>) {
         for reader in &mut self.readers {
             let admits = reader.lease.is_some_and(|lease| lease.state == BreakerState::Closed);
             if admits && off != Some(Switch::Lease) {
                 reader.awaited_by |= 1 << w;
             }
         }
-        self.writers[w] = WriterAt::Waiting { after_statement };
+        self.writers[w] = WriterAt::Waiting(then);
+    }
+
+    /// Whether a write may be under way that counts on the breaker being held open.
+    fn is_held(&self) -> bool {
+        self.writers.iter().any(|writer| match writer {
+            WriterAt::Decided(known) => known.state == BreakerState::Held,
+            WriterAt::Waiting(Then::Send) | WriterAt::Sent { fenced: None } | WriterAt::Dead { sent: true } => true,
+            _ => false,
+        })
+    }
+
+    /// fence.lua
+    fn put_up(&mut self, w: usize, off: Option<Switch>) {
+        if off != Some(Switch::Fence) {
+            self.redis.value = None;
+            self.break_locks();
+            self.redis.fences |= 1 << w;
+        }
+        self.writers[w] = WriterAt::Sent { fenced: Some(self.redis.run) };
     }
 
     /// unfence.lua; without the fence's part of it, a plain delete.
@@ -503,28 +568,25 @@ impl World {
     fn write(&mut self, w: usize, reaches_redis: bool, off: Option<Switch>) -> Option<()> {
         match self.writers[w] {
             WriterAt::Start => self.writers[w] = WriterAt::Decided(self.breaker),
-            WriterAt::Decided(known) => match before_statement(Some(&known.record()), 1, LENGTH) {
-                BeforeStatement::Wait(_) => self.wait_for_leases(w, false, off),
-                BeforeStatement::Fence if reaches_redis && self.reaches(known.run) => {
-                    // fence.lua
-                    if off != Some(Switch::Fence) {
-                        self.redis.value = None;
-                        self.break_locks();
-                        self.redis.fences |= 1 << w;
-                    }
-                    self.writers[w] = WriterAt::Sent { fenced: Some(known.run) };
-                }
-                BeforeStatement::Fence | BeforeStatement::Quarantine => self.quarantine(w, false, off),
+            WriterAt::Decided(known) => match before_statement(Some(&known.record()), 1, LENGTH, LENGTH) {
+                BeforeStatement::GoOn(_) => self.wait_for_leases(w, Then::Send, off),
+                BeforeStatement::FenceAnyway(_) => self.wait_for_leases(w, Then::FenceAnyway, off),
+                BeforeStatement::Fence if reaches_redis && self.reaches(known.run) => self.put_up(w, off),
+                BeforeStatement::Fence | BeforeStatement::HoldOpen => self.hold_open(w, off),
             },
-            WriterAt::Waiting { after_statement } => {
+            WriterAt::Waiting(then) => {
                 if self.readers.iter().any(|reader| reader.awaited_by & (1 << w) != 0) {
                     return None;
                 }
-                self.writers[w] = if after_statement {
-                    WriterAt::Answering { is_clean: false }
-                } else {
-                    WriterAt::Sent { fenced: None }
-                };
+                match then {
+                    Then::FenceAnyway if reaches_redis && self.redis.up => {
+                        self.report_redis();
+                        self.put_up(w, off);
+                    }
+                    Then::FenceAnyway => self.hold_open(w, off),
+                    Then::Send => self.writers[w] = WriterAt::Sent { fenced: None },
+                    Then::Answer => self.writers[w] = WriterAt::Answering { is_clean: false },
+                }
             }
             WriterAt::Sent { fenced } => {
                 self.commit(w);
@@ -533,14 +595,21 @@ impl World {
             WriterAt::Committed { fenced: Some(run) } => {
                 if reaches_redis && self.redis.up && self.redis.run == run {
                     self.invalidate(w, off);
-                    self.writers[w] = WriterAt::Answering { is_clean: true };
+                    self.writers[w] = WriterAt::Invalidated(run);
                 } else {
-                    self.quarantine(w, true, off);
+                    self.quarantine(w, off);
                 }
             }
-            WriterAt::Committed { fenced: None } => match after_statement(Some(&self.breaker.record()), 1, LENGTH) {
-                AfterStatement::Wait(_) => self.wait_for_leases(w, true, off),
-                AfterStatement::Invalidate | AfterStatement::Quarantine => {
+            WriterAt::Invalidated(run) => {
+                match after_fenced(Some(&self.breaker.record()), &run.to_string(), 1, LENGTH) {
+                    AfterStatement::Done => self.writers[w] = WriterAt::Answering { is_clean: true },
+                    AfterStatement::Wait(_) => self.wait_for_leases(w, Then::Answer, off),
+                    AfterStatement::Invalidate | AfterStatement::Quarantine => self.quarantine(w, off),
+                }
+            }
+            WriterAt::Committed { fenced: None } => match after_unfenced(Some(&self.breaker.record()), 1, LENGTH) {
+                AfterStatement::Wait(_) => self.wait_for_leases(w, Then::Answer, off),
+                AfterStatement::Done | AfterStatement::Invalidate | AfterStatement::Quarantine => {
                     self.writers[w] = WriterAt::Looked(self.breaker);
                 }
             },
@@ -551,7 +620,7 @@ impl World {
                     self.invalidate(w, off);
                     self.writers[w] = WriterAt::Answering { is_clean: true };
                 } else {
-                    self.quarantine(w, true, off);
+                    self.quarantine(w, off);
                 }
             }
             WriterAt::Answering { is_clean } => {
@@ -585,6 +654,7 @@ impl World {
             }
             ProbeAt::Offered if self.redis.up => {
                 let run = self.redis.run;
+                self.report_redis();
                 if off == Some(Switch::Drain) { ProbeAt::Succeeding { run } } else { ProbeAt::Connected { run } }
             }
             ProbeAt::Connected { run } if self.outbox == 0 => ProbeAt::Succeeding { run },
