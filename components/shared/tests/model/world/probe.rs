@@ -1,0 +1,47 @@
+//! What the probe does, step by step.
+
+use super::{BreakerState, ProbeAt, Switch, WRITERS, World};
+use shared::breaker::Event;
+
+impl World {
+    pub(super) fn probe(&mut self, off: Option<Switch>) -> Option<()> {
+        let here = |world: &Self, run| world.redis.up && world.redis.run == run;
+        self.probe = match self.probe {
+            ProbeAt::Idle => {
+                if self.breaker.state != BreakerState::Open {
+                    return None;
+                }
+                self.report(Event::ProbeOffered { token: "probe" });
+                ProbeAt::Offered
+            }
+            ProbeAt::Offered if self.redis.up => {
+                let run = self.redis.run;
+                self.report_redis();
+                if off == Some(Switch::Drain) { ProbeAt::Succeeding { run } } else { ProbeAt::Connected { run } }
+            }
+            ProbeAt::Connected { run } if self.outbox == 0 => ProbeAt::Succeeding { run },
+            ProbeAt::Connected { run } => ProbeAt::Draining { run, rows: self.outbox },
+            ProbeAt::Draining { run, rows } if here(self, run) => {
+                self.invalidate(WRITERS, off);
+                ProbeAt::Drained { run, rows }
+            }
+            ProbeAt::Offered | ProbeAt::Draining { .. } => {
+                self.report(Event::ProbeFailed { token: "probe" });
+                ProbeAt::Idle
+            }
+            ProbeAt::Drained { run, rows } => {
+                self.outbox &= !rows;
+                ProbeAt::Connected { run }
+            }
+            ProbeAt::Succeeding { run } => {
+                let epoch = self.breaker.epoch;
+                self.report(Event::ProbeSucceeded { token: "probe", run_id: &run.to_string() });
+                if off == Some(Switch::Epoch) {
+                    self.breaker.epoch = epoch;
+                }
+                ProbeAt::Idle
+            }
+        };
+        Some(())
+    }
+}
