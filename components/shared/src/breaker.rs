@@ -14,6 +14,10 @@ pub const PROBE_LEASE_MS: u64 = 10_000;
 /// made good is the outbox, and that needs no minute.
 const QUARANTINE_RETRY_MS: u64 = 1_000;
 
+/// How much longer than a write without a fence needs the breaker is held open for it, in milliseconds: many such writes
+/// are then two changes of the record a second, and not one each.
+const HOLD_SLACK_MS: u64 = 500;
+
 /// Whether the cache may be used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
@@ -154,9 +158,8 @@ pub fn next(record: &Record, event: Event<'_>, now_ms: u64, reset: Duration) -> 
             open_after(0, "redis is another one than before")
         }
         (State::Open { retry_at_ms }, Event::UnfencedWrite { until_ms }) if *retry_at_ms >= until_ms => None,
-        // Held open for half as long again, so that many such writes are one change and not one each.
         (_, Event::UnfencedWrite { until_ms }) => {
-            open_after(until_ms.saturating_sub(now_ms) / 2 * 3, "a write cannot reach redis")
+            open_after(until_ms.saturating_sub(now_ms) + HOLD_SLACK_MS, "a write cannot reach redis")
         }
         // A probe or a write is about to act for the sake of this Redis. Whatever becomes of it, the one from before is not
         // told and is not trusted again without a new epoch.
@@ -332,9 +335,9 @@ mod tests {
         let half_open = Record { state: State::HalfOpen { probe: "a".into(), lease_until_ms: NOW }, ..closed() };
         for record in [closed(), half_open, after(&closed(), Event::MissedInvalidation, NOW)] {
             let held = after(&record, write, NOW);
-            assert!(!held.probe_is_due(NOW + 5_999) && held.probe_is_due(NOW + 6_000), "{record:?}");
+            assert!(!held.probe_is_due(NOW + 4_499) && held.probe_is_due(NOW + 4_500), "{record:?}");
             assert_eq!(next(&held, Event::ProbeSucceeded { token: "a", run_id: "r1" }, NOW, RESET), None);
-            assert_eq!(next(&held, Event::UnfencedWrite { until_ms: NOW + 6_000 }, NOW + 2_000, RESET), None);
+            assert_eq!(next(&held, Event::UnfencedWrite { until_ms: NOW + 4_500 }, NOW + 500, RESET), None);
         }
     }
 
