@@ -163,12 +163,17 @@ fn database_url(url: &str) -> Result<String, ConfigError> {
         return Err(ConfigError::new("database_url", "must begin with postgres://"));
     }
     if url.contains("options=") {
-        if url.contains("statement_timeout") {
+        let given =
+            url.split_once("statement_timeout").map(|(_, rest)| rest.trim_start_matches("%3D").trim_start_matches('='));
+        let digits = given.and_then(|text| text.split(['&', '%', '+']).next());
+        let milliseconds = digits.and_then(|digits| digits.parse().ok());
+        // 0 would be no limit at all.
+        if milliseconds.is_some_and(|limit: u64| (1..=STATEMENT_TIMEOUT_MS).contains(&limit)) {
             return Ok(url.to_owned());
         }
         return Err(ConfigError::new(
             "database_url",
-            format!("sets options without statement_timeout; add -c statement_timeout={STATEMENT_TIMEOUT_MS} to them"),
+            format!("sets options that must hold -c statement_timeout=N, with N from 1 to {STATEMENT_TIMEOUT_MS} ms"),
         ));
     }
     let separator = if url.contains('?') { '&' } else { '?' };
@@ -231,6 +236,10 @@ mod tests {
             "postgres://h/d?sslmode=require&options=-c%20statement_timeout%3D1500"
         );
         assert!(url("postgres://h/d?options=-c%20statement_timeout%3D900").is_ok());
+        assert!(url("postgres://h/d?options=-c%20statement_timeout%3D1500&connect_timeout=2").is_ok());
+        assert!(url("postgres://h/d?options=-c%20statement_timeout%3D0").is_err());
+        assert!(url("postgres://h/d?options=-c%20statement_timeout%3D1501").is_err());
+        assert!(url("postgres://h/d?options=-c%20statement_timeout%3D60s").is_err());
         assert!(url("postgres://h/d?options=-c%20work_mem%3D1MB").is_err());
     }
 

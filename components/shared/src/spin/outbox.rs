@@ -19,8 +19,8 @@ const MAX_BATCHES: u32 = 500;
 /// A row that is older than this was left behind by its writer, which removes it right after its answer.
 const LEFT_BEHIND_SECONDS: i64 = 15;
 
-/// The oldest rows. Draining is idempotent and order does not matter, so nothing is locked or claimed: two drainers at
-/// once do some work twice, and neither waits for the other.
+/// The oldest rows. Draining is idempotent and order does not matter, so nothing is claimed: two drainers at once do some
+/// work twice, and neither waits for the other.
 const OLDEST: &str = "SELECT tenant_id, id, resources FROM cache_invalidations
     WHERE created_at <= clock_timestamp() - $1::bigint * interval '1 second' ORDER BY created_at LIMIT $2";
 
