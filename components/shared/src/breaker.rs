@@ -14,6 +14,9 @@ pub const PROBE_LEASE_MS: u64 = 10_000;
 /// made good is the outbox, and that needs no minute.
 const QUARANTINE_RETRY_MS: u64 = 1_000;
 
+/// The longest that failed probes make the breaker stay open, unless the reset itself is longer.
+const MAX_RESET: Duration = Duration::from_secs(5 * 60);
+
 /// How much longer than a write without a fence needs the breaker is held open for it, in milliseconds: many such writes
 /// are then two changes of the record a second, and not one each.
 const HOLD_SLACK_MS: u64 = 500;
@@ -38,6 +41,31 @@ pub enum State {
     },
 }
 
+/// What an operator has ordered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// The breaker decides.
+    #[default]
+    Auto,
+    /// The cache is not used and Redis is not probed.
+    ForcedOpen,
+    /// Failures do not take the cache out of use. A missed invalidation still does, until it is made good: an operator can
+    /// decide to wait for a slow Redis, not to serve old data.
+    ForcedClosed,
+    /// As [`Mode::ForcedClosed`], and what the breaker would have done is logged.
+    Observe,
+}
+
+/// One instance's vote that Redis is failing. It may be the instance that is cut off, so one vote does not open the breaker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suspicion {
+    /// Who votes: a token of the instance.
+    pub voter: String,
+    /// When, Unix time in milliseconds. It counts for one reset.
+    pub at_ms: u64,
+}
+
 /// What all instances share about the cache.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
@@ -55,13 +83,37 @@ pub struct Record {
     pub left_ms: u64,
     /// Why it last changed.
     pub reason: String,
+    /// What an operator has ordered.
+    #[serde(default)]
+    pub mode: Mode,
+    /// How many probes have failed in a row.
+    #[serde(default)]
+    pub failed_probes: u32,
+    /// Who says that Redis is failing, while the breaker is closed.
+    #[serde(default)]
+    pub suspicion: Option<Suspicion>,
 }
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
-    /// An instance has seen `breaker_threshold` consecutive failures of Redis.
-    Failing,
+    /// An instance has seen as many consecutive failures of Redis as [`Record::failures_to_vote`] says.
+    Failing {
+        /// The instance's token.
+        voter: &'a str,
+    },
+    /// Redis answers an instance that had voted.
+    Answering {
+        /// The instance's token.
+        voter: &'a str,
+    },
+    /// An operator orders a mode.
+    Ordered {
+        /// Which.
+        mode: Mode,
+        /// When every write that goes on without a fence at this moment is over, Unix time in milliseconds.
+        over_ms: u64,
+    },
     /// A write could not invalidate what it changed.
     MissedInvalidation,
     /// A write is about to run without a fence: no probe may drain the outbox and close the breaker before it is over.
@@ -105,7 +157,25 @@ impl Record {
             since_ms: now_ms,
             left_ms: now_ms,
             reason: "first start".into(),
+            mode: Mode::Auto,
+            failed_probes: 0,
+            suspicion: None,
         }
+    }
+
+    /// How many consecutive failures make `voter` vote: the threshold, but one is enough to confirm another's vote.
+    pub fn failures_to_vote(&self, voter: &str, threshold: u32, now_ms: u64, reset: Duration) -> u32 {
+        let is_second = self.standing_suspicion(now_ms, millis(reset)).is_some_and(|other| other.voter != voter);
+        if is_second { 1 } else { threshold }
+    }
+
+    /// Whether an instance that sees Redis fail stops using it on its own account.
+    pub fn heeds_failures(&self) -> bool {
+        matches!(self.mode, Mode::Auto | Mode::ForcedOpen)
+    }
+
+    fn standing_suspicion(&self, now_ms: u64, reset_ms: u64) -> Option<&Suspicion> {
+        self.suspicion.as_ref().filter(|suspicion| now_ms.saturating_sub(suspicion.at_ms) < reset_ms)
     }
 
     /// Whether the cache may be used.
@@ -137,18 +207,56 @@ impl Record {
     }
 }
 
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX / 2)
+}
+
+/// How long the breaker stays open after the `failed`-th failed probe in a row, in milliseconds: twice as long each time.
+fn grown_reset_ms(reset: Duration, failed: u32) -> u64 {
+    let factor = 1_u32.checked_shl(failed.saturating_sub(1)).unwrap_or(u32::MAX);
+    millis(reset.saturating_mul(factor).min(reset.max(MAX_RESET)))
+}
+
 /// The record after `event`, or `None` when it changes nothing. `now_ms` is Unix time in milliseconds, `reset` how long
 /// the breaker stays open after a failure.
 pub fn next(record: &Record, event: Event<'_>, now_ms: u64, reset: Duration) -> Option<Record> {
-    let reset_ms = u64::try_from(reset.as_millis()).unwrap_or(u64::MAX / 2);
+    let reset_ms = millis(reset);
     let left_ms = if record.admits() { now_ms } else { record.left_ms };
     let change = |state: State, reason: &str| {
-        Some(Record { state, since_ms: now_ms, left_ms, reason: reason.into(), ..record.clone() })
+        Some(Record { state, since_ms: now_ms, left_ms, reason: reason.into(), suspicion: None, ..record.clone() })
     };
     let open_after = |ms: u64, reason: &str| change(State::Open { retry_at_ms: now_ms + ms }, reason);
     let soon = QUARANTINE_RETRY_MS.min(reset_ms);
     match (&record.state, event) {
-        (State::Closed, Event::Failing) => open_after(reset_ms, "redis is failing"),
+        (_, Event::Ordered { mode, .. }) if mode == record.mode => None,
+        (_, Event::Ordered { mode: Mode::ForcedOpen, .. }) => Some(Record {
+            mode: Mode::ForcedOpen,
+            ..change(State::Open { retry_at_ms: u64::MAX }, "an operator took the cache out of use")?
+        }),
+        // Who saw the breaker open counts on no probe before its write is over.
+        (State::Open { retry_at_ms }, Event::Ordered { mode, over_ms }) => Some(Record {
+            mode,
+            ..change(State::Open { retry_at_ms: (*retry_at_ms).min(over_ms) }, "an operator wants the cache tried")?
+        }),
+        (State::Closed | State::HalfOpen { .. }, Event::Ordered { mode, .. }) => {
+            Some(Record { mode, suspicion: None, ..record.clone() })
+        }
+        // Nothing but another order changes this one; what was not invalidated is in the outbox.
+        (State::Open { .. }, _) if record.mode == Mode::ForcedOpen => None,
+        (State::Closed, Event::Failing { .. }) if !record.heeds_failures() => None,
+        (State::Closed, Event::Failing { voter }) => match record.standing_suspicion(now_ms, reset_ms) {
+            Some(first) if first.voter != voter => open_after(reset_ms, "redis is failing"),
+            Some(_) => None,
+            None => {
+                let suspicion = Suspicion { voter: voter.into(), at_ms: now_ms };
+                Some(Record { suspicion: Some(suspicion), ..record.clone() })
+            }
+        },
+        (State::Closed, Event::Answering { voter })
+            if record.suspicion.as_ref().is_some_and(|suspicion| suspicion.voter == voter) =>
+        {
+            Some(Record { suspicion: None, ..record.clone() })
+        }
         // A probe that is under way may have drained the outbox before this write's row was there: it must start again.
         (State::Closed | State::HalfOpen { .. }, Event::MissedInvalidation) => {
             open_after(soon, "an invalidation was missed")
@@ -180,11 +288,15 @@ pub fn next(record: &Record, event: Event<'_>, now_ms: u64, reset: Duration) -> 
                 run_id: Some(run_id.into()),
                 since_ms: now_ms,
                 left_ms: record.left_ms,
+                mode: record.mode,
+                failed_probes: 0,
+                suspicion: None,
                 reason: if is_the_same { "readmitted" } else { "readmitted in a new epoch" }.into(),
             })
         }
         (State::HalfOpen { probe, .. }, Event::ProbeFailed { token }) if probe == token => {
-            open_after(reset_ms, "the probe failed")
+            let failed_probes = record.failed_probes.saturating_add(1);
+            Some(Record { failed_probes, ..open_after(grown_reset_ms(reset, failed_probes), "the probe failed")? })
         }
         _ => None,
     }
@@ -257,6 +369,26 @@ impl Lease {
     }
 }
 
+/// An instance's own decision to leave Redis alone after it has voted: until then nobody else may have noticed.
+#[derive(Clone, Copy, Debug)]
+pub struct Bar {
+    /// The record's change that it was decided under. A later one knows more.
+    since_ms: u64,
+    until: Duration,
+}
+
+impl Bar {
+    /// A bar for one reset from `now`, on the instance's monotonic clock.
+    pub fn new(record: &Record, now: Duration, reset: Duration) -> Self {
+        Self { since_ms: record.since_ms, until: now + reset }
+    }
+
+    /// Whether the cache is left alone at `now`.
+    pub fn holds(&self, record: &Record, now: Duration) -> bool {
+        now < self.until && record.since_ms == self.since_ms && record.heeds_failures()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -273,7 +405,18 @@ mod tests {
             since_ms: 0,
             left_ms: 0,
             reason: String::new(),
+            mode: Mode::Auto,
+            failed_probes: 0,
+            suspicion: None,
         }
+    }
+
+    const FIRST: Event<'_> = Event::Failing { voter: "first" };
+    const SECOND: Event<'_> = Event::Failing { voter: "second" };
+
+    /// What two instances that see Redis fail make of it.
+    fn opened() -> Record {
+        after(&after(&closed(), FIRST, NOW), SECOND, NOW)
     }
 
     fn after(record: &Record, event: Event<'_>, now: u64) -> Record {
@@ -282,7 +425,7 @@ mod tests {
 
     #[test]
     fn it_opens_when_redis_fails_and_is_probed_after_the_reset() {
-        let open = after(&closed(), Event::Failing, NOW);
+        let open = opened();
         assert!(!open.admits());
         assert!(!open.probe_is_due(NOW + 59_999));
         assert_eq!(next(&open, Event::ProbeOffered { token: "a" }, NOW + 59_999, RESET), None);
@@ -301,7 +444,7 @@ mod tests {
 
     #[test]
     fn only_one_probe_runs_until_its_lease_is_over() {
-        let open = after(&closed(), Event::Failing, NOW);
+        let open = opened();
         let half_open = after(&open, Event::ProbeOffered { token: "a" }, NOW + 60_000);
         assert_eq!(next(&half_open, Event::ProbeOffered { token: "b" }, NOW + 60_001, RESET), None);
         let taken_over = after(&half_open, Event::ProbeOffered { token: "b" }, NOW + 60_000 + PROBE_LEASE_MS);
@@ -359,6 +502,92 @@ mod tests {
     }
 
     #[test]
+    fn one_instance_alone_does_not_take_the_cache_from_the_others() {
+        let suspected = after(&closed(), FIRST, NOW);
+        assert!(suspected.admits());
+        assert_eq!(next(&suspected, FIRST, NOW + 59_999, RESET), None, "the same instance is no second voter");
+        assert_eq!(suspected.failures_to_vote("first", 3, NOW, RESET), 3);
+        assert_eq!(suspected.failures_to_vote("second", 3, NOW + 59_999, RESET), 1, "one failure confirms a vote");
+        assert!(!after(&suspected, SECOND, NOW + 59_999).admits());
+        // An old vote is none.
+        assert_eq!(suspected.failures_to_vote("second", 3, NOW + 60_000, RESET), 3);
+        assert!(after(&suspected, SECOND, NOW + 60_000).admits());
+    }
+
+    #[test]
+    fn a_vote_is_taken_back_by_its_voter_alone() {
+        let suspected = after(&closed(), FIRST, NOW);
+        assert_eq!(next(&suspected, Event::Answering { voter: "second" }, NOW, RESET), None);
+        assert_eq!(after(&suspected, Event::Answering { voter: "first" }, NOW), closed());
+    }
+
+    #[test]
+    fn a_quarantine_needs_no_second_vote() {
+        assert!(!after(&closed(), Event::MissedInvalidation, NOW).admits());
+        assert!(!after(&closed(), Event::UnfencedWrite { until_ms: NOW }, NOW).admits());
+    }
+
+    #[test]
+    fn probes_that_keep_failing_come_less_often_but_every_five_minutes_at_least() {
+        let mut record = opened();
+        let mut waits = Vec::new();
+        for _ in 0..40 {
+            let now = record.since_ms + 3_600_000;
+            let half_open = after(&record, Event::ProbeOffered { token: "a" }, now);
+            record = after(&half_open, Event::ProbeFailed { token: "a" }, now);
+            let State::Open { retry_at_ms } = record.state else { panic!("{record:?}") };
+            waits.push((retry_at_ms - now) / 1_000);
+        }
+        assert_eq!(waits[..4], [60, 120, 240, 300]);
+        assert!(waits[4..].iter().all(|wait| *wait == 300));
+        let half_open = after(&record, Event::ProbeOffered { token: "a" }, u64::MAX / 2);
+        let back = after(&half_open, Event::ProbeSucceeded { token: "a", run_id: "r1" }, NOW);
+        assert_eq!(back.failed_probes, 0);
+        assert_eq!(grown_reset_ms(Duration::from_secs(3_600), 9), 3_600_000, "a longer reset stays as it is");
+    }
+
+    #[test]
+    fn what_is_forced_open_stays_so_until_another_order() {
+        let forced = after(&closed(), Event::Ordered { mode: Mode::ForcedOpen, over_ms: NOW }, NOW);
+        assert!(!forced.admits() && !forced.probe_is_due(NOW + 1_000_000_000));
+        assert_eq!(forced.left_ms, NOW);
+        for event in [FIRST, Event::MissedInvalidation, Event::UnfencedWrite { until_ms: NOW + 1 }] {
+            assert_eq!(next(&forced, event, NOW, RESET), None);
+        }
+        // Writes that count on no probe are over before there is one.
+        let back = after(&forced, Event::Ordered { mode: Mode::Auto, over_ms: NOW + 4_000 }, NOW);
+        assert!(!back.admits() && !back.probe_is_due(NOW + 3_999) && back.probe_is_due(NOW + 4_000));
+    }
+
+    #[test]
+    fn what_is_forced_closed_or_observed_opens_for_a_missed_invalidation_alone() {
+        for mode in [Mode::ForcedClosed, Mode::Observe] {
+            let record = after(&closed(), Event::Ordered { mode, over_ms: NOW }, NOW);
+            assert!(record.admits());
+            assert_eq!(next(&record, FIRST, NOW, RESET), None);
+            let open = after(&record, Event::MissedInvalidation, NOW);
+            assert!(!open.admits() && open.mode == mode);
+        }
+    }
+
+    #[test]
+    fn an_order_to_close_has_the_cache_tried_soon() {
+        let order = Event::Ordered { mode: Mode::ForcedClosed, over_ms: NOW + 4_000 };
+        let open = after(&opened(), order, NOW);
+        assert!(!open.admits() && open.probe_is_due(NOW + 4_000));
+    }
+
+    #[test]
+    fn an_instance_leaves_redis_alone_after_its_vote_until_a_reset_or_a_later_record() {
+        let suspected = after(&closed(), FIRST, NOW);
+        let bar = Bar::new(&suspected, Duration::from_secs(1), RESET);
+        assert!(bar.holds(&suspected, Duration::from_secs(60)));
+        assert!(!bar.holds(&suspected, Duration::from_secs(61)));
+        assert!(!bar.holds(&Record { since_ms: NOW, ..suspected.clone() }, Duration::from_secs(2)));
+        assert!(!bar.holds(&Record { mode: Mode::Observe, ..suspected }, Duration::from_secs(2)));
+    }
+
+    #[test]
     fn commands_that_fail_in_the_same_stall_are_one_failure() {
         let at = Duration::from_millis;
         let mut failures = Failures::default();
@@ -393,13 +622,18 @@ mod tests {
         /// Whatever happens in whatever order, the cache is admitted only through a probe that succeeded, and the epoch
         /// never goes back.
         #[test]
-        fn it_closes_through_a_successful_probe_alone(steps in proptest::collection::vec((0_u8..7, 0_u64..100_000), 1..60)) {
+        fn it_closes_through_a_successful_probe_alone(steps in proptest::collection::vec((0_u8..12, 0_u64..100_000), 1..60)) {
             let mut record = Record::initial(NOW);
             let mut now = NOW;
             for (step, pause) in steps {
                 now += pause;
                 let event = match step {
-                    0 => Event::Failing,
+                    0 => FIRST,
+                    7 => SECOND,
+                    8 => Event::Answering { voter: "first" },
+                    9 => Event::Ordered { mode: Mode::ForcedOpen, over_ms: now },
+                    10 => Event::Ordered { mode: Mode::Auto, over_ms: now },
+                    11 => Event::UnfencedWrite { until_ms: now + 4_000 },
                     1 => Event::MissedInvalidation,
                     2 => Event::AnotherRedis { run_id: "r3" },
                     3 => Event::ProbeOffered { token: "a" },
@@ -409,7 +643,7 @@ mod tests {
                 };
                 if let Some(changed) = next(&record, event, now, RESET) {
                     prop_assert!(changed.epoch >= record.epoch);
-                    if changed.admits() {
+                    if changed.admits() && !record.admits() {
                         let was_probing = matches!(record.state, State::HalfOpen { .. });
                         let succeeded = matches!(event, Event::ProbeSucceeded { .. });
                         prop_assert!(was_probing && succeeded);

@@ -52,6 +52,14 @@ pub struct Config {
     pub breaker_reset: Duration,
     /// `breaker_lease_ms` (500): how long an instance may act on what it last read of the breaker.
     pub breaker_lease: Duration,
+    /// `key_value_timeout_ms` (100): how long reading the breaker's record may take.
+    pub key_value_timeout: Duration,
+    /// `database_concurrency` (8): how many reads an instance has under way in PostgreSQL at a time.
+    pub database_concurrency: usize,
+    /// `database_queue_ms` (500): how long a read beyond that waits for its turn before it is refused.
+    pub database_queue: Duration,
+    /// `alert_webhook_url`: who is told of the breaker's changes; nobody when it is empty.
+    pub alert_webhook_url: Option<String>,
 }
 
 impl Config {
@@ -94,6 +102,10 @@ pub const VARIABLES: &[&str] = &[
     "breaker_threshold",
     "breaker_reset_seconds",
     "breaker_lease_ms",
+    "key_value_timeout_ms",
+    "database_concurrency",
+    "database_queue_ms",
+    "alert_webhook_url",
 ];
 
 impl Config {
@@ -153,6 +165,13 @@ impl Config {
             breaker_threshold: u32::try_from(threshold).unwrap_or(u32::MAX),
             breaker_reset: Duration::from_secs(number("breaker_reset_seconds", 60, 1..=3_600)?),
             breaker_lease: milliseconds("breaker_lease_ms", 500)?,
+            // A hundred times what a read takes on SQLite.
+            key_value_timeout: milliseconds("key_value_timeout_ms", 100)?,
+            // An instance serves 16 requests at a time. Half of them may be in PostgreSQL, whose connections all instances
+            // of a host share (64).
+            database_concurrency: usize::try_from(number("database_concurrency", 8, 1..=64)?).unwrap_or(usize::MAX),
+            database_queue: milliseconds("database_queue_ms", 500)?,
+            alert_webhook_url: webhook_url(lookup("alert_webhook_url").unwrap_or_default())?,
         })
     }
 }
@@ -178,6 +197,17 @@ fn database_url(url: &str) -> Result<String, ConfigError> {
     }
     let separator = if url.contains('?') { '&' } else { '?' };
     Ok(format!("{url}{separator}options=-c%20statement_timeout%3D{STATEMENT_TIMEOUT_MS}"))
+}
+
+/// Nobody, or where to POST.
+fn webhook_url(url: String) -> Result<Option<String>, ConfigError> {
+    if url.is_empty() {
+        return Ok(None);
+    }
+    if ["http://", "https://"].iter().any(|scheme| url.starts_with(scheme)) {
+        return Ok(Some(url));
+    }
+    Err(ConfigError::new("alert_webhook_url", "must begin with https:// or http://"))
 }
 
 /// Splits the origins; an origin is `scheme://host[:port]` (RFC 6454), and `*` cannot go with credentials.
@@ -261,6 +291,10 @@ mod tests {
             ("cors_allowed_origins", "http://a.example/path"),
             ("require_if_match", "yes"),
             ("breaker_threshold", "0"),
+            ("key_value_timeout_ms", "0"),
+            ("database_concurrency", "65"),
+            ("database_queue_ms", "x"),
+            ("alert_webhook_url", "ftp://x"),
         ] {
             let error = parse(&[(name, value)]).err().unwrap_or_else(|| panic!("{name}={value} was taken"));
             assert_eq!(error.variable, name);

@@ -41,6 +41,9 @@ pub enum Error {
     /// PostgreSQL cannot be reached or did not answer in time. The text is for the log.
     #[error("unavailable: {0}")]
     Unavailable(String),
+    /// More is asked of PostgreSQL at this moment than this instance lets through.
+    #[error("busy: too many reads are under way")]
+    Busy,
     /// A defect or a bad configuration. The text is for the log.
     #[error("internal: {0}")]
     Internal(String),

@@ -40,11 +40,21 @@ pub fn still_counts(asked_under: &Record, renewed: &Record) -> bool {
 /// How far the clocks of two hosts may differ, in milliseconds. Only the wait for another's leases compares them.
 const CLOCK_SKEW_MS: u64 = 500;
 
+/// The longest that any instance waits for leases from before.
+fn longest_wait(lease: Duration) -> Duration {
+    lease + Duration::from_millis(CLOCK_SKEW_MS)
+}
+
+/// When every write is over that has already decided to go on without a fence, Unix time in milliseconds. `longest` is how
+/// long a statement may take.
+pub fn unfenced_writes_are_over_at(now_ms: u64, lease: Duration, longest: Duration) -> u64 {
+    over_at(now_ms, longest_wait(lease) + longest)
+}
+
 /// How long to wait until no instance can still act on a lease from before the breaker was opened, whoever opened it.
 /// `now_ms` is Unix time in milliseconds, `lease` how long a lease lasts.
 fn until_leases_are_over(record: &Record, now_ms: u64, lease: Duration) -> Duration {
-    let longest = lease + Duration::from_millis(CLOCK_SKEW_MS);
-    longest.saturating_sub(Duration::from_millis(now_ms.saturating_sub(record.left_ms)))
+    longest_wait(lease).saturating_sub(Duration::from_millis(now_ms.saturating_sub(record.left_ms)))
 }
 
 /// What a write does before its statement.
@@ -194,6 +204,17 @@ mod tests {
         assert_eq!(before(probing), BeforeStatement::FenceAnyway(Duration::ZERO));
         assert_eq!(before(State::Closed), BeforeStatement::Fence);
         assert_eq!(before_statement(None, 0, LEASE, LONGEST), BeforeStatement::HoldOpen);
+    }
+
+    #[test]
+    fn an_order_leaves_time_for_the_writes_that_count_on_no_probe() {
+        for left_ms in [0, 9_000, 10_000] {
+            let open = Record { left_ms, ..record(State::Open { retry_at_ms: u64::MAX }) };
+            let BeforeStatement::GoOn(wait) = before_statement(Some(&open), 10_000, LEASE, LONGEST) else {
+                panic!("it goes on");
+            };
+            assert!(unfenced_writes_are_over_at(10_000, LEASE, LONGEST) >= over_at(10_000, wait + LONGEST));
+        }
     }
 
     #[test]

@@ -41,6 +41,7 @@ pub fn problem(error: &Error, instance: &str) -> Answer {
         ),
         Error::Conflict => (StatusCode::CONFLICT, "rowVersion is not the current one; read the resource again."),
         Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "The service is not available right now."),
+        Error::Busy => (StatusCode::SERVICE_UNAVAILABLE, "The service is busy right now."),
         Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "The request could not be answered."),
     };
     let body = Body {
@@ -60,7 +61,7 @@ pub fn problem(error: &Error, instance: &str) -> Answer {
     match error {
         Error::Unauthenticated(_) => answer.with(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""),
         Error::MethodNotAllowed(allowed) => answer.with(header::ALLOW, allowed),
-        Error::Unavailable(_) => answer.with(header::RETRY_AFTER, RETRY_AFTER_SECONDS),
+        Error::Unavailable(_) | Error::Busy => answer.with(header::RETRY_AFTER, RETRY_AFTER_SECONDS),
         _ => answer,
     }
 }

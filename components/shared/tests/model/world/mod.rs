@@ -9,7 +9,7 @@ mod probe;
 mod reader;
 mod writer;
 
-use shared::breaker::{Event, Lease, Record, State, next};
+use shared::breaker::{Event, Lease, Record, State, Suspicion, next};
 use shared::protocol::{Standing, standing};
 use std::time::Duration;
 
@@ -67,7 +67,9 @@ impl Known {
             BreakerState::HalfOpen => State::HalfOpen { probe: "probe".into(), lease_until_ms: 1 },
         };
         let run_id = (self.run != NONE).then(|| self.run.to_string());
-        Record { state, epoch: self.epoch.into(), run_id, since_ms: 0, left_ms: 0, reason: String::new() }
+        // Somebody else has always voted already: when failures open the breaker is of no matter to safety.
+        let suspicion = Some(Suspicion { voter: "another".into(), at_ms: u64::MAX });
+        Record { state, epoch: self.epoch.into(), run_id, suspicion, since_ms: 0, left_ms: 0, ..Record::initial(0) }
     }
 
     fn from(record: &Record) -> Self {
@@ -331,7 +333,7 @@ impl World {
                 })
             }
             Step::LockRunsOut(r) => self.when(self.readers[r].has_lock, |world| world.readers[r].has_lock = false),
-            Step::ReaderReportsFailing => self.when(!self.redis.up, |world| world.report(Event::Failing)),
+            Step::ReaderReportsFailing => self.when(!self.redis.up, |world| world.report(Event::Failing { voter: "a reader" })),
             Step::Write(w) => self.write(w, true, off),
             Step::WriterIsCutFromRedis(w) => {
                 self.faults_left = self.faults_left.checked_sub(1)?;
