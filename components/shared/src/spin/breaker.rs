@@ -3,33 +3,45 @@
 
 use super::redis::{Kept, connection, forget};
 use super::{clock, key_value, outbox};
-use crate::breaker::{Event, Failures, Lease, Record, Worth};
+use crate::breaker::{Bar, Event, Failures, Lease, Mode, Record, Worth};
 use crate::cache::RedisFailure;
 use crate::config::Config;
 use crate::error::Error;
 use crate::log::{self, Level};
-use crate::protocol::{self, Standing};
+use crate::protocol::{self, Standing, unfenced_writes_are_over_at};
+use futures::channel::oneshot;
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 #[derive(Default)]
 struct Local {
     lease: Option<Lease>,
     is_renewing: bool,
     failures: Failures,
+    /// This instance's token as a voter, made at its first vote.
+    voter: Option<String>,
+    /// Set by a vote, lifted when Redis answers.
+    bar: Option<Bar>,
 }
 
 thread_local! {
     static LOCAL: RefCell<Local> = RefCell::default();
 }
 
-/// What the lease allows. Renews it in the background before it lapses, so that requests hardly ever wait for that.
+/// What the lease and this instance's own bar allow. Renews the lease in the background before it lapses, so that requests
+/// hardly ever wait for that.
 pub fn standing(config: &Rc<Config>) -> Standing {
     let now = clock::elapsed();
     let (standing, renew_soon) = LOCAL.with_borrow(|local| {
-        let lease = local.lease.as_ref();
-        let renew_soon = lease.is_some_and(|lease| lease.worth(now, config.breaker_lease) == Worth::RenewSoon);
-        (protocol::standing(lease, now, config.breaker_lease), renew_soon)
+        let Some(lease) = &local.lease else {
+            return (Standing::Unknown, false);
+        };
+        let worth = lease.worth(now, config.breaker_lease);
+        if local.bar.is_some_and(|bar| bar.holds(&lease.shared_record(), now)) {
+            return (Standing::Barred, worth != Worth::Valid);
+        }
+        (protocol::standing(Some(lease), now, config.breaker_lease), worth == Worth::RenewSoon)
     });
     if renew_soon {
         renew_in_background(config);
@@ -55,7 +67,7 @@ pub async fn renew(config: &Rc<Config>) -> Option<Rc<Record>> {
     let lease = match key_value::read(config).await {
         Ok(Some(lease)) => lease,
         Ok(None) => {
-            probe(config).await;
+            probe_and_wait(config).await;
             return LOCAL.with_borrow(|local| local.lease.as_ref().map(Lease::shared_record));
         }
         Err(error) => {
@@ -67,10 +79,26 @@ pub async fn renew(config: &Rc<Config>) -> Option<Rc<Record>> {
     let record = lease.shared_record();
     keep(lease);
     if record.probe_is_due(clock::unix_ms()) {
-        let config = Rc::clone(config);
-        spin_sdk::wasip3::spawn(async move { probe(&config).await });
+        drop(probe_in_background(config));
     }
     Some(record)
+}
+
+/// Starts a probe. What is answered resolves when it is over.
+fn probe_in_background(config: &Rc<Config>) -> oneshot::Receiver<()> {
+    let (done, over) = oneshot::channel();
+    let config = Rc::clone(config);
+    spin_sdk::wasip3::spawn(async move {
+        probe(&config).await;
+        // Mostly nobody waits for it.
+        let _ = done.send(());
+    });
+    over
+}
+
+/// Probes, and waits for it as long as a request may wait for a connection. The probe goes on behind it.
+async fn probe_and_wait(config: &Rc<Config>) {
+    let _ = clock::within(config.redis_connect_timeout, probe_in_background(config)).await;
 }
 
 fn keep(lease: Lease) {
@@ -84,21 +112,52 @@ fn keep(lease: Lease) {
 /// because the store cannot be reached.
 pub fn report(config: &Config, event: Event<'_>) -> bool {
     match key_value::swap(config, event) {
-        Ok((lease, changed)) => {
-            if changed {
-                let record = lease.shared_record();
-                let epoch = record.epoch.to_string();
-                let fields = [("state", record.state_name()), ("reason", &record.reason), ("epoch", &epoch)];
-                log::write(Level::Warn, "breaker.changed", &fields);
-            }
+        Ok((lease, before)) => {
+            let record = lease.shared_record();
             keep(lease);
-            changed
+            if let Some(before) = &before {
+                announce(before, &record);
+            }
+            before.is_some()
         }
         Err(error) => {
             log::write(Level::Error, "breaker.unwritable", &[("error", &error.0)]);
             false
         }
     }
+}
+
+/// Says what has changed, in the log.
+fn announce(before: &Record, record: &Record) {
+    let epoch = record.epoch.to_string();
+    let fields = [("state", record.state_name()), ("reason", &record.reason), ("epoch", &epoch)];
+    if before.state != record.state {
+        log::write(Level::Warn, "breaker.changed", &fields);
+    } else if before.suspicion != record.suspicion {
+        let event = if record.suspicion.is_some() { "breaker.suspected" } else { "breaker.cleared" };
+        log::write(Level::Warn, event, &fields);
+    }
+}
+
+/// Applies an operator's order; the record as it is afterwards.
+///
+/// # Errors
+/// [`Error::Unavailable`] when the key-value store cannot be used.
+pub fn order_breaker(config: &Config, mode: Mode) -> Result<Rc<Record>, Error> {
+    let over_ms = unfenced_writes_are_over_at(clock::unix_ms(), config.breaker_lease, config.longest_statement());
+    let (lease, before) = key_value::swap(config, Event::Ordered { mode, over_ms })
+        .map_err(|error| Error::Unavailable(format!("the breaker's record: {}", error.0)))?;
+    let record = lease.shared_record();
+    keep(lease);
+    if let Some(before) = &before {
+        announce(before, &record);
+    }
+    Ok(record)
+}
+
+/// The record as it is now, for an operator. `None` when it cannot be read.
+pub async fn breaker_record(config: &Rc<Config>) -> Option<Rc<Record>> {
+    renew(config).await
 }
 
 /// A cache that may be used, as it was when the request looked.
@@ -122,7 +181,7 @@ pub async fn trusted(config: &Rc<Config>, record: Rc<Record>) -> Option<Usable> 
         return Some(Usable { record, kept });
     }
     report(config, Event::AnotherRedis { run_id: &kept.run_id });
-    probe(config).await;
+    probe_and_wait(config).await;
     let record = LOCAL.with_borrow(|local| local.lease.as_ref().map(Lease::shared_record))?;
     (record.admits() && record.trusts(&kept.run_id)).then_some(Usable { record, kept })
 }
@@ -133,7 +192,7 @@ pub async fn attempt<T>(config: &Config, command: impl Future<Output = Result<T,
     let sent_at = clock::elapsed();
     match command.await {
         Ok(value) => {
-            LOCAL.with_borrow_mut(|local| local.failures.forget());
+            answered(config);
             Some(value)
         }
         Err(RedisFailure::Refused(error)) => {
@@ -142,13 +201,51 @@ pub async fn attempt<T>(config: &Config, command: impl Future<Output = Result<T,
         }
         Err(RedisFailure::Unavailable(error)) => {
             log::write(Level::Warn, "redis.unavailable", &[("error", &error)]);
-            let failures = LOCAL.with_borrow_mut(|local| local.failures.count(sent_at, clock::elapsed()));
-            if failures >= config.breaker_threshold {
-                report(config, Event::Failing);
-            }
+            failed(config, sent_at);
             None
         }
     }
+}
+
+/// Redis has answered: whatever this instance held against it is over.
+fn answered(config: &Config) {
+    let vote = LOCAL.with_borrow_mut(|local| {
+        local.failures.forget();
+        local.bar.take().and(local.voter.clone())
+    });
+    if let Some(voter) = vote {
+        report(config, Event::Answering { voter: &voter });
+    }
+}
+
+/// Counts a failure of a command that was sent at `sent_at`. When there are enough of them this instance votes, and leaves
+/// Redis alone for one reset even if nobody else confirms it.
+fn failed(config: &Config, sent_at: Duration) {
+    let now = clock::elapsed();
+    let (failures, voter, record) = LOCAL.with_borrow_mut(|local| {
+        if local.voter.is_none() {
+            local.voter = clock::token().ok();
+        }
+        let record = local.lease.as_ref().map(Lease::shared_record);
+        (local.failures.count(sent_at, now), local.voter.clone().unwrap_or_default(), record)
+    });
+    let (reset, threshold) = (config.breaker_reset, config.breaker_threshold);
+    let enough =
+        record.as_ref().map_or(threshold, |record| record.failures_to_vote(&voter, threshold, clock::unix_ms(), reset));
+    if failures < enough {
+        return;
+    }
+    if let Some(record) = record.filter(|record| !record.heeds_failures()) {
+        if record.mode == Mode::Observe && failures == enough {
+            log::write(Level::Warn, "breaker.would_open", &[("failures", &failures.to_string())]);
+        }
+        return;
+    }
+    report(config, Event::Failing { voter: &voter });
+    LOCAL.with_borrow_mut(|local| {
+        let record = local.lease.as_ref().map(Lease::shared_record).filter(|record| record.admits());
+        local.bar = record.map(|record| Bar::new(&record, clock::elapsed(), reset));
+    });
 }
 
 /// Offers to probe, and if nobody else does: finds out which Redis is there, makes up for every missed invalidation, and

@@ -5,12 +5,9 @@ use crate::breaker::{Event, Lease, Record, next};
 use crate::config::Config;
 use spin_sdk::experimental::wasi::keyvalue::{atomics, store};
 use spin_sdk::key_value::Store;
-use std::time::Duration;
 
 /// The store that `spin.toml` grants.
 const STORE: &str = "default";
-/// How long a read of the store may take: a hundred times what it does on SQLite.
-const READ_DEADLINE: Duration = Duration::from_millis(100);
 /// How often a swap is tried again after losing to another instance. Each loss is another's progress.
 const SWAP_ATTEMPTS: u32 = 5;
 
@@ -32,7 +29,7 @@ pub async fn read(config: &Config) -> Result<Option<Lease>, Unreadable> {
         let store = Store::open(STORE).await.map_err(|error| Unreadable(format!("{error:?}")))?;
         store.get(key(config)).await.map_err(|error| Unreadable(format!("{error:?}")))
     };
-    let bytes = within(READ_DEADLINE, reading)
+    let bytes = within(config.key_value_timeout, reading)
         .await
         .unwrap_or_else(|| Err(Unreadable("no answer within the deadline".into())))?;
     Ok(bytes.and_then(|bytes| parse(&bytes)).map(|record| Lease::new(record, read_at)))
@@ -43,12 +40,12 @@ fn parse(bytes: &[u8]) -> Option<Record> {
     serde_json::from_slice(bytes).ok()
 }
 
-/// Applies an event to the record by compare-and-swap. Answers the record as it is afterwards, and whether it was this
-/// call that changed it.
+/// Applies an event to the record by compare-and-swap. Answers the record as it is afterwards, and as it was before if it
+/// was this call that changed it.
 ///
 /// # Errors
 /// When the store cannot be read or written.
-pub fn swap(config: &Config, event: Event<'_>) -> Result<(Lease, bool), Unreadable> {
+pub fn swap(config: &Config, event: Event<'_>) -> Result<(Lease, Option<Record>), Unreadable> {
     let text = |error: store::Error| Unreadable(format!("{error:?}"));
     let bucket = store::open(STORE).map_err(text)?;
     for _ in 0..SWAP_ATTEMPTS {
@@ -63,11 +60,11 @@ pub fn swap(config: &Config, event: Event<'_>) -> Result<(Lease, bool), Unreadab
             continue;
         };
         let Some(changed) = next(&record, event, unix_ms(), config.breaker_reset) else {
-            return Ok((Lease::new(record, read_at), false));
+            return Ok((Lease::new(record, read_at), None));
         };
         let bytes = serde_json::to_vec(&changed).map_err(|error| Unreadable(error.to_string()))?;
         match atomics::swap(handle, &bytes) {
-            Ok(()) => return Ok((Lease::new(changed, read_at), true)),
+            Ok(()) => return Ok((Lease::new(changed, read_at), Some(record))),
             Err(atomics::CasError::CasFailed(_)) => {}
             Err(atomics::CasError::StoreError(error)) => return Err(text(error)),
         }

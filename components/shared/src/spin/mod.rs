@@ -3,6 +3,7 @@
 mod breaker;
 mod chain;
 mod clock;
+mod flight;
 mod key_value;
 mod outbox;
 mod postgres;
@@ -12,7 +13,7 @@ mod server;
 mod variables;
 mod write;
 
-pub use breaker::{cache_is_in_use, drain};
+pub use breaker::{breaker_record, cache_is_in_use, drain, order_breaker};
 pub use chain::{forward_to_writes, is_write};
 pub use clock::new_id;
 pub use outbox::{Lag, lag};

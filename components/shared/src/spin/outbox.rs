@@ -1,6 +1,6 @@
 //! The outbox: invalidations that committed with their writes and that Redis has not been told of yet.
 
-use super::postgres::query;
+use super::postgres::run;
 use super::redis::Kept;
 use crate::cache::{CacheKey, Resource, Script};
 use crate::config::Config;
@@ -63,7 +63,7 @@ pub struct Lag {
 /// # Errors
 /// When PostgreSQL fails.
 pub async fn lag(config: &Config) -> Result<Lag, Error> {
-    let rows = query(config, LAG, Vec::new()).await?;
+    let rows = run(config, LAG, Vec::new()).await?;
     let row = rows.first().ok_or_else(|| Error::Internal("a count answers no row".into()))?;
     let mut row = RowReader::new(row);
     Ok(Lag { rows: row.integer()?, oldest_seconds: row.integer()? })
@@ -81,7 +81,7 @@ pub async fn finish(config: &Config, kept: &Rc<Kept>, tenant: &TenantId, write: 
 
 /// Drains one batch of rows older than `age` seconds; how many there were.
 async fn drain_batch(config: &Config, kept: &Rc<Kept>, age: i64) -> Result<usize, Error> {
-    let rows = query(config, OLDEST, vec![Parameter::Integer(age), Parameter::Integer(BATCH)]).await?;
+    let rows = run(config, OLDEST, vec![Parameter::Integer(age), Parameter::Integer(BATCH)]).await?;
     if rows.is_empty() {
         return Ok(0);
     }
@@ -126,11 +126,12 @@ pub async fn invalidate(
     write: &str,
 ) -> Result<(), crate::cache::RedisFailure> {
     for batch in keys.chunks(KEYS_PER_SCRIPT) {
-        kept.run(config, Script::unfence(batch, write)).await?;
+        kept.run(config.redis_timeout, Script::unfence(batch, write)).await?;
     }
     Ok(())
 }
 
 async fn remove(config: &Config, tenants: Vec<String>, ids: Vec<String>) -> Result<(), Error> {
-    query(config, REMOVE, vec![Parameter::Texts(tenants), Parameter::Texts(ids)]).await.map(drop)
+    run(config, REMOVE, vec![Parameter::Texts(tenants), Parameter::Texts(ids)]).await?;
+    Ok(())
 }

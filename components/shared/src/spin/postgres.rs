@@ -5,7 +5,10 @@ use super::clock::within;
 use crate::config::Config;
 use crate::error::Error;
 use crate::row::{Column, Parameter};
+use async_lock::Semaphore;
 use spin_sdk::pg::{Connection, DbValue, Error as SdkError, ParameterValue, PgError, QueryError};
+use std::cell::OnceCell;
+use std::sync::Arc;
 
 /// Why a statement has no result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,11 +25,21 @@ impl From<Failure> for Error {
     }
 }
 
-/// Runs one statement.
+thread_local! {
+    /// Turns for the reads of this instance.
+    static TURNS: OnceCell<Arc<Semaphore>> = const { OnceCell::new() };
+}
+
+/// Runs one statement of a reader. When the cache is out of use every read comes here: an instance lets so many through at
+/// a time, the next wait for a moment, and the rest is refused while PostgreSQL is still well.
 ///
 /// # Errors
-/// [`Error::Unavailable`] when PostgreSQL cannot be reached or does not answer within the deadline.
+/// [`Error::Unavailable`] when PostgreSQL cannot be reached or does not answer within the deadline, [`Error::Busy`] when
+/// its turn does not come in time.
 pub async fn query(config: &Config, sql: &str, parameters: Vec<Parameter>) -> Result<Vec<Vec<Column>>, Error> {
+    let turns =
+        TURNS.with(|turns| Arc::clone(turns.get_or_init(|| Arc::new(Semaphore::new(config.database_concurrency)))));
+    let _turn = within(config.database_queue, turns.acquire()).await.ok_or(Error::Busy)?;
     run(config, sql, parameters).await.map_err(Error::from)
 }
 

@@ -2,6 +2,8 @@
 
 use super::breaker::{Usable, attempt, renew, standing, trusted};
 use super::clock;
+use super::flight::share;
+use super::redis::has_connection;
 use crate::breaker::Record;
 use crate::cache::{
     CacheKey, CacheStatus, Entry, Fill, LOCK_MS, Lookup, MAX_STORED_BYTES, RedisFailure, Resource, Script, WAIT_BUDGET,
@@ -14,7 +16,7 @@ use crate::log::{self, Level};
 use crate::protocol::{Standing, still_counts};
 use futures::channel::oneshot;
 use futures::future::join;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
@@ -47,8 +49,9 @@ pub async fn read_through(
 ) -> Result<(Entry, CacheStatus), Error> {
     let key = CacheKey::new(&config.namespace, wanted.tenant, wanted.resource);
     let name = format!("{}\n{}", key.as_str(), wanted.field);
-    let Some((usable, first)) = look(config, &key, wanted.field).await else {
-        return Ok((fetch().await?, CacheStatus::Bypass));
+    let patience = Patience::new(config);
+    let Some((usable, first)) = look(config, &patience, &key, wanted.field).await else {
+        return Ok((share(&name, fetch).await?, CacheStatus::Bypass));
     };
     let mut rejected = Vec::new();
     if let Some(bytes) = first {
@@ -57,7 +60,8 @@ pub async fn read_through(
             Err(bytes) => rejected = bytes,
         }
     }
-    let population = Population { config, usable: &usable, key: &key, name: &name, field: wanted.field };
+    let population =
+        Population { config, patience: &patience, usable: &usable, key: &key, name: &name, field: wanted.field };
     if let Some(entry) = population.join_flight().await {
         return Ok((entry, CacheStatus::Collapsed));
     }
@@ -66,16 +70,22 @@ pub async fn read_through(
 
 /// The first look: one command. With a lapsed lease the breaker's record is read at the same time, and what Redis says
 /// counts only if the record still admits it.
-async fn look(config: &Rc<Config>, key: &CacheKey, field: &str) -> Option<(Usable, Option<Vec<u8>>)> {
+async fn look(
+    config: &Rc<Config>,
+    patience: &Patience,
+    key: &CacheKey,
+    field: &str,
+) -> Option<(Usable, Option<Vec<u8>>)> {
     match standing(config) {
         Standing::Barred => None,
-        Standing::Admitted(record) => get(config, record, key, field).await,
+        Standing::Admitted(record) => get(config, patience, record, key, field).await,
         Standing::Unknown => {
             let record = renew(config).await.filter(|record| record.admits())?;
-            get(config, record, key, field).await
+            get(config, patience, record, key, field).await
         }
         Standing::Lapsed(record) => {
-            let (renewed, found) = join(renew(config), get(config, Rc::clone(&record), key, field)).await;
+            let getting = get(config, patience, Rc::clone(&record), key, field);
+            let (renewed, found) = join(renew(config), getting).await;
             let renewed = renewed?;
             found.filter(|(usable, _)| still_counts(&usable.record, &renewed))
         }
@@ -84,13 +94,14 @@ async fn look(config: &Rc<Config>, key: &CacheKey, field: &str) -> Option<(Usabl
 
 async fn get(
     config: &Rc<Config>,
+    patience: &Patience,
     record: Rc<Record>,
     key: &CacheKey,
     field: &str,
 ) -> Option<(Usable, Option<Vec<u8>>)> {
-    let usable = trusted(config, record).await?;
+    let usable = patience.spend(|_| trusted(config, record)).await?;
     let command = async {
-        match usable.kept.get(config, key, field).await {
+        match patience.spend(|left| usable.kept.get(left, key, field)).await {
             // A value of another type is nobody's entry; the lookup script throws it away.
             Err(RedisFailure::Refused(_)) => Ok(None),
             answer => answer,
@@ -109,8 +120,36 @@ fn open(bytes: Vec<u8>, name: &str, usable: &Usable) -> Result<Entry, Vec<u8>> {
     })
 }
 
+/// How long a request still waits for Redis: one deadline in all, that of a connection if it has to open one. A Redis that
+/// is slow every time is so no worse than one that is dead.
+struct Patience {
+    deadline: Duration,
+    left: Cell<Duration>,
+}
+
+impl Patience {
+    fn new(config: &Config) -> Self {
+        let whole = if has_connection() { config.redis_timeout } else { config.redis_connect_timeout };
+        Self { deadline: config.redis_timeout, left: Cell::new(whole) }
+    }
+
+    /// What `work` answers, given how long it may take; what it took is gone.
+    async fn spend<T, F: Future<Output = T>>(&self, work: impl FnOnce(Duration) -> F) -> T {
+        let began = clock::elapsed();
+        let answer = work(self.left.get().min(self.deadline)).await;
+        self.left.set(self.left.get().saturating_sub(clock::elapsed().saturating_sub(began)));
+        answer
+    }
+
+    /// Whether there is enough left for one look more that a well Redis cannot miss.
+    fn is_long(&self) -> bool {
+        self.left.get() >= self.deadline / 2
+    }
+}
+
 struct Population<'a> {
     config: &'a Config,
+    patience: &'a Patience,
     usable: &'a Usable,
     key: &'a CacheKey,
     name: &'a str,
@@ -118,6 +157,10 @@ struct Population<'a> {
 }
 
 impl Population<'_> {
+    async fn run(&self, script: Script) -> Option<Vec<Vec<u8>>> {
+        attempt(self.config, self.patience.spend(|left| self.usable.kept.run(left, script))).await
+    }
+
     /// Waits for another request of this instance that is reading the same. `None` when there is none, or when it had
     /// nothing to share.
     async fn join_flight(&self) -> Option<Entry> {
@@ -143,13 +186,13 @@ impl Population<'_> {
         let mut looks = 0;
         loop {
             let script = Script::lookup(self.key, self.field, &token, LOCK_MS, &rejected);
-            let answer = attempt(self.config, self.usable.kept.run(self.config, script)).await;
+            let answer = self.run(script).await;
             let Some(lookup) = answer.and_then(|answer| Lookup::parse(answer).ok()) else {
-                return Ok((fetch().await?, CacheStatus::Bypass));
+                return Ok((share(self.name, fetch).await?, CacheStatus::Bypass));
             };
             match lookup {
                 Lookup::Leader => return self.lead(&token, flight, fetch).await,
-                Lookup::Fenced => return Ok((fetch().await?, CacheStatus::Miss)),
+                Lookup::Fenced => return Ok((share(self.name, fetch).await?, CacheStatus::Miss)),
                 Lookup::Value(bytes) => match open(bytes, self.name, self.usable) {
                     Ok(entry) if looks == 0 => return Ok((entry, CacheStatus::Hit)),
                     Ok(entry) => return Ok((entry, CacheStatus::Collapsed)),
@@ -157,8 +200,8 @@ impl Population<'_> {
                 },
                 Lookup::Wait => {}
             }
-            let Some(pause) = wait_before_attempt(looks, waited) else {
-                return Ok((fetch().await?, CacheStatus::Miss));
+            let Some(pause) = wait_before_attempt(looks, waited).filter(|_| self.patience.is_long()) else {
+                return Ok((share(self.name, fetch).await?, CacheStatus::Miss));
             };
             clock::sleep(pause).await;
             waited += pause;
@@ -186,7 +229,7 @@ impl Population<'_> {
         // Being stored proves that the value was current when the script ran, and so for everybody who had asked before it
         // was sent. Who asks from now on looks for himself.
         let waiting = flight.map(Flight::close).unwrap_or_default();
-        let answer = attempt(self.config, self.usable.kept.run(self.config, script)).await;
+        let answer = self.run(script).await;
         let filled = answer.and_then(|answer| Fill::parse(&answer).ok());
         let entry = fetched?;
         if filled != Some(Fill::Stored) {

@@ -6,6 +6,7 @@ use crate::config::Config;
 use spin_sdk::redis::{Connection, Error, RedisParameter, RedisResult};
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// A connection, and which Redis is at its other end. It is multiplexed: the instance's requests share it.
 pub struct Kept {
@@ -31,6 +32,11 @@ fn failure(error: Error) -> RedisFailure {
 
 fn timed_out() -> RedisFailure {
     RedisFailure::Unavailable("no answer within the deadline".into())
+}
+
+/// Whether the instance has a connection already.
+pub fn has_connection() -> bool {
+    KEPT.with_borrow(Option::is_some)
 }
 
 /// The kept connection, or a new one.
@@ -74,12 +80,12 @@ pub fn forget(kept: &Rc<Kept>) {
 impl Kept {
     async fn command(
         self: &Rc<Self>,
-        config: &Config,
+        deadline: Duration,
         name: &str,
         arguments: Vec<Vec<u8>>,
     ) -> Result<Vec<RedisResult>, RedisFailure> {
         let arguments = arguments.into_iter().map(RedisParameter::Binary);
-        let answer = within(config.redis_timeout, self.connection.execute(name, arguments)).await;
+        let answer = within(deadline, self.connection.execute(name, arguments)).await;
         let result = answer.map_or_else(|| Err(timed_out()), |answer| answer.map_err(failure));
         if matches!(result, Err(RedisFailure::Unavailable(_))) {
             forget(self);
@@ -87,21 +93,21 @@ impl Kept {
         result
     }
 
-    /// The stored bytes of a value or of one page of a list.
+    /// The stored bytes of a value or of one page of a list, or nothing within `deadline`.
     ///
     /// # Errors
     /// [`RedisFailure::Refused`] when there is a value of another type.
     pub async fn get(
         self: &Rc<Self>,
-        config: &Config,
+        deadline: Duration,
         key: &CacheKey,
         field: &str,
     ) -> Result<Option<Vec<u8>>, RedisFailure> {
         let name = key.as_str().as_bytes().to_vec();
         let answer = if key.is_list() {
-            self.command(config, "HGET", vec![name, field.as_bytes().to_vec()]).await?
+            self.command(deadline, "HGET", vec![name, field.as_bytes().to_vec()]).await?
         } else {
-            self.command(config, "GET", vec![name]).await?
+            self.command(deadline, "GET", vec![name]).await?
         };
         Ok(answer.into_iter().find_map(|part| match part {
             RedisResult::Binary(bytes) => Some(bytes),
@@ -109,12 +115,12 @@ impl Kept {
         }))
     }
 
-    /// Runs a script; the parts of its answer that are strings.
+    /// Runs a script; the parts of its answer that are strings, or nothing within `deadline`.
     ///
     /// # Errors
     /// As every command.
-    pub async fn run(self: &Rc<Self>, config: &Config, script: Script) -> Result<Vec<Vec<u8>>, RedisFailure> {
-        let answer = self.command(config, "EVAL", script.arguments).await?;
+    pub async fn run(self: &Rc<Self>, deadline: Duration, script: Script) -> Result<Vec<Vec<u8>>, RedisFailure> {
+        let answer = self.command(deadline, "EVAL", script.arguments).await?;
         Ok(answer
             .into_iter()
             .filter_map(|part| match part {

@@ -119,7 +119,7 @@ async fn put_up(config: &Config, kept: Rc<Kept>, keys: &[CacheKey], write_id: &s
         return Some(kept);
     }
     for batch in keys.chunks(KEYS_PER_SCRIPT) {
-        attempt(config, kept.run(config, Script::fence(batch, write_id, FENCE_MS))).await?;
+        attempt(config, kept.run(config.redis_timeout, Script::fence(batch, write_id, FENCE_MS))).await?;
     }
     Some(kept)
 }

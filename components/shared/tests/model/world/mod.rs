@@ -333,7 +333,9 @@ impl World {
                 })
             }
             Step::LockRunsOut(r) => self.when(self.readers[r].has_lock, |world| world.readers[r].has_lock = false),
-            Step::ReaderReportsFailing => self.when(!self.redis.up, |world| world.report(Event::Failing { voter: "a reader" })),
+            Step::ReaderReportsFailing => {
+                self.when(!self.redis.up, |world| world.report(Event::Failing { voter: "a reader" }))
+            }
             Step::Write(w) => self.write(w, true, off),
             Step::WriterIsCutFromRedis(w) => {
                 self.faults_left = self.faults_left.checked_sub(1)?;
