@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::world::{Private, eventually, trials, world};
+use crate::world::{Answer, Private, eventually, trials, world};
 
 trials![
     health_needs_no_token,
@@ -13,14 +13,19 @@ trials![
 ];
 
 fn health_needs_no_token() {
-    let answer = world().get("/api/health").is(200);
-    assert_eq!(answer.json(), json!({ "status": "Healthy", "database": "Connected" }));
+    // The very first requests of a new deployment may come before its cache is let in.
+    let answer = eventually("all is well", || {
+        let answer = world().get("/api/health").is(200);
+        (answer.json() == json!({ "status": "Healthy", "database": "Connected" })).then_some(answer)
+    });
     assert_eq!(answer.needs("content-type"), "application/json");
 }
 
 fn health_says_no_more_than_it_should() {
     // A landlord is no operator.
-    assert_eq!(world().tenant().get("/api/health").is(200).json(), world().get("/api/health").json());
+    let members = |answer: Answer| answer.json().as_object().map_or(0, serde_json::Map::len);
+    assert_eq!(members(world().tenant().get("/api/health").is(200)), 2);
+    assert_eq!(members(world().get("/api/health")), 2);
 }
 
 fn health_takes_no_notice_of_a_bad_token() {
