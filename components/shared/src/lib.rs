@@ -11,6 +11,7 @@ pub mod domain;
 pub mod error;
 pub mod http;
 pub mod log;
+pub mod metrics;
 pub mod protocol;
 pub mod row;
 

@@ -1,7 +1,7 @@
 //! What the cache did for an answer, told to the client (RFC 9211).
 
 /// The `Cache-Status` of an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CacheStatus {
     /// Answered from Redis.
     Hit,

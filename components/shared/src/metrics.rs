@@ -1,0 +1,518 @@
+//! What is counted, how counts of many instances are added up, and how they are told to Prometheus.
+//!
+//! An instance counts in its own memory ([`Delta`]); what it has counted is added to the shared [`Totals`] after the
+//! answers have gone out. No tenant, id or key is ever part of a name or a label.
+
+use crate::cache::CacheStatus;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::time::Duration;
+
+/// Whether a lookup was for one resource or for a page of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A page of a list.
+    List,
+    /// One resource.
+    Single,
+}
+
+/// Something that is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Count {
+    /// A request that was answered.
+    Request {
+        /// The route's name.
+        route: &'static str,
+        /// The method, or `OTHER`.
+        method: &'static str,
+        /// The status.
+        status: u16,
+    },
+    /// A read that asked the cache, and what that did for it.
+    Lookup(Kind, CacheStatus),
+    /// A leader's attempt to store what it had read, by how it ended.
+    Fill(&'static str),
+    /// A pause of a read that waited for another instance's leader.
+    LockWait,
+    /// A write's fence, by how it ended.
+    Fence(&'static str),
+    /// An entry that was not taken, by reason.
+    Rejected(&'static str),
+    /// An invalidation that was made up for.
+    Drained,
+    /// A change of the breaker's state, by the new one.
+    Transition(&'static str),
+    /// A command that Redis did not answer, or refused, by kind.
+    RedisError(&'static str),
+    /// A statement that failed, by kind.
+    PostgresError(&'static str),
+    /// A read that was not let through to PostgreSQL.
+    PostgresRejected,
+    /// Counts that could not be added to the totals at once; they were kept for the next time.
+    FailedFlush,
+}
+
+/// Something whose duration is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Timing {
+    /// A request, by route and by what the cache did for it (`write` and `none` where it was not asked).
+    Request {
+        /// The route's name.
+        route: &'static str,
+        /// What the cache did.
+        result: &'static str,
+    },
+    /// A command of Redis that was answered or given up.
+    Redis(&'static str),
+    /// A statement, with its connection.
+    Postgres,
+}
+
+/// Upper bounds of the buckets for requests and statements, in microseconds; they hold the thresholds of the alerts.
+const SLOW_BOUNDS: &[u64] =
+    &[500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 150_000, 250_000, 500_000, 1_000_000, 2_500_000];
+/// The same for commands of Redis.
+const FAST_BOUNDS: &[u64] = &[200, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000];
+
+/// A family of series: name, type and help text.
+struct Family {
+    name: &'static str,
+    kind: &'static str,
+    help: &'static str,
+}
+
+const fn counter(name: &'static str, help: &'static str) -> Family {
+    Family { name, kind: "counter", help }
+}
+
+const fn gauge(name: &'static str, help: &'static str) -> Family {
+    Family { name, kind: "gauge", help }
+}
+
+const fn histogram(name: &'static str, help: &'static str) -> Family {
+    Family { name, kind: "histogram", help }
+}
+
+/// Every family, in the order in which they are told.
+const FAMILIES: &[Family] = &[
+    gauge("renttracker_build_info", "The version that answers."),
+    counter("renttracker_requests_total", "Requests answered."),
+    histogram("renttracker_request_duration_seconds", "Time from a request's arrival to its answer."),
+    counter("renttracker_cache_lookups_total", "Reads that asked the cache, by what it did for them."),
+    counter("renttracker_cache_fills_total", "Attempts to store what was read."),
+    counter("renttracker_cache_lock_waits_total", "Pauses of reads that waited for another instance's leader."),
+    counter("renttracker_cache_fences_total", "Fences of writes."),
+    counter("renttracker_cache_rejected_total", "Entries that were found and not taken."),
+    gauge("renttracker_cache_epoch", "The cache's generation."),
+    gauge("renttracker_outbox_rows", "Invalidations that Redis has not been told of."),
+    gauge("renttracker_outbox_oldest_seconds", "Age of the oldest of them."),
+    counter("renttracker_outbox_drained_total", "Invalidations that were made up for."),
+    gauge("renttracker_breaker_state", "1 for the state that the breaker is in."),
+    counter("renttracker_breaker_transitions_total", "Changes of the breaker's state."),
+    gauge("renttracker_redis_up", "Whether Redis answers."),
+    gauge("renttracker_redis_memory_bytes", "What Redis uses."),
+    histogram("renttracker_redis_duration_seconds", "Time of a command of Redis."),
+    counter("renttracker_redis_errors_total", "Commands that Redis refused or did not answer."),
+    gauge("renttracker_postgres_up", "Whether PostgreSQL answers."),
+    histogram("renttracker_postgres_duration_seconds", "Time of a statement, its connection included."),
+    counter("renttracker_postgres_errors_total", "Statements that failed."),
+    counter("renttracker_postgres_rejected_total", "Reads that were not let through to PostgreSQL."),
+    counter("renttracker_metrics_failed_flushes_total", "Counts that were added to the totals later than they should."),
+];
+
+impl Kind {
+    fn label(self) -> &'static str {
+        match self {
+            Self::List => "list",
+            Self::Single => "single",
+        }
+    }
+}
+
+/// The label of what the cache did.
+pub fn result_label(status: CacheStatus) -> &'static str {
+    match status {
+        CacheStatus::Hit => "hit",
+        CacheStatus::Stored => "stored",
+        CacheStatus::Miss => "miss",
+        CacheStatus::Collapsed => "collapsed",
+        CacheStatus::Bypass => "bypass",
+    }
+}
+
+impl Count {
+    /// What is told as 0 before it has happened, so that rates and ratios are defined from the start.
+    fn known() -> Vec<Self> {
+        let mut all = vec![Self::LockWait, Self::Drained, Self::PostgresRejected, Self::FailedFlush];
+        for kind in [Kind::List, Kind::Single] {
+            use CacheStatus::{Bypass, Collapsed, Hit, Miss, Stored};
+            all.extend([Hit, Stored, Miss, Collapsed, Bypass].map(|status| Self::Lookup(kind, status)));
+        }
+        all.extend(["stored", "refused", "full", "too_large", "failed"].map(Self::Fill));
+        all.extend(["raised", "failed", "skipped"].map(Self::Fence));
+        all.extend(["damaged", "misplaced", "outdated"].map(Self::Rejected));
+        all.extend(["closed", "open", "half_open"].map(Self::Transition));
+        all.extend(["refused", "unavailable"].map(Self::RedisError));
+        all.extend(["unavailable", "internal"].map(Self::PostgresError));
+        all
+    }
+
+    /// The series' name with its labels, as Prometheus writes it.
+    fn series(self) -> String {
+        let labelled = |name: &str, label: &str, value: &str| format!("renttracker_{name}{{{label}=\"{value}\"}}");
+        match self {
+            Self::Request { route, method, status } => {
+                format!("renttracker_requests_total{{route=\"{route}\",method=\"{method}\",status=\"{status}\"}}")
+            }
+            Self::Lookup(kind, status) => format!(
+                "renttracker_cache_lookups_total{{kind=\"{}\",result=\"{}\"}}",
+                kind.label(),
+                result_label(status)
+            ),
+            Self::Fill(result) => labelled("cache_fills_total", "result", result),
+            Self::LockWait => "renttracker_cache_lock_waits_total".into(),
+            Self::Fence(result) => labelled("cache_fences_total", "result", result),
+            Self::Rejected(reason) => labelled("cache_rejected_total", "reason", reason),
+            Self::Drained => "renttracker_outbox_drained_total".into(),
+            Self::Transition(to) => labelled("breaker_transitions_total", "to", to),
+            Self::RedisError(kind) => labelled("redis_errors_total", "kind", kind),
+            Self::PostgresError(kind) => labelled("postgres_errors_total", "kind", kind),
+            Self::PostgresRejected => "renttracker_postgres_rejected_total".into(),
+            Self::FailedFlush => "renttracker_metrics_failed_flushes_total".into(),
+        }
+    }
+}
+
+impl Timing {
+    fn bounds(self) -> &'static [u64] {
+        match self {
+            Self::Redis(_) => FAST_BOUNDS,
+            Self::Request { .. } | Self::Postgres => SLOW_BOUNDS,
+        }
+    }
+
+    /// The family's name, and the labels that come before the bucket's own.
+    fn series(self) -> String {
+        match self {
+            Self::Request { route, result } => {
+                format!("renttracker_request_duration_seconds{{route=\"{route}\",result=\"{result}\"}}")
+            }
+            Self::Redis(command) => format!("renttracker_redis_duration_seconds{{command=\"{command}\"}}"),
+            Self::Postgres => "renttracker_postgres_duration_seconds{}".into(),
+        }
+    }
+}
+
+/// Durations in buckets.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Histogram {
+    /// The buckets' upper bounds, in microseconds.
+    bounds: Vec<u64>,
+    /// How many fell into each bucket, and into the one above all.
+    counts: Vec<u64>,
+    sum_micros: u64,
+}
+
+impl Histogram {
+    fn new(bounds: &[u64]) -> Self {
+        Self { bounds: bounds.to_vec(), counts: vec![0; bounds.len() + 1], sum_micros: 0 }
+    }
+
+    fn record(&mut self, took: Duration) {
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let bucket = self.bounds.partition_point(|bound| *bound < micros);
+        if let Some(count) = self.counts.get_mut(bucket) {
+            *count += 1;
+        }
+        self.sum_micros = self.sum_micros.saturating_add(micros);
+    }
+
+    /// Adds another one. What was counted with other bounds, by another version, is dropped.
+    fn add(&mut self, other: &Self) {
+        if self.bounds != other.bounds {
+            *self = other.clone();
+            return;
+        }
+        for (count, more) in self.counts.iter_mut().zip(&other.counts) {
+            *count += more;
+        }
+        self.sum_micros = self.sum_micros.saturating_add(other.sum_micros);
+    }
+
+    fn total(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
+    /// The upper bound of the bucket that holds the quantile `numerator / 100`, in microseconds; `None` when nothing was
+    /// measured, the largest bound for what lies above it.
+    pub fn quantile_micros(&self, numerator: u64) -> Option<u64> {
+        let rank = (self.total() * numerator).div_ceil(100).max(1);
+        let mut seen = 0;
+        for (bucket, count) in self.counts.iter().enumerate() {
+            seen += count;
+            if seen >= rank {
+                return self.bounds.get(bucket).or(self.bounds.last()).copied();
+            }
+        }
+        None
+    }
+}
+
+/// How long a slot of recent measurements is, in milliseconds, and how many make the last minute.
+const SLOT_MS: u64 = 10_000;
+const SLOTS: u64 = 6;
+
+/// What an instance has counted since it last told.
+#[derive(Debug, Default)]
+pub struct Delta {
+    counts: BTreeMap<Count, u64>,
+    timings: BTreeMap<Timing, Histogram>,
+}
+
+impl Delta {
+    /// Whether there is nothing to tell.
+    pub fn is_empty(&self) -> bool {
+        self.counts.is_empty() && self.timings.is_empty()
+    }
+
+    /// Counts.
+    pub fn count(&mut self, what: Count, by: u64) {
+        *self.counts.entry(what).or_default() += by;
+    }
+
+    /// Measures.
+    pub fn time(&mut self, what: Timing, took: Duration) {
+        self.timings.entry(what).or_insert_with(|| Histogram::new(what.bounds())).record(took);
+    }
+
+    /// Takes another one in.
+    pub fn add(&mut self, other: Self) {
+        for (what, by) in other.counts {
+            self.count(what, by);
+        }
+        for (what, histogram) in other.timings {
+            self.timings.entry(what).or_insert_with(|| Histogram::new(what.bounds())).add(&histogram);
+        }
+    }
+}
+
+/// What all instances have counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// By series, as Prometheus writes it.
+    counts: BTreeMap<String, u64>,
+    timings: BTreeMap<String, Histogram>,
+    /// Commands of Redis by slot of ten seconds, of the last minute.
+    recent_redis: BTreeMap<u64, Histogram>,
+}
+
+impl Totals {
+    /// Adds what an instance has counted, at `now_ms` (Unix time in milliseconds).
+    pub fn add(&mut self, delta: &Delta, now_ms: u64) {
+        for (what, by) in &delta.counts {
+            *self.counts.entry(what.series()).or_default() += by;
+        }
+        let slot = now_ms / SLOT_MS;
+        for (what, histogram) in &delta.timings {
+            self.timings.entry(what.series()).or_default().add(histogram);
+            if matches!(what, Timing::Redis(_)) {
+                self.recent_redis.entry(slot).or_default().add(histogram);
+            }
+        }
+        self.recent_redis.retain(|old, _| old + SLOTS >= slot);
+    }
+
+    /// Adds other totals.
+    pub fn merge(&mut self, other: &Self) {
+        for (series, by) in &other.counts {
+            *self.counts.entry(series.clone()).or_default() += by;
+        }
+        for (series, histogram) in &other.timings {
+            self.timings.entry(series.clone()).or_default().add(histogram);
+        }
+        for (slot, histogram) in &other.recent_redis {
+            self.recent_redis.entry(*slot).or_default().add(histogram);
+        }
+    }
+
+    /// How long commands of Redis took in the last minute.
+    pub fn recent_redis(&self, now_ms: u64) -> Histogram {
+        let mut minute = Histogram::default();
+        for (_, histogram) in self.recent_redis.range((now_ms / SLOT_MS).saturating_sub(SLOTS)..) {
+            minute.add(histogram);
+        }
+        minute
+    }
+
+    /// Hits and everything else among the reads that asked the cache. What bypassed it did not ask.
+    pub fn hits_and_misses(&self, kind: Kind) -> (u64, u64) {
+        use CacheStatus::{Collapsed, Hit, Miss, Stored};
+        let of = |status| self.counts.get(&Count::Lookup(kind, status).series()).copied().unwrap_or_default();
+        (of(Hit), [Stored, Miss, Collapsed].into_iter().map(of).sum())
+    }
+}
+
+/// A value that is looked up when it is asked for.
+pub struct Gauge {
+    /// The series.
+    pub series: String,
+    /// What it is now.
+    pub value: f64,
+}
+
+impl Gauge {
+    /// `name` without `renttracker_`, and labels as Prometheus writes them, without braces.
+    pub fn new(name: &str, labels: &str, value: f64) -> Self {
+        let labels = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
+        Self { series: format!("renttracker_{name}{labels}"), value }
+    }
+}
+
+/// The text that Prometheus reads (text-based format 0.0.4).
+pub fn exposition(totals: &Totals, gauges: &[Gauge]) -> String {
+    let mut counts: BTreeMap<String, u64> = Count::known().into_iter().map(|count| (count.series(), 0)).collect();
+    counts.extend(totals.counts.iter().map(|(series, count)| (series.clone(), *count)));
+    let mut text = String::new();
+    for family in FAMILIES {
+        let mut lines = String::new();
+        let belongs = |series: &str| series.split('{').next() == Some(family.name);
+        // Writing to a string does not fail.
+        for gauge in gauges.iter().filter(|gauge| belongs(&gauge.series)) {
+            let _ = writeln!(lines, "{} {}", gauge.series, gauge.value);
+        }
+        for (series, count) in counts.iter().filter(|(series, _)| belongs(series)) {
+            let _ = writeln!(lines, "{series} {count}");
+        }
+        for (series, histogram) in totals.timings.iter().filter(|(series, _)| belongs(series)) {
+            let labels = series.split_once('{').map_or("", |(_, rest)| rest.trim_end_matches('}'));
+            tell(&mut lines, family.name, labels, histogram);
+        }
+        if !lines.is_empty() {
+            let _ = writeln!(text, "# HELP {} {}\n# TYPE {} {}", family.name, family.help, family.name, family.kind);
+            text.push_str(&lines);
+        }
+    }
+    text
+}
+
+fn tell(lines: &mut String, name: &str, labels: &str, histogram: &Histogram) {
+    let comma = if labels.is_empty() { "" } else { "," };
+    let bounds = histogram.bounds.iter().map(|micros| seconds(*micros)).chain(["+Inf".to_owned()]);
+    let mut cumulated = 0;
+    for (bound, count) in bounds.zip(&histogram.counts) {
+        cumulated += count;
+        let _ = writeln!(lines, "{name}_bucket{{{labels}{comma}le=\"{bound}\"}} {cumulated}");
+    }
+    let labels = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
+    let _ = writeln!(lines, "{name}_sum{labels} {}", seconds(histogram.sum_micros));
+    let _ = writeln!(lines, "{name}_count{labels} {}", histogram.total());
+}
+
+/// Microseconds as exact decimal seconds.
+fn seconds(micros: u64) -> String {
+    let text = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const NOW: u64 = 1_000_000_000;
+
+    fn delta(requests: u64, micros: &[u64]) -> Delta {
+        let mut delta = Delta::default();
+        delta.count(Count::Lookup(Kind::Single, CacheStatus::Hit), requests);
+        for micros in micros {
+            delta.time(Timing::Redis("GET"), Duration::from_micros(*micros));
+        }
+        delta
+    }
+
+    #[test]
+    fn every_series_belongs_to_a_family_that_is_told() {
+        for count in Count::known() {
+            let series = count.series();
+            let family = FAMILIES.iter().find(|family| series.split('{').next() == Some(family.name));
+            assert_eq!(family.map(|family| family.kind), Some("counter"), "{series}");
+        }
+        for timing in [Timing::Request { route: "x", result: "hit" }, Timing::Redis("GET"), Timing::Postgres] {
+            let series = timing.series();
+            let family = FAMILIES.iter().find(|family| series.split('{').next() == Some(family.name));
+            assert_eq!(family.map(|family| family.kind), Some("histogram"), "{series}");
+        }
+    }
+
+    #[test]
+    fn what_has_not_happened_yet_is_told_as_0() {
+        let text = exposition(&Totals::default(), &[]);
+        assert!(text.contains("\nrenttracker_cache_lookups_total{kind=\"list\",result=\"hit\"} 0\n"), "{text}");
+        assert!(text.contains("# TYPE renttracker_breaker_transitions_total counter\n"));
+    }
+
+    #[test]
+    fn a_histogram_is_told_with_cumulative_buckets() {
+        let mut totals = Totals::default();
+        totals.add(&delta(1, &[200, 201, 7_000_000]), NOW);
+        let text = exposition(&totals, &[]);
+        for line in [
+            "renttracker_redis_duration_seconds_bucket{command=\"GET\",le=\"0.0002\"} 1",
+            "renttracker_redis_duration_seconds_bucket{command=\"GET\",le=\"0.0005\"} 2",
+            "renttracker_redis_duration_seconds_bucket{command=\"GET\",le=\"0.1\"} 2",
+            "renttracker_redis_duration_seconds_bucket{command=\"GET\",le=\"+Inf\"} 3",
+            "renttracker_redis_duration_seconds_sum{command=\"GET\"} 7.000401",
+            "renttracker_redis_duration_seconds_count{command=\"GET\"} 3",
+        ] {
+            assert!(text.lines().any(|told| told == line), "{line} is missing in {text}");
+        }
+    }
+
+    #[test]
+    fn quantiles_are_those_of_the_last_minute() {
+        let mut totals = Totals::default();
+        totals.add(&delta(0, &[90_000; 100]), NOW);
+        totals.add(&delta(0, &[100; 99]), NOW + 100_000);
+        totals.add(&delta(0, &[4_000]), NOW + 110_000);
+        let minute = totals.recent_redis(NOW + 110_000);
+        assert_eq!(minute.total(), 100);
+        assert_eq!(minute.quantile_micros(50), Some(200));
+        assert_eq!(minute.quantile_micros(99), Some(200));
+        assert_eq!(minute.quantile_micros(100), Some(5_000));
+        assert_eq!(Totals::default().recent_redis(NOW).quantile_micros(50), None);
+    }
+
+    #[test]
+    fn totals_survive_being_stored() {
+        let mut totals = Totals::default();
+        totals.add(&delta(3, &[1]), NOW);
+        let text = serde_json::to_string(&totals).expect("serializes");
+        assert_eq!(serde_json::from_str::<Totals>(&text).expect("reads back"), totals);
+    }
+
+    proptest! {
+        /// However counts are spread over instances and shards, the sum is the same.
+        #[test]
+        fn nothing_is_counted_twice_or_lost(parts in proptest::collection::vec((0_u64..50, 0_usize..4, 1_u64..200_000), 1..30)) {
+            let mut shards = vec![Totals::default(); 4];
+            let (mut hits, mut sum) = (0, 0);
+            for (count, shard, micros) in &parts {
+                shards[*shard].add(&delta(*count, &[*micros]), NOW);
+                hits += count;
+                sum += micros;
+            }
+            let mut all = Totals::default();
+            for shard in shards.iter().rev() {
+                all.merge(shard);
+            }
+            prop_assert_eq!(all.hits_and_misses(Kind::Single), (hits, 0));
+            let told = exposition(&all, &[]);
+            let count_line = format!("renttracker_redis_duration_seconds_count{{command=\"GET\"}} {}\n", parts.len());
+            let sum_line = format!("renttracker_redis_duration_seconds_sum{{command=\"GET\"}} {}\n", seconds(sum));
+            prop_assert!(told.contains(&count_line));
+            prop_assert!(told.contains(&sum_line));
+        }
+    }
+}
