@@ -300,6 +300,7 @@ impl Delta {
 
 /// What all instances have counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Totals {
     /// By series, as Prometheus writes it.
     counts: BTreeMap<String, u64>,

@@ -16,12 +16,14 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// The body; empty for 204 and 304.
     pub body: Vec<u8>,
+    /// What the cache did for it, if it was asked.
+    pub cache_status: Option<CacheStatus>,
 }
 
 impl Answer {
     /// An answer without a body.
     pub fn empty(status: StatusCode) -> Self {
-        Self { status, headers: HeaderMap::with_capacity(12), body: Vec::new() }
+        Self { status, headers: HeaderMap::with_capacity(12), body: Vec::new(), cache_status: None }
     }
 
     /// A JSON answer.
@@ -35,6 +37,7 @@ impl Answer {
     /// Says what the cache did for it.
     #[must_use]
     pub fn with_cache_status(mut self, status: CacheStatus) -> Self {
+        self.cache_status = Some(status);
         self.headers.insert(CACHE_STATUS, HeaderValue::from_static(status.header()));
         self
     }

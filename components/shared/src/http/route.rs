@@ -21,6 +21,14 @@ pub enum Route<'a> {
     Health,
     /// `/api/cache/drain`
     CacheDrain,
+    /// `/api/cache/breaker`
+    CacheBreaker,
+    /// `/metrics`
+    Metrics,
+    /// `/livez`
+    Live,
+    /// `/readyz`
+    Ready,
 }
 
 /// What a request asks a path to do.
@@ -39,8 +47,14 @@ pub enum Action {
 impl<'a> Route<'a> {
     /// The route of a path, or `None` when the API has no such path.
     pub fn of(path: &'a str) -> Option<Self> {
-        let path = path.strip_prefix("/api/")?;
         let path = path.strip_suffix('/').unwrap_or(path);
+        match path {
+            "/metrics" => return Some(Self::Metrics),
+            "/livez" => return Some(Self::Live),
+            "/readyz" => return Some(Self::Ready),
+            _ => {}
+        }
+        let path = path.strip_prefix("/api/")?;
         let (head, rest) = match path.split_once('/') {
             Some((head, rest)) => (head, Some(rest)),
             None => (path, None),
@@ -49,6 +63,7 @@ impl<'a> Route<'a> {
             ("paymentmethods", None) => return Some(Self::PaymentMethods),
             ("health", None) => return Some(Self::Health),
             ("cache", Some("drain")) => return Some(Self::CacheDrain),
+            ("cache", Some("breaker")) => return Some(Self::CacheBreaker),
             ("properties", None) => return Some(Self::Properties),
             ("properties", Some(_)) => {}
             _ => return None,
@@ -67,8 +82,22 @@ impl<'a> Route<'a> {
         match self {
             Self::Properties | Self::Payments(_) => "GET, HEAD, POST, OPTIONS",
             Self::Property(_) | Self::Payment(..) => "GET, HEAD, PUT, DELETE, OPTIONS",
-            Self::PaymentMethods | Self::Health => "GET, HEAD, OPTIONS",
+            Self::PaymentMethods | Self::Health | Self::Metrics | Self::Live | Self::Ready => "GET, HEAD, OPTIONS",
             Self::CacheDrain => "POST, OPTIONS",
+            Self::CacheBreaker => "GET, HEAD, PUT, OPTIONS",
+        }
+    }
+
+    /// Its name in metrics: no path, which would hold ids.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Properties => "properties",
+            Self::Property(_) => "property",
+            Self::Payments(_) => "payments",
+            Self::Payment(..) => "payment",
+            Self::PaymentMethods => "payment_methods",
+            Self::Health => "health",
+            Self::CacheDrain | Self::CacheBreaker | Self::Metrics | Self::Live | Self::Ready => "ops",
         }
     }
 
@@ -79,6 +108,7 @@ impl<'a> Route<'a> {
             (Self::Properties | Self::Payments(_) | Self::CacheDrain, &Method::POST) => Action::Write,
             (Self::CacheDrain, _) => Action::NotAllowed,
             (_, &Method::GET | &Method::HEAD) => Action::Read,
+            (Self::CacheBreaker, &Method::PUT) => Action::Write,
             (Self::Property(_) | Self::Payment(..), &Method::PUT | &Method::DELETE) => Action::Write,
             _ => Action::NotAllowed,
         }
@@ -120,6 +150,10 @@ mod tests {
             check(&path("/api/paymentmethods"), Some(Route::PaymentMethods));
             check(&path("/api/health"), Some(Route::Health));
             check(&path("/api/cache/drain"), Some(Route::CacheDrain));
+            check(&path("/api/cache/breaker"), Some(Route::CacheBreaker));
+            check(&path("/metrics"), Some(Route::Metrics));
+            check(&path("/livez"), Some(Route::Live));
+            check(&path("/readyz"), Some(Route::Ready));
         }
     }
 
@@ -139,6 +173,8 @@ mod tests {
             "/api/health/live",
             "/api/cache",
             "/api/cache/drain/x",
+            "/api/metrics",
+            "/livez/x",
             "/properties",
         ] {
             assert!(matches!(Route::of(path), None | Some(Route::Property(""))), "{path}: {:?}", Route::of(path));
@@ -156,6 +192,10 @@ mod tests {
             Route::PaymentMethods,
             Route::Health,
             Route::CacheDrain,
+            Route::CacheBreaker,
+            Route::Metrics,
+            Route::Live,
+            Route::Ready,
         ] {
             for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"] {
                 let parsed = Method::from_bytes(method.as_bytes()).expect("a method");

@@ -2,12 +2,13 @@
 //! the probe that lets the cache back in.
 
 use super::redis::{Kept, connection, forget};
-use super::{clock, key_value, outbox};
+use super::{clock, key_value, metrics, outbox};
 use crate::breaker::{Bar, Event, Failures, Lease, Mode, Record, Worth};
 use crate::cache::RedisFailure;
 use crate::config::Config;
 use crate::error::Error;
 use crate::log::{self, Level};
+use crate::metrics::Count;
 use crate::protocol::{self, Standing, unfenced_writes_are_over_at};
 use futures::channel::oneshot;
 use std::cell::RefCell;
@@ -131,6 +132,9 @@ pub fn report(config: &Config, event: Event<'_>) -> bool {
 fn announce(before: &Record, record: &Record) {
     let epoch = record.epoch.to_string();
     let fields = [("state", record.state_name()), ("reason", &record.reason), ("epoch", &epoch)];
+    if before.state_name() != record.state_name() {
+        metrics::count(Count::Transition(record.state_name()));
+    }
     if before.state != record.state {
         log::write(Level::Warn, "breaker.changed", &fields);
     } else if before.suspicion != record.suspicion {

@@ -7,7 +7,7 @@ use spin_sdk::experimental::wasi::keyvalue::{atomics, store};
 use spin_sdk::key_value::Store;
 
 /// The store that `spin.toml` grants.
-const STORE: &str = "default";
+pub const STORE: &str = "default";
 /// How often a swap is tried again after losing to another instance. Each loss is another's progress.
 const SWAP_ATTEMPTS: u32 = 5;
 
@@ -70,4 +70,28 @@ pub fn swap(config: &Config, event: Event<'_>) -> Result<(Lease, Option<Record>)
         }
     }
     Err(Unreadable("other instances kept changing the record".into()))
+}
+
+/// Replaces the value of `key` by what `change` makes of it, by compare-and-swap. Before the first time
+/// that is `{}`.
+///
+/// # Errors
+/// When the store cannot be read or written.
+pub fn update(key: &str, change: impl Fn(&[u8]) -> Vec<u8>) -> Result<(), Unreadable> {
+    let text = |error: store::Error| Unreadable(format!("{error:?}"));
+    let bucket = store::open(STORE).map_err(text)?;
+    for _ in 0..SWAP_ATTEMPTS {
+        let handle = atomics::Cas::new(&bucket, key).map_err(text)?;
+        let Some(current) = handle.current().map_err(text)? else {
+            // See `swap`: what is not there cannot be swapped.
+            bucket.set(key, b"{}").map_err(text)?;
+            continue;
+        };
+        match atomics::swap(handle, &change(&current)) {
+            Ok(()) => return Ok(()),
+            Err(atomics::CasError::CasFailed(_)) => {}
+            Err(atomics::CasError::StoreError(error)) => return Err(text(error)),
+        }
+    }
+    Err(Unreadable("other instances kept changing the value".into()))
 }

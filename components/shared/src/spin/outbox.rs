@@ -1,5 +1,6 @@
 //! The outbox: invalidations that committed with their writes and that Redis has not been told of yet.
 
+use super::metrics;
 use super::postgres::run;
 use super::redis::Kept;
 use crate::cache::{CacheKey, Resource, Script};
@@ -7,6 +8,7 @@ use crate::config::Config;
 use crate::domain::TenantId;
 use crate::error::Error;
 use crate::log::{self, Level};
+use crate::metrics::Count;
 use crate::row::{Column, Parameter, RowReader};
 use std::rc::Rc;
 
@@ -95,6 +97,7 @@ async fn drain_batch(config: &Config, kept: &Rc<Kept>, age: i64) -> Result<usize
         ids.push(id);
     }
     remove(config, tenants, ids).await?;
+    metrics::count_many(Count::Drained, u64::try_from(rows.len()).unwrap_or_default());
     log::write(Level::Info, "outbox.drained", &[("rows", &rows.len().to_string())]);
     Ok(rows.len())
 }

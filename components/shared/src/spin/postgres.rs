@@ -1,9 +1,11 @@
 //! PostgreSQL: a connection is taken from the host's pool for one statement and given back at once. There are no
 //! transactions: the pool does not roll back, so what one request left open the next could commit.
 
-use super::clock::within;
+use super::clock::{elapsed, within};
+use super::metrics;
 use crate::config::Config;
 use crate::error::Error;
+use crate::metrics::{Count, Timing};
 use crate::row::{Column, Parameter};
 use async_lock::Semaphore;
 use spin_sdk::pg::{Connection, DbValue, Error as SdkError, ParameterValue, PgError, QueryError};
@@ -39,7 +41,10 @@ thread_local! {
 pub async fn query(config: &Config, sql: &str, parameters: Vec<Parameter>) -> Result<Vec<Vec<Column>>, Error> {
     let turns =
         TURNS.with(|turns| Arc::clone(turns.get_or_init(|| Arc::new(Semaphore::new(config.database_concurrency)))));
-    let _turn = within(config.database_queue, turns.acquire()).await.ok_or(Error::Busy)?;
+    let Some(_turn) = within(config.database_queue, turns.acquire()).await else {
+        metrics::count(Count::PostgresRejected);
+        return Err(Error::Busy);
+    };
     run(config, sql, parameters).await.map_err(Error::from)
 }
 
@@ -56,12 +61,19 @@ pub async fn run(config: &Config, sql: &str, parameters: Vec<Parameter>) -> Resu
         result.result().await.map_err(failed)?;
         Ok(rows)
     };
-    within(config.database_timeout, work).await.unwrap_or_else(|| {
+    let began = elapsed();
+    let result = within(config.database_timeout, work).await.unwrap_or_else(|| {
         Err(Failure {
             error: Error::Unavailable("PostgreSQL did not answer within the deadline".into()),
             may_have_run: true,
         })
-    })
+    });
+    metrics::time(Timing::Postgres, elapsed().saturating_sub(began));
+    if let Err(failure) = &result {
+        let is_ours = matches!(failure.error, Error::Internal(_));
+        metrics::count(Count::PostgresError(if is_ours { "internal" } else { "unavailable" }));
+    }
+    result
 }
 
 fn not_reached(error: SdkError) -> Failure {

@@ -3,6 +3,7 @@
 use super::breaker::{Usable, attempt, renew, standing, trusted};
 use super::clock;
 use super::flight::share;
+use super::metrics;
 use super::redis::has_connection;
 use crate::breaker::Record;
 use crate::cache::{
@@ -13,6 +14,7 @@ use crate::config::Config;
 use crate::domain::TenantId;
 use crate::error::Error;
 use crate::log::{self, Level};
+use crate::metrics::{Count, Kind};
 use crate::protocol::{Standing, still_counts};
 use futures::channel::oneshot;
 use futures::future::join;
@@ -43,6 +45,19 @@ thread_local! {
 /// # Errors
 /// Those of `fetch`.
 pub async fn read_through(
+    config: &Rc<Config>,
+    wanted: Cached<'_>,
+    fetch: impl AsyncFn() -> Result<Entry, Error>,
+) -> Result<(Entry, CacheStatus), Error> {
+    let kind = if wanted.field.is_empty() { Kind::Single } else { Kind::List };
+    let answer = find(config, wanted, fetch).await;
+    if let Ok((_, status)) = &answer {
+        metrics::count(Count::Lookup(kind, *status));
+    }
+    answer
+}
+
+async fn find(
     config: &Rc<Config>,
     wanted: Cached<'_>,
     fetch: impl AsyncFn() -> Result<Entry, Error>,
@@ -115,6 +130,7 @@ async fn get(
 fn open(bytes: Vec<u8>, name: &str, usable: &Usable) -> Result<Entry, Vec<u8>> {
     let print = fingerprint(&bytes).to_vec();
     Entry::open(bytes, name, usable.record.epoch).map_err(|rejection| {
+        metrics::count(Count::Rejected(rejection.name()));
         log::write(Level::Warn, "cache.rejected", &[("reason", rejection.name())]);
         print
     })
@@ -203,6 +219,7 @@ impl Population<'_> {
             let Some(pause) = wait_before_attempt(looks, waited).filter(|_| self.patience.is_long()) else {
                 return Ok((share(self.name, fetch).await?, CacheStatus::Miss));
             };
+            metrics::count(Count::LockWait);
             clock::sleep(pause).await;
             waited += pause;
             looks += 1;
@@ -231,6 +248,13 @@ impl Population<'_> {
         let waiting = flight.map(Flight::close).unwrap_or_default();
         let answer = self.run(script).await;
         let filled = answer.and_then(|answer| Fill::parse(&answer).ok());
+        metrics::count(Count::Fill(match (&fetched, filled) {
+            (Err(_), _) | (_, None) => "failed",
+            (Ok(entry), _) if entry.body.len() > MAX_STORED_BYTES => "too_large",
+            (Ok(_), Some(Fill::Stored)) => "stored",
+            (Ok(_), Some(Fill::Refused)) => "refused",
+            (Ok(_), Some(Fill::Full)) => "full",
+        }));
         let entry = fetched?;
         if filled != Some(Fill::Stored) {
             return Ok((entry, CacheStatus::Miss));

@@ -1,8 +1,10 @@
 //! Redis: one kept connection an instance, every call with a deadline.
 
-use super::clock::within;
+use super::clock::{elapsed, within};
+use super::metrics;
 use crate::cache::{CacheKey, RedisFailure, Script};
 use crate::config::Config;
+use crate::metrics::{Count, Timing};
 use spin_sdk::redis::{Connection, Error, RedisParameter, RedisResult};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -54,9 +56,19 @@ pub async fn connection(config: &Config) -> Result<Rc<Kept>, RedisFailure> {
             info.iter().find_map(run_id).ok_or_else(|| RedisFailure::Refused("INFO names no run_id".into()))?;
         Ok(Kept { connection, run_id })
     };
-    let kept = Rc::new(within(config.redis_connect_timeout, opening).await.unwrap_or_else(|| Err(timed_out()))?);
+    let opened = within(config.redis_connect_timeout, opening).await.unwrap_or_else(|| Err(timed_out()));
+    tally(&opened);
+    let kept = Rc::new(opened?);
     KEPT.set(Some(Rc::clone(&kept)));
     Ok(kept)
+}
+
+fn tally<T>(result: &Result<T, RedisFailure>) {
+    match result {
+        Ok(_) => {}
+        Err(RedisFailure::Refused(_)) => metrics::count(Count::RedisError("refused")),
+        Err(RedisFailure::Unavailable(_)) => metrics::count(Count::RedisError("unavailable")),
+    }
 }
 
 fn run_id(info: &RedisResult) -> Option<String> {
@@ -81,12 +93,15 @@ impl Kept {
     async fn command(
         self: &Rc<Self>,
         deadline: Duration,
-        name: &str,
+        name: &'static str,
         arguments: Vec<Vec<u8>>,
     ) -> Result<Vec<RedisResult>, RedisFailure> {
         let arguments = arguments.into_iter().map(RedisParameter::Binary);
+        let began = elapsed();
         let answer = within(deadline, self.connection.execute(name, arguments)).await;
         let result = answer.map_or_else(|| Err(timed_out()), |answer| answer.map_err(failure));
+        metrics::time(Timing::Redis(name), elapsed().saturating_sub(began));
+        tally(&result);
         if matches!(result, Err(RedisFailure::Unavailable(_))) {
             forget(self);
         }

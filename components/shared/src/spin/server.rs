@@ -1,6 +1,7 @@
 //! From a request of the platform to an answer, the same way for every component.
 
 use super::clock;
+use super::metrics;
 use super::variables::config;
 use crate::auth::{Caller, authenticate};
 use crate::config::Config;
@@ -8,6 +9,7 @@ use crate::domain::Violations;
 use crate::error::Error;
 use crate::http::{Action, Answer, MAX_BODY_BYTES, Route, check_body_headers, finish, preflight, problem};
 use crate::log::{self, Level};
+use crate::metrics::{Count, Timing, result_label};
 use bytes::Bytes;
 use http::header;
 use http::request::Parts;
@@ -17,6 +19,9 @@ use spin_sdk::wasip3::http::types::{ErrorCode, Response};
 use spin_sdk::wasip3::http_compat::IncomingRequestBody;
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
+
+const SERVER_TIMING: header::HeaderName = header::HeaderName::from_static("server-timing");
 
 /// What a component's entry point returns.
 pub type Outcome = Result<Response, ErrorCode>;
@@ -70,6 +75,7 @@ pub async fn serve_parts(
     body: Option<IncomingRequestBody>,
     respond: impl AsyncFnOnce(&Call) -> Result<Answer, Error>,
 ) -> Outcome {
+    let began = clock::elapsed();
     let config = match config().await {
         Ok(config) => config,
         Err(error) => {
@@ -96,7 +102,33 @@ pub async fn serve_parts(
         problem(&error, path)
     });
     finish(&mut answer, &call.parts.headers, &call.config.cors_allowed_origins);
+    measure(&call, route, &mut answer, clock::elapsed().saturating_sub(began));
     send(answer)
+}
+
+/// Counts the request, and tells its client how long it took (Server-Timing, W3C).
+fn measure(call: &Call, route: Option<Route<'_>>, answer: &mut Answer, took: Duration) {
+    let method = method_label(&call.parts.method);
+    let is_write = route.is_some_and(|route| route.action(&call.parts.method) == Action::Write);
+    let result = match answer.cache_status {
+        Some(status) => result_label(status),
+        None if is_write => "write",
+        None => "none",
+    };
+    let route = route.map_or("other", Route::name);
+    metrics::count(Count::Request { route, method, status: answer.status.as_u16() });
+    metrics::time(Timing::Request { route, result }, took);
+    metrics::flush_later(&call.config);
+    let text = format!("cache;desc={result}, total;dur={:.2}", took.as_secs_f64() * 1_000.0);
+    if let Ok(value) = http::HeaderValue::try_from(text) {
+        answer.headers.insert(SERVER_TIMING, value);
+    }
+}
+
+/// The method, or `OTHER`: clients may send any word, and each would be a series of its own.
+fn method_label(method: &http::Method) -> &'static str {
+    let known = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"];
+    known.into_iter().find(|known| *known == method.as_str()).unwrap_or("OTHER")
 }
 
 /// Hands the answer to the platform. The body of a HEAD goes too: the server leaves it out and keeps its length.

@@ -4,13 +4,14 @@ use super::breaker::{attempt, renew, report, standing, trusted};
 use super::outbox::{self, KEYS_PER_SCRIPT};
 use super::postgres::{Failure, run};
 use super::redis::{Kept, connection};
-use super::{clock, key_value};
+use super::{clock, key_value, metrics};
 use crate::breaker::{Event, Record};
 use crate::cache::{CacheKey, Resource, Script};
 use crate::config::{Config, FENCE_MS};
 use crate::domain::TenantId;
 use crate::error::Error;
 use crate::log::{self, Level};
+use crate::metrics::Count;
 use crate::protocol::{
     AfterStatement, BeforeStatement, Standing, after_fenced, after_unfenced, before_statement, over_at,
 };
@@ -83,6 +84,7 @@ async fn fence(config: &Rc<Config>, keys: &[CacheKey], write_id: &str) -> Option
     let longest = config.longest_statement();
     let kept = match (before_statement(record.as_deref(), clock::unix_ms(), config.breaker_lease, longest), record) {
         (BeforeStatement::GoOn(pause), _) => {
+            metrics::count(Count::Fence("skipped"));
             wait(pause).await;
             return None;
         }
@@ -101,6 +103,7 @@ async fn fence(config: &Rc<Config>, keys: &[CacheKey], write_id: &str) -> Option
         Some(kept) => put_up(config, kept, keys, write_id).await,
         None => None,
     };
+    metrics::count(Count::Fence(if fenced.is_some() { "raised" } else { "failed" }));
     if fenced.is_none() {
         report(config, Event::UnfencedWrite { until_ms: over_at(clock::unix_ms(), config.breaker_lease + longest) });
         clock::sleep(config.breaker_lease).await;
