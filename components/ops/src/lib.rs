@@ -1,8 +1,11 @@
-//! Health, what operators do to the cache, and the answer for every path that the API does not have.
+//! Health, metrics, what operators do to the cache, and the answer for every path that the API does not have.
 #![cfg(target_arch = "wasm32")]
 
+mod breaker;
 mod drain;
 mod health;
+mod metrics;
+mod probes;
 
 use shared::error::Error;
 use shared::http::{Answer, Route};
@@ -16,7 +19,11 @@ async fn handle(request: Request) -> Outcome {
 async fn respond(call: &Call) -> Result<Answer, Error> {
     match Route::of(call.parts.uri.path()) {
         Some(Route::Health) => health::health(call).await,
+        Some(Route::Live) => Ok(probes::live()),
+        Some(Route::Ready) => probes::ready(call).await,
+        Some(Route::Metrics) => metrics::metrics(call).await,
         Some(Route::CacheDrain) => drain::drain(call).await,
+        Some(Route::CacheBreaker) => breaker::breaker(call).await,
         _ => Err(Error::NotFound),
     }
 }

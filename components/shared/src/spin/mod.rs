@@ -16,11 +16,12 @@ mod write;
 
 pub use breaker::{breaker_record, cache_is_in_use, drain, order_breaker};
 pub use chain::{forward_to_writes, is_write};
-pub use clock::new_id;
+pub use clock::{new_id, unix_ms};
 pub use metrics::totals;
 pub use outbox::{Lag, lag};
-pub use postgres::query;
+pub use postgres::{database_answers, query};
 pub use read::{Cached, read_through};
+pub use redis::memory as redis_memory;
 pub use server::{Call, Outcome, serve};
 pub use spin_sdk::http::Request;
 pub use write::{Written, write};

@@ -48,6 +48,11 @@ pub async fn query(config: &Config, sql: &str, parameters: Vec<Parameter>) -> Re
     run(config, sql, parameters).await.map_err(Error::from)
 }
 
+/// Whether PostgreSQL answers. It waits for no turn: a busy instance is well.
+pub async fn database_answers(config: &Config) -> bool {
+    run(config, "SELECT 1", Vec::new()).await.is_ok()
+}
+
 /// Runs one statement and says of a failure whether the statement may have run.
 pub async fn run(config: &Config, sql: &str, parameters: Vec<Parameter>) -> Result<Vec<Vec<Column>>, Failure> {
     let work = async {

@@ -52,8 +52,7 @@ pub async fn connection(config: &Config) -> Result<Rc<Kept>, RedisFailure> {
     let opening = async {
         let connection = Connection::open(&config.redis_url).await.map_err(failure)?;
         let info = connection.execute("INFO", [RedisParameter::Binary(b"server".to_vec())]).await.map_err(failure)?;
-        let run_id =
-            info.iter().find_map(run_id).ok_or_else(|| RedisFailure::Refused("INFO names no run_id".into()))?;
+        let run_id = fact(&info, "run_id:").ok_or_else(|| RedisFailure::Refused("INFO names no run_id".into()))?;
         Ok(Kept { connection, run_id })
     };
     let opened = within(config.redis_connect_timeout, opening).await.unwrap_or_else(|| Err(timed_out()));
@@ -71,13 +70,23 @@ fn tally<T>(result: &Result<T, RedisFailure>) {
     }
 }
 
-fn run_id(info: &RedisResult) -> Option<String> {
-    let text = match info {
-        RedisResult::Binary(bytes) => std::str::from_utf8(bytes).ok()?,
-        RedisResult::Status(text) => text,
-        RedisResult::Nil | RedisResult::Int64(_) => return None,
-    };
-    text.lines().find_map(|line| line.strip_prefix("run_id:")).map(|id| id.trim().to_owned())
+/// What a line of INFO that begins with `name` says.
+fn fact(info: &[RedisResult], name: &str) -> Option<String> {
+    info.iter().find_map(|part| {
+        let text = match part {
+            RedisResult::Binary(bytes) => std::str::from_utf8(bytes).ok()?,
+            RedisResult::Status(text) => text,
+            RedisResult::Nil | RedisResult::Int64(_) => return None,
+        };
+        text.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_owned())
+    })
+}
+
+/// How many bytes Redis uses; `None` when it does not answer. An operator asks, so it is no failure for the breaker.
+pub async fn memory(config: &Config) -> Option<u64> {
+    let kept = connection(config).await.ok()?;
+    let info = kept.command(config.redis_timeout, "INFO", vec![b"memory".to_vec()]).await.ok()?;
+    fact(&info, "used_memory:")?.parse().ok()
 }
 
 /// Drops `kept` from the instance: a connection that failed stays broken.

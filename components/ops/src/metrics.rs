@@ -1,0 +1,37 @@
+//! `GET /metrics`, for Prometheus. It needs no token: there is nothing of any tenant in it.
+
+use http::{StatusCode, header};
+use shared::error::Error;
+use shared::http::Answer;
+use shared::metrics::{Gauge, exposition};
+use shared::spin::{Call, breaker_record, database_answers, lag, redis_memory, totals};
+
+/// Answers with what all instances have counted, and with what is so at this moment.
+pub async fn metrics(call: &Call) -> Result<Answer, Error> {
+    let config = &call.config;
+    let totals =
+        totals(config).await.map_err(|error| Error::Unavailable(format!("the counts cannot be read: {}", error.0)))?;
+
+    let mut gauges = vec![Gauge::new("build_info", concat!("version=\"", env!("CARGO_PKG_VERSION"), "\""), 1.0)];
+    if let Some(record) = breaker_record(config).await {
+        for state in ["closed", "open", "half_open"] {
+            let is_it = f64::from(u8::from(record.state_name() == state));
+            gauges.push(Gauge::new("breaker_state", &format!("state=\"{state}\""), is_it));
+        }
+        gauges.push(Gauge::new("cache_epoch", "", record.epoch as f64));
+    }
+    let memory = redis_memory(config).await;
+    gauges.push(Gauge::new("redis_up", "", f64::from(u8::from(memory.is_some()))));
+    gauges.extend(memory.map(|bytes| Gauge::new("redis_memory_bytes", "", bytes as f64)));
+    let is_up = database_answers(config).await;
+    gauges.push(Gauge::new("postgres_up", "", f64::from(u8::from(is_up))));
+    if is_up && let Ok(lag) = lag(config).await {
+        gauges.push(Gauge::new("outbox_rows", "", lag.rows as f64));
+        gauges.push(Gauge::new("outbox_oldest_seconds", "", lag.oldest_seconds as f64));
+    }
+
+    let mut answer =
+        Answer::empty(StatusCode::OK).with(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8");
+    answer.body = exposition(&totals, &gauges).into_bytes();
+    Ok(answer)
+}
