@@ -16,6 +16,9 @@ mod harness;
 mod health;
 mod invalidation;
 mod lists;
+mod observability;
+mod metrics;
+mod operator;
 mod outage;
 mod outbox;
 mod payment_methods;
@@ -52,6 +55,9 @@ fn main() -> ExitCode {
         health::tests,
         invalidation::tests,
         lists::tests,
+        observability::tests,
+        metrics::tests,
+        operator::tests,
         outbox::tests,
         payment_methods::tests,
         payments::tests,

@@ -2,9 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{
-    Cache, Place, Private, Tenant, World, eventually, payments_path, property_path, token, trials, world,
-};
+use crate::world::{Cache, Place, Private, Tenant, eventually, payments_path, property_path, trials, world};
 
 trials![
     only_an_administrator_drains,
@@ -17,19 +15,13 @@ trials![
 
 const DRAIN: &str = "/api/cache/drain";
 
-fn administrator(world: &World) -> Tenant {
-    let mut claims = token::claims("operator");
-    claims["role"] = json!("Admin");
-    world.bearer("operator", token::sign(&claims, &world.secret))
-}
-
 fn only_an_administrator_drains() {
     let who = world().tenant();
     world().request("POST", DRAIN).send().is(401);
     who.request("POST", DRAIN).send().is(403);
     who.get(DRAIN).is(405);
     // While the cache is being let in, there is no Redis to tell yet.
-    let operator = administrator(world());
+    let operator = world().administrator();
     eventually("a drain", || (operator.request("POST", DRAIN).send().status == 200).then_some(()));
 }
 
@@ -52,7 +44,7 @@ fn what_a_writer_left_behind_is_made_up_for() {
     }
     die_after_commit(&place);
 
-    let answer = administrator(world()).request("POST", DRAIN).send().is(200).json();
+    let answer = world().administrator().request("POST", DRAIN).send().is(200).json();
     assert!(answer["drained"].as_i64() >= Some(1), "{answer}");
     assert!(answer["left"].is_i64() && answer["oldestSeconds"].is_i64(), "{answer}");
     assert_eq!(place.who.get(&routes[0]).is(200).json()["address"], "after");
@@ -66,7 +58,7 @@ fn draining_twice_at_once_is_draining_once() {
         place.who.get(&place.property_path()).is(200);
         die_after_commit(place);
     }
-    let operator = administrator(world());
+    let operator = world().administrator();
     crate::world::together(4, |_| operator.request("POST", DRAIN).send().is(200));
     for place in &places {
         assert_eq!(place.who.get(&place.property_path()).is(200).json()["address"], "after");

@@ -62,6 +62,13 @@ impl World {
         self.bearer(id, token::sign(&token::claims(id), &self.secret))
     }
 
+    /// Someone with the role of an administrator.
+    pub fn administrator(&self) -> Tenant {
+        let mut claims = token::claims("operator");
+        claims["role"] = "Admin".into();
+        self.bearer("operator", token::sign(&claims, &self.secret))
+    }
+
     /// Someone with this token, whatever it says. `id` is the tenant whose data the test looks at directly.
     pub fn bearer(&self, id: &str, token: String) -> Tenant {
         Tenant::new(self.clone(), id, token)

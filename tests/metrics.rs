@@ -1,0 +1,140 @@
+//! `GET /metrics`, and what every answer says of itself.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use serde_json::json;
+
+use crate::world::{Place, Private, World, eventually, property_path, trials, world};
+
+trials![
+    promtool_finds_nothing_to_say,
+    counts_of_two_hosts_add_up,
+    counting_goes_on_without_redis,
+    a_failure_is_counted_with_its_status,
+    nothing_of_a_tenant_is_told,
+    every_answer_says_how_long_it_took,
+];
+
+const METRICS: &str = "/metrics";
+
+/// The value of a series, 0 when it is not told.
+fn value(world: &World, series: &str) -> u64 {
+    let text = world.get(METRICS).is(200).text();
+    let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    line.map_or(0, |number| number.parse().expect("a whole number"))
+}
+
+/// Waits until the instances have told what they counted.
+#[track_caller]
+fn reaches(world: &World, series: &str, expected: u64) {
+    eventually(&format!("{series} is {expected}"), || (value(world, series) == expected).then_some(()));
+}
+
+fn promtool_finds_nothing_to_say() {
+    let place = Place::of(world().tenant());
+    for route in place.routes() {
+        place.who.get(&route).is(200);
+    }
+    let answer = world().get(METRICS).is(200);
+    assert_eq!(answer.needs("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("promtool, which `cargo xtask test` installs");
+    promtool.stdin.take().expect("a pipe").write_all(answer.text().as_bytes()).expect("it reads");
+    let output = promtool.wait_with_output().expect("it ends");
+    let said = [output.stdout, output.stderr].concat();
+    assert!(output.status.success() && said.is_empty(), "{}", String::from_utf8_lossy(&said));
+}
+
+fn counts_of_two_hosts_add_up() {
+    let own = Private::start();
+    let (_host, other) = own.another_host();
+    let place = Place::of(own.tenant());
+    let there = other.tenant_named(&place.who.id);
+    for who in [&place.who, &there] {
+        for _ in 0..7 {
+            who.get(&place.property_path()).is(200);
+        }
+    }
+    for world in [&*own, &other] {
+        reaches(world, r#"renttracker_requests_total{route="property",method="GET",status="200"}"#, 14);
+    }
+    let text = own.get(METRICS).is(200).text();
+    let lookups: u64 = text
+        .lines()
+        .filter(|line| line.starts_with(r#"renttracker_cache_lookups_total{kind="single""#))
+        .map(|line| line.rsplit(' ').next().expect("a value").parse::<u64>().expect("a number"))
+        .sum();
+    assert_eq!(lookups, 14, "{text}");
+    // The place was made by three writes.
+    reaches(&own, r#"renttracker_cache_fences_total{result="failed"}"#, 0);
+}
+
+fn counting_goes_on_without_redis() {
+    let own = Private::without_redis(&[("redis_connect_timeout_ms", "100")]);
+    let who = own.tenant();
+    let id = who.property_at("1 Main St");
+    for _ in 0..5 {
+        who.get(&property_path(&id)).is(200);
+    }
+    reaches(&own, r#"renttracker_cache_lookups_total{kind="single",result="bypass"}"#, 5);
+    let text = own.get(METRICS).is(200).text();
+    assert!(text.contains("\nrenttracker_redis_up 0\n"), "{text}");
+    assert!(text.contains("\nrenttracker_postgres_up 1\n"), "{text}");
+    assert!(text.contains("\nrenttracker_breaker_state{state=\"closed\"} 0\n"), "{text}");
+    assert!(text.contains("\nrenttracker_outbox_rows 1\n"), "the write is not told to Redis: {text}");
+}
+
+fn a_failure_is_counted_with_its_status() {
+    let own = Private::start();
+    let who = own.tenant();
+    who.get("/api/nope").is(404);
+    who.get("/api/properties?pageSize=x").is(400);
+    who.post("/api/properties", &json!({})).is(400);
+    own.get("/api/properties").is(401);
+    who.request("BREW", "/api/properties").send().is(405);
+    for series in [
+        r#"renttracker_requests_total{route="other",method="GET",status="404"}"#,
+        r#"renttracker_requests_total{route="properties",method="GET",status="400"}"#,
+        r#"renttracker_requests_total{route="properties",method="POST",status="400"}"#,
+        r#"renttracker_requests_total{route="properties",method="GET",status="401"}"#,
+        r#"renttracker_requests_total{route="properties",method="OTHER",status="405"}"#,
+    ] {
+        reaches(&own, series, 1);
+    }
+}
+
+fn nothing_of_a_tenant_is_told() {
+    let own = Private::start();
+    let place = Place::of(own.tenant());
+    for route in place.routes() {
+        place.who.get(&route).is(200);
+    }
+    reaches(&own, r#"renttracker_requests_total{route="payment",method="GET",status="200"}"#, 1);
+    let text = own.get(METRICS).is(200).text();
+    for secret in [&place.who.id, &place.property, &place.payment] {
+        assert!(!text.contains(secret.as_str()), "{secret} is told in {text}");
+    }
+}
+
+fn every_answer_says_how_long_it_took() {
+    let place = Place::of(world().tenant());
+    let mut answers: Vec<_> = place.routes().iter().map(|route| place.who.get(route)).collect();
+    answers.push(place.who.put(&place.property_path(), &json!({ "address": "2 Main St" })));
+    answers.push(place.who.get("/api/nope"));
+    answers.push(world().get("/api/properties"));
+    answers.push(world().request("OPTIONS", "/api/properties").send());
+    for path in ["/livez", "/readyz", METRICS, "/api/health"] {
+        answers.push(world().get(path).is(200));
+    }
+    for answer in answers {
+        let timing = answer.needs("server-timing");
+        let total = timing.split("total;dur=").nth(1).and_then(|text| text.parse::<f64>().ok());
+        assert!(total.is_some_and(|total| total >= 0.0) && timing.contains("cache;desc="), "{timing}");
+    }
+}
