@@ -1,5 +1,6 @@
 //! `cargo xtask`: what a developer and CI do with this repository, in one place and without any other tool.
 
+mod alerts;
 mod build;
 mod demo;
 mod dev;

@@ -6,9 +6,9 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
 use crate::shell::{cargo, check_interrupted, run, say};
-use crate::tools::{Server, ensure_checkers, ensure_servers};
+use crate::tools::{Server, ensure_checkers, ensure_promtool, ensure_servers};
 use crate::wasm::{TARGET, Toolchain};
-use crate::{build, shell};
+use crate::{alerts, build, shell};
 
 #[derive(Args)]
 pub struct Test {
@@ -31,14 +31,18 @@ impl Test {
         if self.runtime == Runtime::Spin {
             stack::spin_on_path().context("`--runtime spin` needs spin 4.1 or newer on PATH")?;
         }
+        let everything = self.filter.is_none();
         let mut toolchain = Toolchain::Rustup;
         steps.step("what the machine needs", || {
             ensure_servers(&[Server::Redis, Server::Postgres])?;
             ensure_checkers()?;
+            if everything {
+                ensure_promtool()?;
+            }
             toolchain = Toolchain::ready()?;
             Ok(())
         })?;
-        if self.filter.is_none() {
+        if everything {
             steps.step("formatting", || {
                 run(cargo().args(["fmt", "--all", "--check"])).context("`cargo fmt --all` mends it")
             })?;
@@ -46,6 +50,7 @@ impl Test {
                 run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
             })?;
             steps.step("clippy for wasm", || clippy_for_wasm(&toolchain))?;
+            steps.step("alerts", alerts::check)?;
             steps.step("unit tests", unit_tests)?;
         }
         steps.step("components and host", || match self.runtime {

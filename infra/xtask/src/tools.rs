@@ -63,6 +63,14 @@ pub fn ensure_servers(servers: &[Server]) -> Result<()> {
     }
 }
 
+/// Installs `promtool` if it is missing. Debian has it only together with the server, which is not started.
+pub fn ensure_promtool() -> Result<()> {
+    if stack::find_on_path("promtool").is_none() {
+        apt_install(&["prometheus"], "its promtool checks the alerts")?;
+    }
+    Ok(())
+}
+
 /// Installs `rustfmt` and `clippy` if the toolchain came without them.
 pub fn ensure_checkers() -> Result<()> {
     for (component, subcommand) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
