@@ -16,8 +16,8 @@ mod harness;
 mod health;
 mod invalidation;
 mod lists;
-mod observability;
 mod metrics;
+mod observability;
 mod operator;
 mod outage;
 mod outbox;
@@ -55,8 +55,8 @@ fn main() -> ExitCode {
         health::tests,
         invalidation::tests,
         lists::tests,
-        observability::tests,
         metrics::tests,
+        observability::tests,
         operator::tests,
         outbox::tests,
         payment_methods::tests,
