@@ -14,6 +14,7 @@ trials![
     a_failure_is_counted_with_its_status,
     nothing_of_a_tenant_is_told,
     every_answer_says_how_long_it_took,
+    hits_are_compared_with_postgresql_and_a_stale_one_is_found,
 ];
 
 const METRICS: &str = "/metrics";
@@ -137,4 +138,25 @@ fn every_answer_says_how_long_it_took() {
         let total = timing.split("total;dur=").nth(1).and_then(|text| text.parse::<f64>().ok());
         assert!(total.is_some_and(|total| total >= 0.0) && timing.contains("cache;desc="), "{timing}");
     }
+}
+
+/// Somebody who changes rows behind the API's back is the only way to a stale entry that a test has.
+fn hits_are_compared_with_postgresql_and_a_stale_one_is_found() {
+    let own = Private::start();
+    let place = Place::of(own.tenant());
+    let sampled = |result: &str| {
+        let series = format!("renttracker_cache_checks_total{{result=\"{result}\"}}");
+        eventually(&format!("a {result} hit"), || {
+            for _ in 0..50 {
+                place.who.get(&place.property_path()).is(200);
+            }
+            (value(&own, &series) > 0).then_some(())
+        });
+    };
+    sampled("consistent");
+    assert_eq!(value(&own, r#"renttracker_cache_checks_total{result="stale"}"#), 0);
+    let mut database = postgres::Client::connect(&own.database_url, postgres::NoTls).expect("PostgreSQL answers");
+    let changed = database.execute("UPDATE properties SET row_version = 2 WHERE tenant_id = $1", &[&place.who.id]);
+    assert_eq!(changed.expect("an update"), 1);
+    sampled("stale");
 }

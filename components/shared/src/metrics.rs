@@ -18,6 +18,17 @@ pub enum Kind {
     Single,
 }
 
+/// What a comparison of a hit with PostgreSQL found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Check {
+    /// PostgreSQL has the same version.
+    Consistent,
+    /// It was changed, and invalidated, while it was looked at.
+    Changed,
+    /// The entry was still there after PostgreSQL had shown a newer one.
+    Stale,
+}
+
 /// Something that is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Count {
@@ -34,6 +45,8 @@ pub enum Count {
     Lookup(Kind, CacheStatus),
     /// A leader's attempt to store what it had read, by how it ended.
     Fill(&'static str),
+    /// A hit that was compared with PostgreSQL.
+    Check(Check),
     /// A pause of a read that waited for another instance's leader.
     LockWait,
     /// A write's fence, by how it ended.
@@ -105,6 +118,7 @@ const FAMILIES: &[Family] = &[
     counter("renttracker_cache_lock_waits_total", "Pauses of reads that waited for another instance's leader."),
     counter("renttracker_cache_fences_total", "Fences of writes."),
     counter("renttracker_cache_rejected_total", "Entries that were found and not taken."),
+    counter("renttracker_cache_checks_total", "Hits of a sample that were compared with PostgreSQL."),
     gauge("renttracker_cache_epoch", "The cache's generation."),
     gauge("renttracker_outbox_rows", "Invalidations that Redis has not been told of."),
     gauge("renttracker_outbox_oldest_seconds", "Age of the oldest of them."),
@@ -152,6 +166,7 @@ impl Count {
         }
         all.extend(["stored", "refused", "full", "too_large", "failed"].map(Self::Fill));
         all.extend(["raised", "failed", "skipped"].map(Self::Fence));
+        all.extend([Check::Consistent, Check::Changed, Check::Stale].map(Self::Check));
         all.extend(["damaged", "misplaced", "outdated"].map(Self::Rejected));
         all.extend(["closed", "open", "half_open"].map(Self::Transition));
         all.extend(["refused", "unavailable"].map(Self::RedisError));
@@ -172,6 +187,14 @@ impl Count {
                 result_label(status)
             ),
             Self::Fill(result) => labelled("cache_fills_total", "result", result),
+            Self::Check(found) => {
+                let result = match found {
+                    Check::Consistent => "consistent",
+                    Check::Changed => "changed",
+                    Check::Stale => "stale",
+                };
+                labelled("cache_checks_total", "result", result)
+            }
             Self::LockWait => "renttracker_cache_lock_waits_total".into(),
             Self::Fence(result) => labelled("cache_fences_total", "result", result),
             Self::Rejected(reason) => labelled("cache_rejected_total", "reason", reason),

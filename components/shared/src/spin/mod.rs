@@ -2,6 +2,7 @@
 
 mod breaker;
 mod chain;
+mod check;
 mod clock;
 mod flight;
 mod key_value;

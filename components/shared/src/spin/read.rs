@@ -1,6 +1,7 @@
 //! Reading through the cache: the I/O around the protocol of [`crate::cache`].
 
 use super::breaker::{Usable, attempt, renew, standing, trusted};
+use super::check;
 use super::clock;
 use super::flight::share;
 use super::metrics;
@@ -71,7 +72,10 @@ async fn find(
     let mut rejected = Vec::new();
     if let Some(bytes) = first {
         match open(bytes, &name, &usable) {
-            Ok(entry) => return Ok((entry, CacheStatus::Hit)),
+            Ok(entry) => {
+                check::sample(config, &wanted, &name, &entry);
+                return Ok((entry, CacheStatus::Hit));
+            }
             Err(bytes) => rejected = bytes,
         }
     }
