@@ -29,6 +29,7 @@ mod schema;
 mod search;
 mod tenancy;
 mod values;
+mod webhook;
 
 use std::process::ExitCode;
 
@@ -66,6 +67,7 @@ fn main() -> ExitCode {
         search::tests,
         tenancy::tests,
         values::tests,
+        webhook::tests,
     ];
     let trials = suites.iter().flat_map(|tests| tests()).collect();
     if arguments.list {

@@ -57,13 +57,14 @@ impl World {
     }
 
     /// How often properties or payments have been read in this world's database since the server started. What the
-    /// application keeps for itself (its outbox) is not counted, nor is what writes.
+    /// application keeps for itself (its outbox) is not counted, nor is what writes, nor what compares a hit with its row.
     pub fn reads(&self) -> i64 {
         let database = self.database_url.rsplit('/').next().unwrap_or_default();
         let database = database.split('?').next().unwrap_or_default();
         let statement = "SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements s \
             JOIN pg_database d ON d.oid = s.dbid WHERE d.datname = $1 AND query ~* '\\m(properties|payments)\\M' \
-            AND query !~* '\\m(insert|update|delete|create|analyze|copy)\\M'";
+            AND query !~* '\\m(insert|update|delete|create|analyze|copy)\\M' \
+            AND query !~* '^select row_version from'";
         let mut admin = stage::admin().expect("PostgreSQL answers");
         admin.query_one(statement, &[&database]).expect("pg_stat_statements").get(0)
     }

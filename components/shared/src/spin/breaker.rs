@@ -2,7 +2,7 @@
 //! the probe that lets the cache back in.
 
 use super::redis::{Kept, connection, forget};
-use super::{clock, key_value, metrics, outbox};
+use super::{clock, key_value, metrics, outbox, webhook};
 use crate::breaker::{Bar, Event, Failures, Lease, Mode, Record, Worth};
 use crate::cache::RedisFailure;
 use crate::config::Config;
@@ -117,7 +117,7 @@ pub fn report(config: &Config, event: Event<'_>) -> bool {
             let record = lease.shared_record();
             keep(lease);
             if let Some(before) = &before {
-                announce(before, &record);
+                announce(config, before, &record);
             }
             before.is_some()
         }
@@ -128,12 +128,13 @@ pub fn report(config: &Config, event: Event<'_>) -> bool {
     }
 }
 
-/// Says what has changed, in the log.
-fn announce(before: &Record, record: &Record) {
+/// Says what has changed: in the log, in the counts, to the webhook.
+fn announce(config: &Config, before: &Record, record: &Record) {
     let epoch = record.epoch.to_string();
     let fields = [("state", record.state_name()), ("reason", &record.reason), ("epoch", &epoch)];
     if before.state_name() != record.state_name() {
         metrics::count(Count::Transition(record.state_name()));
+        webhook::tell(config, record);
     }
     if before.state != record.state {
         log::write(Level::Warn, "breaker.changed", &fields);
@@ -154,7 +155,7 @@ pub fn order_breaker(config: &Config, mode: Mode) -> Result<Rc<Record>, Error> {
     let record = lease.shared_record();
     keep(lease);
     if let Some(before) = &before {
-        announce(before, &record);
+        announce(config, before, &record);
     }
     Ok(record)
 }
@@ -276,6 +277,7 @@ async fn probe(config: &Rc<Config>) {
             report(config, Event::ProbeFailed { token: &token });
         }
     }
+    metrics::flush_later(config);
 }
 
 /// Whether the cache is in use: the breaker admits it, and the Redis that is trusted answers.

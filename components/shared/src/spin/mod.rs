@@ -13,6 +13,7 @@ mod read;
 mod redis;
 mod server;
 mod variables;
+mod webhook;
 mod write;
 
 pub use breaker::{breaker_record, cache_is_in_use, drain, order_breaker};

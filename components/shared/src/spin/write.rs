@@ -70,6 +70,7 @@ pub async fn write<T>(
             if let Err(error) = outbox::finish(&config, &kept, &tenant, &write_id).await {
                 log::write(Level::Warn, "outbox.left", &[("error", &error.to_string())]);
             }
+            metrics::flush_later(&config);
         });
     }
     Ok(written.result)
