@@ -101,12 +101,12 @@ pub enum Event<'a> {
     Failing {
         /// The instance's token.
         voter: &'a str,
+        /// How long a lease lasts. A vote has to stand for so long before another confirms it: by then everybody whom
+        /// Redis answers has read it and taken it back. Two instances of one host that is cut off are not enough.
+        lease: Duration,
     },
-    /// Redis answers an instance that had voted.
-    Answering {
-        /// The instance's token.
-        voter: &'a str,
-    },
+    /// Redis has answered an instance that had read of another's suspicion, or that had voted itself.
+    Answering,
     /// An operator orders a mode.
     Ordered {
         /// Which.
@@ -244,17 +244,17 @@ pub fn next(record: &Record, event: Event<'_>, now_ms: u64, reset: Duration) -> 
         // Nothing but another order changes this one; what was not invalidated is in the outbox.
         (State::Open { .. }, _) if record.mode == Mode::ForcedOpen => None,
         (State::Closed, Event::Failing { .. }) if !record.heeds_failures() => None,
-        (State::Closed, Event::Failing { voter }) => match record.standing_suspicion(now_ms, reset_ms) {
-            Some(first) if first.voter != voter => open_after(reset_ms, "redis is failing"),
+        (State::Closed, Event::Failing { voter, lease }) => match record.standing_suspicion(now_ms, reset_ms) {
+            Some(first) if first.voter != voter && now_ms.saturating_sub(first.at_ms) >= millis(lease) => {
+                open_after(reset_ms, "redis is failing")
+            }
             Some(_) => None,
             None => {
                 let suspicion = Suspicion { voter: voter.into(), at_ms: now_ms };
                 Some(Record { suspicion: Some(suspicion), ..record.clone() })
             }
         },
-        (State::Closed, Event::Answering { voter })
-            if record.suspicion.as_ref().is_some_and(|suspicion| suspicion.voter == voter) =>
-        {
+        (State::Closed, Event::Answering) if record.suspicion.is_some() => {
             Some(Record { suspicion: None, ..record.clone() })
         }
         // A probe that is under way may have drained the outbox before this write's row was there: it must start again.
@@ -356,6 +356,11 @@ impl Lease {
         Rc::clone(&self.record)
     }
 
+    /// Whether the record had been read before `sent_at`, on the instance's monotonic clock.
+    pub fn was_read_before(&self, sent_at: Duration) -> bool {
+        self.read_at <= sent_at
+    }
+
     /// What the lease is worth at `now`, for leases of `length`.
     pub fn worth(&self, now: Duration, length: Duration) -> Worth {
         let age = now.saturating_sub(self.read_at);
@@ -411,12 +416,13 @@ mod tests {
         }
     }
 
-    const FIRST: Event<'_> = Event::Failing { voter: "first" };
-    const SECOND: Event<'_> = Event::Failing { voter: "second" };
+    const LEASE: Duration = Duration::from_millis(500);
+    const FIRST: Event<'_> = Event::Failing { voter: "first", lease: LEASE };
+    const SECOND: Event<'_> = Event::Failing { voter: "second", lease: LEASE };
 
     /// What two instances that see Redis fail make of it.
     fn opened() -> Record {
-        after(&after(&closed(), FIRST, NOW), SECOND, NOW)
+        after(&after(&closed(), FIRST, NOW - 500), SECOND, NOW)
     }
 
     fn after(record: &Record, event: Event<'_>, now: u64) -> Record {
@@ -508,6 +514,8 @@ mod tests {
         assert_eq!(next(&suspected, FIRST, NOW + 59_999, RESET), None, "the same instance is no second voter");
         assert_eq!(suspected.failures_to_vote("first", 3, NOW, RESET), 3);
         assert_eq!(suspected.failures_to_vote("second", 3, NOW + 59_999, RESET), 1, "one failure confirms a vote");
+        assert_eq!(next(&suspected, SECOND, NOW + 499, RESET), None, "others have not had the time to object");
+        assert!(!after(&suspected, SECOND, NOW + 500).admits());
         assert!(!after(&suspected, SECOND, NOW + 59_999).admits());
         // An old vote is none.
         assert_eq!(suspected.failures_to_vote("second", 3, NOW + 60_000, RESET), 3);
@@ -515,10 +523,13 @@ mod tests {
     }
 
     #[test]
-    fn a_vote_is_taken_back_by_its_voter_alone() {
+    fn a_vote_is_taken_back_by_whoever_redis_answers() {
         let suspected = after(&closed(), FIRST, NOW);
-        assert_eq!(next(&suspected, Event::Answering { voter: "second" }, NOW, RESET), None);
-        assert_eq!(after(&suspected, Event::Answering { voter: "first" }, NOW), closed());
+        let cleared = after(&suspected, Event::Answering, NOW + 499);
+        assert_eq!(cleared, closed());
+        assert!(after(&cleared, SECOND, NOW + 500).admits(), "the next vote is a first one again");
+        assert_eq!(next(&closed(), Event::Answering, NOW, RESET), None);
+        assert_eq!(next(&opened(), Event::Answering, NOW, RESET), None, "an open breaker is let in by a probe alone");
     }
 
     #[test]
@@ -630,7 +641,7 @@ mod tests {
                 let event = match step {
                     0 => FIRST,
                     7 => SECOND,
-                    8 => Event::Answering { voter: "first" },
+                    8 => Event::Answering,
                     9 => Event::Ordered { mode: Mode::ForcedOpen, over_ms: now },
                     10 => Event::Ordered { mode: Mode::Auto, over_ms: now },
                     11 => Event::UnfencedWrite { until_ms: now + 4_000 },

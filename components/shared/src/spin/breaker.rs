@@ -197,7 +197,7 @@ pub async fn attempt<T>(config: &Config, command: impl Future<Output = Result<T,
     let sent_at = clock::elapsed();
     match command.await {
         Ok(value) => {
-            answered(config);
+            answered(config, sent_at);
             Some(value)
         }
         Err(RedisFailure::Refused(error)) => {
@@ -212,14 +212,17 @@ pub async fn attempt<T>(config: &Config, command: impl Future<Output = Result<T,
     }
 }
 
-/// Redis has answered: whatever this instance held against it is over.
-fn answered(config: &Config) {
-    let vote = LOCAL.with_borrow_mut(|local| {
+/// Redis has answered a command that was sent at `sent_at`: whatever this instance held against it is over, and what others
+/// hold against it is their own trouble.
+fn answered(config: &Config, sent_at: Duration) {
+    let objects = LOCAL.with_borrow_mut(|local| {
         local.failures.forget();
-        local.bar.take().and(local.voter.clone())
+        local.bar = None;
+        let lease = local.lease.as_ref().filter(|lease| lease.was_read_before(sent_at));
+        lease.is_some_and(|lease| lease.shared_record().suspicion.is_some())
     });
-    if let Some(voter) = vote {
-        report(config, Event::Answering { voter: &voter });
+    if objects {
+        report(config, Event::Answering);
     }
 }
 
@@ -246,7 +249,7 @@ fn failed(config: &Config, sent_at: Duration) {
         }
         return;
     }
-    report(config, Event::Failing { voter: &voter });
+    report(config, Event::Failing { voter: &voter, lease: config.breaker_lease });
     LOCAL.with_borrow_mut(|local| {
         let record = local.lease.as_ref().map(Lease::shared_record).filter(|record| record.admits());
         local.bar = record.map(|record| Bar::new(&record, clock::elapsed(), reset));

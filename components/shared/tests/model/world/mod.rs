@@ -19,6 +19,10 @@ pub const READERS: usize = 3;
 /// Leases and resets have no length here: what is due is always due.
 const LENGTH: Duration = Duration::from_millis(1);
 
+/// The moment at which everything is reported, and a reset for which another's vote, of the moment before, stands.
+const NOW_MS: u64 = 1;
+const RESET: Duration = Duration::from_millis(2);
+
 /// The run id of no Redis: none is trusted.
 const NONE: u8 = 0;
 /// A time that does not come by itself: [`Step::HoldRunsOut`] makes it come.
@@ -68,7 +72,7 @@ impl Known {
         };
         let run_id = (self.run != NONE).then(|| self.run.to_string());
         // Somebody else has always voted already: when failures open the breaker is of no matter to safety.
-        let suspicion = Some(Suspicion { voter: "another".into(), at_ms: u64::MAX });
+        let suspicion = Some(Suspicion { voter: "another".into(), at_ms: 0 });
         Record { state, epoch: self.epoch.into(), run_id, suspicion, since_ms: 0, left_ms: 0, ..Record::initial(0) }
     }
 
@@ -333,9 +337,9 @@ impl World {
                 })
             }
             Step::LockRunsOut(r) => self.when(self.readers[r].has_lock, |world| world.readers[r].has_lock = false),
-            Step::ReaderReportsFailing => {
-                self.when(!self.redis.up, |world| world.report(Event::Failing { voter: "a reader" }))
-            }
+            Step::ReaderReportsFailing => self.when(!self.redis.up, |world| {
+                world.report(Event::Failing { voter: "a reader", lease: Duration::ZERO })
+            }),
             Step::Write(w) => self.write(w, true, off),
             Step::WriterIsCutFromRedis(w) => {
                 self.faults_left = self.faults_left.checked_sub(1)?;
@@ -402,7 +406,7 @@ impl World {
     }
 
     fn report(&mut self, event: Event<'_>) {
-        if let Some(changed) = next(&self.breaker.record(), event, 1, Duration::ZERO) {
+        if let Some(changed) = next(&self.breaker.record(), event, NOW_MS, RESET) {
             self.breaker = Known::from(&changed);
         }
     }
