@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::outage::BRISK;
 use crate::world::{Cache, Place, Private, World, eventually, trials, world};
 
 trials![
@@ -14,14 +15,6 @@ trials![
 ];
 
 const BREAKER: &str = "/api/cache/breaker";
-/// As in production, but with a breaker that tries again soon.
-const BRISK: [(&str, &str); 4] = [
-    ("redis_timeout_ms", "50"),
-    ("redis_connect_timeout_ms", "100"),
-    ("breaker_reset_seconds", "1"),
-    ("database_timeout_ms", "1000"),
-];
-
 fn order(world: &World, mode: &str) -> Value {
     world.administrator().put(BREAKER, &json!({ "mode": mode })).is(200).json()
 }

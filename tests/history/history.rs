@@ -55,6 +55,7 @@ pub fn brisk() -> Vec<(&'static str, String)> {
         ("redis_timeout_ms", REDIS_TIMEOUT_MS.to_string()),
         ("redis_connect_timeout_ms", "150".into()),
         ("breaker_reset_seconds", "1".into()),
+        ("breaker_max_reset_seconds", "1".into()),
         // PostgreSQL is well all the time; only the machine is slow.
         ("database_timeout_ms", "4000".into()),
     ]

@@ -14,9 +14,6 @@ pub const PROBE_LEASE_MS: u64 = 10_000;
 /// made good is the outbox, and that needs no minute.
 const QUARANTINE_RETRY_MS: u64 = 1_000;
 
-/// The longest that failed probes make the breaker stay open, unless the reset itself is longer.
-const MAX_RESET: Duration = Duration::from_secs(5 * 60);
-
 /// How much longer than a write without a fence needs the breaker is held open for it, in milliseconds: many such writes
 /// are then two changes of the record a second, and not one each.
 const HOLD_SLACK_MS: u64 = 500;
@@ -142,6 +139,8 @@ pub enum Event<'a> {
     ProbeFailed {
         /// The probe's token.
         token: &'a str,
+        /// The longest that the breaker may stay open before the next.
+        longest: Duration,
     },
 }
 
@@ -212,9 +211,9 @@ fn millis(duration: Duration) -> u64 {
 }
 
 /// How long the breaker stays open after the `failed`-th failed probe in a row, in milliseconds: twice as long each time.
-fn grown_reset_ms(reset: Duration, failed: u32) -> u64 {
+fn grown_reset_ms(reset: Duration, longest: Duration, failed: u32) -> u64 {
     let factor = 1_u32.checked_shl(failed.saturating_sub(1)).unwrap_or(u32::MAX);
-    millis(reset.saturating_mul(factor).min(reset.max(MAX_RESET)))
+    millis(reset.saturating_mul(factor).min(reset.max(longest)))
 }
 
 /// The record after `event`, or `None` when it changes nothing. `now_ms` is Unix time in milliseconds, `reset` how long
@@ -294,9 +293,12 @@ pub fn next(record: &Record, event: Event<'_>, now_ms: u64, reset: Duration) -> 
                 reason: if is_the_same { "readmitted" } else { "readmitted in a new epoch" }.into(),
             })
         }
-        (State::HalfOpen { probe, .. }, Event::ProbeFailed { token }) if probe == token => {
+        (State::HalfOpen { probe, .. }, Event::ProbeFailed { token, longest }) if probe == token => {
             let failed_probes = record.failed_probes.saturating_add(1);
-            Some(Record { failed_probes, ..open_after(grown_reset_ms(reset, failed_probes), "the probe failed")? })
+            Some(Record {
+                failed_probes,
+                ..open_after(grown_reset_ms(reset, longest, failed_probes), "the probe failed")?
+            })
         }
         _ => None,
     }
@@ -417,6 +419,7 @@ mod tests {
     }
 
     const LEASE: Duration = Duration::from_millis(500);
+    const LONGEST: Duration = Duration::from_secs(300);
     const FIRST: Event<'_> = Event::Failing { voter: "first", lease: LEASE };
     const SECOND: Event<'_> = Event::Failing { voter: "second", lease: LEASE };
 
@@ -444,7 +447,7 @@ mod tests {
         let open = after(&closed(), Event::MissedInvalidation, NOW);
         assert_eq!(open.left_ms, NOW);
         let half_open = after(&open, Event::ProbeOffered { token: "a" }, NOW + 60_000);
-        let open_again = after(&half_open, Event::ProbeFailed { token: "a" }, NOW + 60_100);
+        let open_again = after(&half_open, Event::ProbeFailed { token: "a", longest: LONGEST }, NOW + 60_100);
         assert_eq!(open_again.left_ms, NOW);
     }
 
@@ -503,7 +506,7 @@ mod tests {
     #[test]
     fn a_failed_probe_waits_for_another_reset() {
         let half_open = Record { state: State::HalfOpen { probe: "a".into(), lease_until_ms: NOW }, ..closed() };
-        let open = after(&half_open, Event::ProbeFailed { token: "a" }, NOW);
+        let open = after(&half_open, Event::ProbeFailed { token: "a", longest: LONGEST }, NOW);
         assert!(!open.probe_is_due(NOW + 59_999) && open.probe_is_due(NOW + 60_000));
     }
 
@@ -539,13 +542,13 @@ mod tests {
     }
 
     #[test]
-    fn probes_that_keep_failing_come_less_often_but_every_five_minutes_at_least() {
+    fn probes_that_keep_failing_come_less_often_down_to_a_bound() {
         let mut record = opened();
         let mut waits = Vec::new();
         for _ in 0..40 {
             let now = record.since_ms + 3_600_000;
             let half_open = after(&record, Event::ProbeOffered { token: "a" }, now);
-            record = after(&half_open, Event::ProbeFailed { token: "a" }, now);
+            record = after(&half_open, Event::ProbeFailed { token: "a", longest: LONGEST }, now);
             let State::Open { retry_at_ms } = record.state else { panic!("{record:?}") };
             waits.push((retry_at_ms - now) / 1_000);
         }
@@ -554,7 +557,7 @@ mod tests {
         let half_open = after(&record, Event::ProbeOffered { token: "a" }, u64::MAX / 2);
         let back = after(&half_open, Event::ProbeSucceeded { token: "a", run_id: "r1" }, NOW);
         assert_eq!(back.failed_probes, 0);
-        assert_eq!(grown_reset_ms(Duration::from_secs(3_600), 9), 3_600_000, "a longer reset stays as it is");
+        assert_eq!(grown_reset_ms(Duration::from_secs(3_600), LONGEST, 9), 3_600_000, "a longer reset stays as it is");
     }
 
     #[test]
@@ -650,7 +653,7 @@ mod tests {
                     3 => Event::ProbeOffered { token: "a" },
                     4 => Event::ProbeSucceeded { token: "a", run_id: "r1" },
                     5 => Event::ProbeSucceeded { token: "b", run_id: "r2" },
-                    _ => Event::ProbeFailed { token: "a" },
+                    _ => Event::ProbeFailed { token: "a", longest: LONGEST },
                 };
                 if let Some(changed) = next(&record, event, now, RESET) {
                     prop_assert!(changed.epoch >= record.epoch);

@@ -50,6 +50,8 @@ pub struct Config {
     pub breaker_threshold: u32,
     /// `breaker_reset_seconds` (60): how long the breaker stays open before a probe.
     pub breaker_reset: Duration,
+    /// `breaker_max_reset_seconds` (300): the longest that failed probes make it stay open before the next.
+    pub breaker_max_reset: Duration,
     /// `breaker_lease_ms` (500): how long an instance may act on what it last read of the breaker.
     pub breaker_lease: Duration,
     /// `key_value_timeout_ms` (100): how long reading the breaker's record may take.
@@ -101,6 +103,7 @@ pub const VARIABLES: &[&str] = &[
     "require_if_match",
     "breaker_threshold",
     "breaker_reset_seconds",
+    "breaker_max_reset_seconds",
     "breaker_lease_ms",
     "key_value_timeout_ms",
     "database_concurrency",
@@ -164,6 +167,7 @@ impl Config {
             require_if_match,
             breaker_threshold: u32::try_from(threshold).unwrap_or(u32::MAX),
             breaker_reset: Duration::from_secs(number("breaker_reset_seconds", 60, 1..=3_600)?),
+            breaker_max_reset: Duration::from_secs(number("breaker_max_reset_seconds", 300, 1..=3_600)?),
             breaker_lease: milliseconds("breaker_lease_ms", 500)?,
             // A hundred times what a read takes on SQLite.
             key_value_timeout: milliseconds("key_value_timeout_ms", 100)?,

@@ -277,7 +277,7 @@ async fn probe(config: &Rc<Config>) {
         }
         Err(error) => {
             log::write(Level::Warn, "breaker.probe_failed", &[("error", &error)]);
-            report(config, Event::ProbeFailed { token: &token });
+            report(config, Event::ProbeFailed { token: &token, longest: config.breaker_max_reset });
         }
     }
     metrics::flush_later(config);

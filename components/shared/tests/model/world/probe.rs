@@ -1,6 +1,6 @@
 //! What the probe does, step by step.
 
-use super::{BreakerState, ProbeAt, Switch, WRITERS, World};
+use super::{BreakerState, ProbeAt, RESET, Switch, WRITERS, World};
 use shared::breaker::Event;
 
 impl World {
@@ -26,7 +26,7 @@ impl World {
                 ProbeAt::Drained { run, rows }
             }
             ProbeAt::Offered | ProbeAt::Draining { .. } => {
-                self.report(Event::ProbeFailed { token: "probe" });
+                self.report(Event::ProbeFailed { token: "probe", longest: RESET });
                 ProbeAt::Idle
             }
             ProbeAt::Drained { run, rows } => {
