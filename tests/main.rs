@@ -6,6 +6,7 @@ mod world;
 
 mod auth;
 mod bodies;
+mod breaker;
 mod cache;
 mod client;
 mod components;
@@ -16,6 +17,7 @@ mod harness;
 mod health;
 mod invalidation;
 mod lists;
+mod load;
 mod metrics;
 mod observability;
 mod operator;
@@ -44,8 +46,10 @@ fn main() -> ExitCode {
     let suites = [
         schema::tests, // first, because it is the longest
         outage::tests,
+        load::tests,
         auth::tests,
         bodies::tests,
+        breaker::tests,
         cache::tests,
         client::tests,
         components::tests,

@@ -69,10 +69,27 @@ impl Private {
 
     /// A second host process on the same Redis, database and key-value store.
     pub fn another_host(&self) -> (Host, World) {
+        self.another_host_with(&[])
+    }
+
+    /// [`Private::another_host`], with these variables set otherwise.
+    pub fn another_host_with(&self, changes: &[(&str, &str)]) -> (Host, World) {
         let log = stage::scratch().join(next("host")).with_extension("log");
-        let host = start_host(self.variables.clone(), &self.state_dir, &log);
+        let mut variables = self.variables.clone();
+        variables.extend(changes.iter().map(|(name, value)| ((*name).into(), (*value).into())));
+        let host = start_host(variables, &self.state_dir, &log);
         let world = World { base_url: host.base_url().into(), ..self.world.clone() };
         (host, world)
+    }
+
+    /// Overwrites the key-value store's file, under the hosts' feet.
+    pub fn break_key_value_store(&self) {
+        let mut broken = 0;
+        for file in files_under(&self.state_dir).filter(|file| file.extension().is_some_and(|it| it == "db")) {
+            std::fs::write(file, [b'x'; 8192]).expect("the store's file");
+            broken += 1;
+        }
+        assert!(broken > 0, "no store in {}", self.state_dir.display());
     }
 
     /// What the host and the components write.
@@ -118,6 +135,11 @@ fn start_host(variables: BTreeMap<String, String>, state_dir: &Path, log: &Path)
     let (state_dir, listen) = (state_dir.to_owned(), "127.0.0.1:0".to_owned());
     let options = HostOptions { runtime: stage::runtime(), listen, state_dir, variables, log };
     Host::start(options).expect("the host starts")
+}
+
+fn files_under(folder: &Path) -> Box<dyn Iterator<Item = PathBuf>> {
+    let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    Box::new(entries.flat_map(|path| if path.is_dir() { files_under(&path) } else { Box::new([path].into_iter()) }))
 }
 
 /// A folder name that no other world of this run has.

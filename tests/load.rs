@@ -1,0 +1,185 @@
+//! Under load while Redis is killed, stopped, slowed and returned: nothing fails, nothing hangs, and PostgreSQL is not
+//! overrun.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use postgres::NoTls;
+use serde_json::json;
+
+use crate::outage::BRISK;
+use crate::world::{Cache, Place, Private, Tenant, eventually, property_path, together, trials};
+
+trials![
+    redis_killed_and_back_under_load,
+    redis_stopped_and_back_under_load,
+    redis_slow_and_well_again_under_load,
+    many_who_ask_for_one_thing_without_redis_share_reads,
+    what_is_too_much_for_postgresql_is_refused_and_comes_again_later,
+];
+
+/// How many clients there are, and for how long the fault lasts.
+const CLIENTS: usize = 12;
+const FAULT: Duration = Duration::from_secs(4);
+/// The longest that an answer may take: its wait for PostgreSQL's turn (500 ms) and answer (1,000 ms), for Redis or a
+/// connection to it twice (fence and unfence, 100 ms each), for the key-value store twice (100 ms each), for the leases of
+/// others before and after a write without a fence (500 ms and as much for clocks, twice), and a second for a busy machine.
+const LONGEST: Duration = Duration::from_millis(500 + 1_000 + 2 * 100 + 2 * 100 + 2 * 1_000 + 1_000);
+
+#[derive(Default)]
+struct Seen {
+    sent: AtomicU64,
+    failed: AtomicU64,
+    slowest_micros: AtomicU64,
+}
+
+impl Seen {
+    fn ask(&self, request: impl FnOnce() -> u16, expected: u16) {
+        let began = Instant::now();
+        let status = request();
+        let took = u64::try_from(began.elapsed().as_micros()).expect("not for ever");
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        self.failed.fetch_add(u64::from(status != expected), Ordering::Relaxed);
+        self.slowest_micros.fetch_max(took, Ordering::Relaxed);
+    }
+}
+
+/// Loads two hosts, does `fault`, and after a while `mend`; prints and asserts what the clients saw. The cache must be used
+/// again by itself.
+fn under_load(name: &str, fault: impl FnOnce(&mut Private), mend: impl FnOnce(&mut Private)) {
+    let mut changes = BRISK.to_vec();
+    changes.push(("database_timeout_ms", "1000"));
+    let mut own = Private::with(&changes);
+    let (_host, other) = own.another_host();
+    let places: Vec<Place> = (0..CLIENTS).map(|_| Place::of(own.tenant())).collect();
+    let elsewhere: Vec<Tenant> = places.iter().map(|place| other.tenant_named(&place.who.id)).collect();
+    eventually("the cache is used", || {
+        (places[0].who.get(&places[0].property_path()).is(200).cache() == Cache::Hit).then_some(())
+    });
+
+    let (seen, over) = (Seen::default(), AtomicBool::new(false));
+    let recovered = std::thread::scope(|scope| {
+        for (number, (place, there)) in places.iter().zip(&elsewhere).enumerate() {
+            let (seen, over) = (&seen, &over);
+            scope.spawn(move || {
+                let mut round = number;
+                while !over.load(Ordering::Relaxed) {
+                    let who = if round.is_multiple_of(2) { &place.who } else { there };
+                    for route in place.routes() {
+                        seen.ask(|| who.get(&route).status, 200);
+                    }
+                    if round.is_multiple_of(10) {
+                        let body = json!({ "address": format!("{round} Load St") });
+                        seen.ask(|| who.put(&place.property_path(), &body).status, 200);
+                    }
+                    round += 1;
+                }
+            });
+        }
+        std::thread::sleep(Duration::from_secs(1));
+        fault(&mut own);
+        std::thread::sleep(FAULT);
+        mend(&mut own);
+        let mended = Instant::now();
+        eventually("the cache is used again", || {
+            let hits = [&places[0].who, &elsewhere[0]].map(|who| who.get(&places[0].payment_path()).cache());
+            (hits == [Cache::Hit, Cache::Hit]).then_some(())
+        });
+        let recovered = mended.elapsed();
+        over.store(true, Ordering::Relaxed);
+        recovered
+    });
+    let [sent, failed, slowest] = [&seen.sent, &seen.failed, &seen.slowest_micros].map(|it| it.load(Ordering::Relaxed));
+    println!(
+        "{name}: {sent} requests, {failed} failed, slowest {} ms, cache used again {} ms after Redis was back",
+        slowest / 1_000,
+        recovered.as_millis()
+    );
+    assert_eq!(failed, 0, "{name}");
+    assert!(sent > 100, "{name}: {sent} requests are no load");
+    assert!(Duration::from_micros(slowest) < LONGEST, "{name}: an answer took {slowest} µs");
+}
+
+fn redis_killed_and_back_under_load() {
+    under_load("Redis killed", |own| own.redis().kill(), |own| own.redis().restart().expect("Redis comes back"));
+}
+
+fn redis_stopped_and_back_under_load() {
+    under_load("Redis stopped", |own| own.redis().pause(), |own| own.redis().resume());
+}
+
+/// Every command of Redis takes up to 200 ms, four times the deadline.
+fn redis_slow_and_well_again_under_load() {
+    let slow = std::sync::Arc::new(AtomicBool::new(true));
+    let still = std::sync::Arc::clone(&slow);
+    let fault = move |own: &mut Private| {
+        let client = redis::Client::open(own.redis_url.as_str()).expect("an address");
+        let mut connection = client.get_connection().expect("Redis answers");
+        std::thread::spawn(move || {
+            while still.load(Ordering::Relaxed) {
+                let () = redis::cmd("CLIENT").arg("PAUSE").arg(200).query(&mut connection).expect("a pause");
+                std::thread::sleep(Duration::from_millis(200));
+            }
+        });
+    };
+    under_load("Redis slow", fault, move |_| slow.store(false, Ordering::Relaxed));
+}
+
+fn many_who_ask_for_one_thing_without_redis_share_reads() {
+    const AT_ONCE: usize = 200;
+    let own = Private::without_redis(&[&BRISK[..], &[("database_timeout_ms", "5000")]].concat());
+    let who = own.tenant();
+    let path = property_path(&who.property_at("1 Herd St"));
+    // The instances know that there is no Redis.
+    eventually("a bypass", || (who.get(&path).is(200).cache() == Cache::Bypass).then_some(()));
+    let before = own.reads();
+    // Only what overlaps can be shared, so the first reads are held up until an instance after the other has one under way.
+    let mut client = postgres::Client::connect(&own.database_url, NoTls).expect("PostgreSQL answers");
+    let mut transaction = client.transaction().expect("a transaction");
+    transaction.batch_execute("LOCK TABLE properties IN ACCESS EXCLUSIVE MODE").expect("a lock");
+    std::thread::scope(|scope| {
+        scope.spawn(|| together(AT_ONCE, |_| who.get(&path).is(200)));
+        let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted";
+        // An instance takes 16 requests at a time.
+        let instances = i64::try_from(AT_ONCE.div_ceil(16)).expect("a number");
+        let began = Instant::now();
+        while transaction.query_one(waiting, &[]).expect("locks").get::<_, i64>(0) < instances
+            // A statement gives up after 1.5 s.
+            && began.elapsed() < Duration::from_millis(1_000)
+        {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        transaction.rollback().expect("it is given back");
+    });
+    let reads = own.reads() - before;
+    println!("without Redis: {AT_ONCE} requests at once for one property, {reads} reads of PostgreSQL");
+    // Each instance has one read under way and one that boards; whoever came later than that is no herd any more.
+    assert!(reads <= i64::try_from(AT_ONCE / 2).expect("a number"), "{reads} reads for {AT_ONCE} requests");
+}
+
+fn what_is_too_much_for_postgresql_is_refused_and_comes_again_later() {
+    let changes = [&BRISK[..], &[("database_concurrency", "2"), ("database_queue_ms", "50")]].concat();
+    let own = Private::without_redis(&changes);
+    let who = own.tenant();
+    let paths: Vec<String> = (0..24).map(|_| property_path(&who.property_at("1 Herd St"))).collect();
+    // While this lock is held every read waits.
+    let mut client = postgres::Client::connect(&own.database_url, NoTls).expect("PostgreSQL answers");
+    let mut transaction = client.transaction().expect("a transaction");
+    transaction.batch_execute("LOCK TABLE properties IN ACCESS EXCLUSIVE MODE").expect("a lock");
+    let answers = together(paths.len(), |number| who.get(&paths[number]));
+    transaction.rollback().expect("it is given back");
+    for answer in &answers {
+        answer.needs("retry-after");
+    }
+    assert!(answers.iter().all(|answer| answer.status == 503), "{answers:?}");
+    let text = own.get("/metrics").is(200).text();
+    assert!(text.contains("renttracker_postgres_rejected_total"), "{text}");
+    eventually("the refused ones are counted", || {
+        let text = own.get("/metrics").is(200).text();
+        let line = text.lines().find_map(|line| line.strip_prefix("renttracker_postgres_rejected_total "))?;
+        (line.parse::<u64>().expect("a number") > 0).then_some(())
+    });
+    for path in &paths {
+        who.get(path).is(200);
+    }
+}
