@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::outage::BRISK;
 use crate::world::{Answer, Place, Private, eventually, trials, world};
 
 trials![
@@ -10,6 +11,7 @@ trials![
     health_takes_no_notice_of_a_bad_token,
     health_is_not_kept_by_caches,
     health_stays_up_without_redis,
+    health_is_degraded_while_redis_is_away,
     an_administrator_is_told_more,
     alive_and_ready_are_told_apart,
 ];
@@ -43,6 +45,20 @@ fn health_stays_up_without_redis() {
     let own = Private::without_redis(&[]);
     eventually("health answers 200 without Redis", || (own.get("/api/health").status == 200).then_some(()));
     assert_eq!(own.get("/api/health").is(200).json()["database"], "Connected");
+}
+
+fn health_is_degraded_while_redis_is_away() {
+    let mut own = Private::with(&BRISK);
+    eventually("all is well", || says(&own, "Healthy"));
+    own.redis().kill();
+    eventually("the cache is missed", || says(&own, "Degraded"));
+    own.redis().restart().expect("Redis comes back");
+    eventually("all is well again", || says(&own, "Healthy"));
+}
+
+/// Whether health, which must answer 200, says `status`.
+fn says(own: &Private, status: &str) -> Option<()> {
+    (own.get("/api/health").is(200).json() == json!({ "status": status, "database": "Connected" })).then_some(())
 }
 
 fn an_administrator_is_told_more() {
