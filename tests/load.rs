@@ -126,35 +126,31 @@ fn redis_slow_and_well_again_under_load() {
 }
 
 fn many_who_ask_for_one_thing_without_redis_share_reads() {
-    const AT_ONCE: usize = 200;
-    let own = Private::without_redis(&[&BRISK[..], &[("database_timeout_ms", "5000")]].concat());
+    /// No more than one instance takes at a time. How many there are is the host's choice, and each flies for itself
+    /// (`components/shared/src/flight.rs` has the exact counts of one); at most a few share the twelve.
+    const AT_ONCE: usize = 12;
+    const ROUNDS: usize = 10;
+    /// For how long the first read of a round is held up, so that the others come while it is under way.
+    const HELD: Duration = Duration::from_millis(300);
+    let own = Private::without_redis(&BRISK);
     let who = own.tenant();
     let path = property_path(&who.property_at("1 Herd St"));
     // The instances know that there is no Redis.
     eventually("a bypass", || (who.get(&path).is(200).cache() == Cache::Bypass).then_some(()));
-    let before = own.reads();
-    // Only what overlaps can be shared, so the first reads are held up until an instance after the other has one under way.
     let mut client = postgres::Client::connect(&own.database_url, NoTls).expect("PostgreSQL answers");
-    let mut transaction = client.transaction().expect("a transaction");
-    transaction.batch_execute("LOCK TABLE properties IN ACCESS EXCLUSIVE MODE").expect("a lock");
-    std::thread::scope(|scope| {
-        scope.spawn(|| together(AT_ONCE, |_| who.get(&path).is(200)));
-        let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted";
-        // An instance takes 16 requests at a time.
-        let instances = i64::try_from(AT_ONCE.div_ceil(16)).expect("a number");
-        let began = Instant::now();
-        while transaction.query_one(waiting, &[]).expect("locks").get::<_, i64>(0) < instances
-            // A statement gives up after 1.5 s.
-            && began.elapsed() < Duration::from_millis(1_000)
-        {
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        transaction.rollback().expect("it is given back");
-    });
-    let reads = own.reads() - before;
-    println!("without Redis: {AT_ONCE} requests at once for one property, {reads} reads of PostgreSQL");
-    // Each instance has one read under way and one that boards; whoever came later than that is no herd any more.
-    assert!(reads <= i64::try_from(AT_ONCE / 2).expect("a number"), "{reads} reads for {AT_ONCE} requests");
+    let before = own.reads();
+    for _ in 0..ROUNDS {
+        let mut transaction = client.transaction().expect("a transaction");
+        transaction.batch_execute("LOCK TABLE properties IN ACCESS EXCLUSIVE MODE").expect("a lock");
+        std::thread::scope(|scope| {
+            scope.spawn(|| together(AT_ONCE, |_| who.get(&path).is(200)));
+            std::thread::sleep(HELD);
+            transaction.rollback().expect("it is given back");
+        });
+    }
+    let (reads, requests) = (own.reads() - before, i64::try_from(ROUNDS * AT_ONCE).expect("a number"));
+    println!("without Redis: {requests} requests, {AT_ONCE} at once for one property, {reads} reads of PostgreSQL");
+    assert!(reads <= requests * 3 / 4, "{reads} reads for {requests} requests");
 }
 
 fn what_is_too_much_for_postgresql_is_refused_and_comes_again_later() {

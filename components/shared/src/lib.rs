@@ -9,6 +9,7 @@ pub mod cache;
 pub mod config;
 pub mod domain;
 pub mod error;
+pub mod flight;
 pub mod http;
 pub mod log;
 pub mod metrics;

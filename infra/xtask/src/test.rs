@@ -52,6 +52,7 @@ impl Test {
             steps.step("clippy for wasm", || clippy_for_wasm(&toolchain))?;
             steps.step("alerts", alerts::check)?;
             steps.step("unit tests", unit_tests)?;
+            steps.step("model with three readers", model)?;
         }
         steps.step("components and host", || match self.runtime {
             Runtime::Embedded => build::run_all(&toolchain),
@@ -93,6 +94,23 @@ fn clippy_for_wasm(toolchain: &Toolchain) -> Result<()> {
 fn unit_tests() -> Result<()> {
     run(cargo().args(["test", "--workspace", "--exclude", "tests", "--exclude", "edge-host"]))?;
     run(cargo().args(["test", "--profile", "host", "--package", "edge-host"]))
+}
+
+/// The one exploration that is too large for the development profile: 83 million states, 6 GB of memory.
+fn model() -> Result<()> {
+    let mut command = cargo();
+    command.args([
+        "test",
+        "--release",
+        "--package",
+        "shared",
+        "--test",
+        "model",
+        "answered_write",
+        "--",
+        "--nocapture",
+    ]);
+    run(command.env("RENTTRACKER_MODEL_READERS", "3"))
 }
 
 /// Tells what is done and how long it took.

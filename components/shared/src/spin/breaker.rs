@@ -1,7 +1,7 @@
 //! Whether this instance may use the cache right now: its lease on the breaker's record, its own count of failures, and
 //! the probe that lets the cache back in.
 
-use super::redis::{Kept, connection, forget};
+use super::redis::{Kept, connection, forget, kept};
 use super::{clock, key_value, metrics, outbox, webhook};
 use crate::breaker::{Bar, Event, Failures, Lease, Mode, Record, Worth};
 use crate::cache::RedisFailure;
@@ -176,11 +176,11 @@ pub struct Usable {
 /// Connects to the Redis that `record` trusts. When another one is at the other end it is reported, and probed at once:
 /// that is a matter of milliseconds, after which this very request can use the cache in its new epoch.
 pub async fn trusted(config: &Rc<Config>, record: Rc<Record>) -> Option<Usable> {
-    let mut kept = attempt(config, connection(config)).await?;
+    let mut kept = connect(config).await?;
     if !record.trusts(&kept.run_id) {
         // The kept connection may be the outdated one: a failover leaves the old server's connections open.
         forget(&kept);
-        kept = attempt(config, connection(config)).await?;
+        kept = connect(config).await?;
     }
     if record.trusts(&kept.run_id) {
         return Some(Usable { record, kept });
@@ -189,6 +189,14 @@ pub async fn trusted(config: &Rc<Config>, record: Rc<Record>) -> Option<Usable> 
     probe_and_wait(config).await;
     let record = LOCAL.with_borrow(|local| local.lease.as_ref().map(Lease::shared_record))?;
     (record.admits() && record.trusts(&kept.run_id)).then_some(Usable { record, kept })
+}
+
+/// The kept connection, or a new one, whose opening is counted like a command.
+pub async fn connect(config: &Config) -> Option<Rc<Kept>> {
+    match kept() {
+        Some(kept) => Some(kept),
+        None => attempt(config, connection(config)).await,
+    }
 }
 
 /// Runs a command and counts its result. Only a Redis that does not answer is a failure; one that answers with an error
@@ -266,6 +274,10 @@ async fn probe(config: &Rc<Config>) {
         return;
     }
     let outcome = async {
+        // A connection from before says nothing of Redis as it is now.
+        if let Some(kept) = kept() {
+            forget(&kept);
+        }
         let kept = connection(config).await.map_err(|failure| failure.to_string())?;
         report(config, Event::AnotherRedis { run_id: &kept.run_id });
         outbox::drain(config, &kept).await.map_err(|error| error.to_string())?;
@@ -302,7 +314,7 @@ pub async fn cache_is_in_use(config: &Rc<Config>) -> bool {
 /// [`Error::Unavailable`] when the Redis that is trusted cannot be reached: another one must not be told instead.
 pub async fn drain(config: &Rc<Config>) -> Result<usize, Error> {
     let record = renew(config).await.ok_or_else(|| Error::Unavailable("the breaker's record cannot be read".into()))?;
-    let kept = attempt(config, connection(config)).await.filter(|kept| record.trusts(&kept.run_id));
+    let kept = connect(config).await.filter(|kept| record.trusts(&kept.run_id));
     let kept = kept.ok_or_else(|| Error::Unavailable("the trusted Redis cannot be reached".into()))?;
     outbox::drain(config, &kept).await
 }

@@ -4,7 +4,6 @@ mod breaker;
 mod chain;
 mod check;
 mod clock;
-mod flight;
 mod key_value;
 mod metrics;
 mod outbox;

@@ -3,9 +3,8 @@
 use super::breaker::{Usable, attempt, renew, standing, trusted};
 use super::check;
 use super::clock;
-use super::flight::share;
 use super::metrics;
-use super::redis::has_connection;
+use super::redis::kept;
 use crate::breaker::Record;
 use crate::cache::{
     CacheKey, CacheStatus, Entry, Fill, LOCK_MS, Lookup, MAX_STORED_BYTES, RedisFailure, Resource, Script, WAIT_BUDGET,
@@ -14,6 +13,7 @@ use crate::cache::{
 use crate::config::Config;
 use crate::domain::TenantId;
 use crate::error::Error;
+use crate::flight::share;
 use crate::log::{self, Level};
 use crate::metrics::{Count, Kind};
 use crate::protocol::{Standing, still_counts};
@@ -149,7 +149,7 @@ struct Patience {
 
 impl Patience {
     fn new(config: &Config) -> Self {
-        let whole = if has_connection() { config.redis_timeout } else { config.redis_connect_timeout };
+        let whole = if kept().is_some() { config.redis_timeout } else { config.redis_connect_timeout };
         Self { deadline: config.redis_timeout, left: Cell::new(whole) }
     }
 

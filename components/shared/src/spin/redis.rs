@@ -36,9 +36,9 @@ fn timed_out() -> RedisFailure {
     RedisFailure::Unavailable("no answer within the deadline".into())
 }
 
-/// Whether the instance has a connection already.
-pub fn has_connection() -> bool {
-    KEPT.with_borrow(Option::is_some)
+/// The instance's connection, if it has one. Nothing was asked of it, so that it is there says nothing of Redis.
+pub fn kept() -> Option<Rc<Kept>> {
+    KEPT.with_borrow(Clone::clone)
 }
 
 /// The kept connection, or a new one.
@@ -46,7 +46,7 @@ pub fn has_connection() -> bool {
 /// # Errors
 /// As every command.
 pub async fn connection(config: &Config) -> Result<Rc<Kept>, RedisFailure> {
-    if let Some(kept) = KEPT.with_borrow(Clone::clone) {
+    if let Some(kept) = kept() {
         return Ok(kept);
     }
     let opening = async {

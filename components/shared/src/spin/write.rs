@@ -1,9 +1,9 @@
 //! Writing: fence, one statement, unfence. The I/O around the protocol of [`crate::cache`].
 
-use super::breaker::{attempt, renew, report, standing, trusted};
+use super::breaker::{attempt, connect, renew, report, standing, trusted};
 use super::outbox::{self, KEYS_PER_SCRIPT};
 use super::postgres::{Failure, run};
-use super::redis::{Kept, connection};
+use super::redis::Kept;
 use super::{clock, key_value, metrics};
 use crate::breaker::{Event, Record};
 use crate::cache::{CacheKey, Resource, Script};
@@ -92,7 +92,7 @@ async fn fence(config: &Rc<Config>, keys: &[CacheKey], write_id: &str) -> Option
         (BeforeStatement::Fence, Some(record)) => trusted(config, record).await.map(|usable| usable.kept),
         (BeforeStatement::FenceAnyway(pause), _) => {
             wait(pause).await;
-            let kept = attempt(config, connection(config)).await;
+            let kept = connect(config).await;
             if let Some(kept) = &kept {
                 report(config, Event::AnotherRedis { run_id: &kept.run_id });
             }
@@ -187,5 +187,5 @@ async fn trusted_or_any(config: &Rc<Config>, record: Rc<Record>) -> Option<Rc<Ke
     if record.admits() {
         return Some(trusted(config, record).await?.kept);
     }
-    attempt(config, connection(config)).await
+    connect(config).await
 }
