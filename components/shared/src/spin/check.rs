@@ -42,16 +42,13 @@ pub fn sample(config: &Rc<Config>, wanted: &Cached<'_>, name: &str, hit: &Entry)
     let (config, name) = (Rc::clone(config), name.to_owned());
     let (tenant, resource) = (wanted.tenant.clone(), wanted.resource);
     spin_sdk::wasip3::spawn(async move {
-        match compare(&config, &key, &name, &tenant, resource, version).await {
-            Ok(Some(check)) => {
-                if check == Check::Stale {
-                    log::write(Level::Error, "cache.stale", &[]);
-                }
-                metrics::count(Count::Check(check));
-                metrics::flush_later(&config);
+        // When something could not be asked there will be other hits.
+        if let Ok(Some(check)) = compare(&config, &key, &name, &tenant, resource, version).await {
+            if check == Check::Stale {
+                log::write(Level::Error, "cache.stale", &[]);
             }
-            // Something could not be asked; there will be other hits.
-            Ok(None) | Err(_) => {}
+            metrics::count(Count::Check(check));
+            metrics::flush_later(&config);
         }
     });
 }
