@@ -1,7 +1,12 @@
 //! The breaker, one trial a transition, with several host processes on one Redis.
 
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::{Value, json};
 
+use crate::deaf::Deaf;
+use crate::load::Over;
 use crate::outage::BRISK;
 use crate::world::{Cache, Place, Private, World, eventually, property_path, trials};
 
@@ -10,9 +15,9 @@ trials![
     a_host_that_alone_lost_redis_does_not_take_it_from_another,
     a_redis_that_is_gone_opens_the_breaker_for_all_and_it_closes_again,
     failed_probes_are_counted_and_make_the_breaker_wait_longer,
+    of_several_hosts_one_probes_at_a_time,
     a_write_that_cannot_invalidate_takes_the_cache_from_another_host_at_once,
     an_answer_of_redis_never_opens_the_breaker,
-    a_key_value_store_that_fails_fails_no_request,
 ];
 
 /// An address where nothing listens.
@@ -91,25 +96,71 @@ fn a_redis_that_is_gone_opens_the_breaker_for_all_and_it_closes_again() {
     assert!(told["epoch"].as_u64() > Some(epoch), "another Redis was let in with the old epoch");
 }
 
+/// The waits are those that the record itself announces; nothing is read off a clock.
 fn failed_probes_are_counted_and_make_the_breaker_wait_longer() {
     let mut changes = BRISK.to_vec();
     changes.push(("breaker_max_reset_seconds", "8"));
     let mut own = Private::with(&changes);
     let place = Place::of(own.tenant());
-    let probes = |world: &World| told(world)["failedProbes"].as_u64().expect("a count");
     own.redis().kill();
     place.who.put(&place.property_path(), &json!({ "address": "2 Main St" })).is(200);
-    eventually("two probes have failed", || {
+    let mut waits = BTreeMap::new();
+    eventually("three probes have failed", || {
         place.who.get(&place.property_path()).is(200);
-        (probes(&own) >= 2).then_some(())
+        let told = told(&own);
+        let time = |member: &str| chrono::DateTime::parse_from_rfc3339(told[member].as_str()?).ok();
+        let failed = told["failedProbes"].as_u64().expect("a count");
+        if let (Some(retry_at), Some(since)) = (time("retryAt"), time("since")) {
+            waits.insert(failed, (retry_at - since).num_milliseconds());
+        }
+        (failed >= 3 && waits.contains_key(&3)).then_some(())
     });
+    let grown: Vec<i64> = waits.range(2..).map(|(_, wait)| *wait).collect();
+    assert_eq!(grown, [2_000, 4_000], "each wait is twice the one before: {waits:?}");
     own.redis().restart().expect("Redis comes back");
     eventually("a hit", || {
         let answer = place.who.get(&place.property_path()).is(200);
         assert_eq!(answer.json()["address"], "2 Main St");
         (answer.cache() == Cache::Hit).then_some(())
     });
-    assert_eq!(probes(&own), 0);
+    assert_eq!(told(&own)["failedProbes"], 0);
+}
+
+/// While the breaker is open only a probe connects to Redis. This one never answers, so that each probe lasts until its
+/// deadline: time enough for three hosts to come with another.
+fn of_several_hosts_one_probes_at_a_time() {
+    let mut own = Private::with(&[("redis_connect_timeout_ms", "1000"), ("breaker_reset_seconds", "1")]);
+    let others = [own.another_host(), own.another_host()];
+    let place = warm(&own, &others[0].1);
+    let port = own.redis().port();
+    own.redis().kill();
+    let deaf = Deaf::listen(port);
+    let hosts = [&*own, &others[0].1, &others[1].1];
+    let readers: Vec<_> = hosts.iter().map(|host| host.tenant_named(&place.who.id)).collect();
+    let failed = || told(&own)["failedProbes"].as_u64().expect("a count");
+    // What was under way when Redis was lost is over.
+    place.who.put(&place.property_path(), &json!({ "address": "2 Main St" })).is(200);
+    eventually("a first probe has failed", || {
+        place.who.get(&place.property_path()).is(200);
+        (failed() >= 1).then_some(())
+    });
+    let before = (failed(), deaf.forget());
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let _end = Over(&over);
+        for reader in readers.iter().cycle().take(2 * readers.len()) {
+            let (over, path) = (&over, place.property_path());
+            scope.spawn(move || {
+                while !over.load(Ordering::Relaxed) {
+                    reader.get(&path).is(200);
+                }
+            });
+        }
+        eventually("three more have failed", || (failed() >= before.0 + 3).then_some(()));
+    });
+    let (came, at_once) = deaf.seen();
+    assert!(came >= before.1 + 3, "{came} connections are fewer than there were probes");
+    assert_eq!(at_once, 1, "so many hosts probed at once");
 }
 
 fn a_write_that_cannot_invalidate_takes_the_cache_from_another_host_at_once() {
@@ -152,16 +203,4 @@ fn an_answer_of_redis_never_opens_the_breaker() {
     let log = std::fs::read_to_string(own.log()).expect("a log");
     assert!(log.contains("redis.refused"), "Redis has refused nothing");
     assert!(!log.contains("breaker.suspected"), "an answer was counted as a failure");
-}
-
-fn a_key_value_store_that_fails_fails_no_request() {
-    let own = Private::with(&BRISK);
-    let place = Place::of(own.tenant());
-    eventually("a hit", || (place.who.get(&place.property_path()).is(200).cache() == Cache::Hit).then_some(()));
-    own.break_key_value_store();
-    for round in 0..20 {
-        place.who.put(&place.property_path(), &json!({ "address": format!("{round} Main St") })).is(200);
-        let answer = place.who.get(&place.property_path()).is(200);
-        assert_eq!(answer.json()["address"], format!("{round} Main St"));
-    }
 }

@@ -25,6 +25,7 @@ fn refused(variable: &str, value: &str) {
     for answer in answers {
         assert!(answer.status >= 500, "{variable} = {value:?}: {answer}");
         assert!(!answer.text().contains(variable), "the client is told of it: {answer}");
+        assert!(answer.needs("server-timing").contains("total;dur="), "{answer}");
     }
     eventually("a line in the log that names the variable", || {
         std::fs::read_to_string(own.log()).is_ok_and(|log| log.contains(variable)).then_some(())

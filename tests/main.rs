@@ -13,9 +13,11 @@ mod components;
 mod concurrency;
 mod configuration;
 mod cors;
+mod deaf;
 mod harness;
 mod health;
 mod invalidation;
+mod key_value;
 mod lists;
 mod load;
 mod metrics;
@@ -30,6 +32,7 @@ mod protocol;
 mod schema;
 mod search;
 mod tenancy;
+mod trace;
 mod values;
 mod webhook;
 
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         schema::tests, // first, because it is the longest
         outage::tests,
         load::tests,
+        key_value::tests,
         auth::tests,
         bodies::tests,
         breaker::tests,
@@ -70,6 +74,7 @@ fn main() -> ExitCode {
         protocol::tests,
         search::tests,
         tenancy::tests,
+        trace::tests,
         values::tests,
         webhook::tests,
     ];

@@ -5,7 +5,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use crate::world::{Place, Private, World, eventually, property_path, trials, world};
+use crate::outage::BRISK;
+use crate::world::{Answer, Cache, Place, Private, World, eventually, property_path, trials, world};
 
 trials![
     promtool_finds_nothing_to_say,
@@ -14,6 +15,8 @@ trials![
     a_failure_is_counted_with_its_status,
     nothing_of_a_tenant_is_told,
     every_answer_says_how_long_it_took,
+    an_answer_says_what_of_its_time_was_redis_and_postgresql,
+    a_deadline_is_told_from_another_failure,
     hits_are_compared_with_postgresql_and_a_stale_one_is_found,
 ];
 
@@ -137,10 +140,64 @@ fn every_answer_says_how_long_it_took() {
         answers.push(world().get(path).is(200));
     }
     for answer in answers {
-        let timing = answer.needs("server-timing");
-        let total = timing.split("total;dur=").nth(1).and_then(|text| text.parse::<f64>().ok());
-        assert!(total.is_some_and(|total| total >= 0.0) && timing.contains("cache;desc="), "{timing}");
+        assert!(answer.needs("server-timing").starts_with("cache;desc="), "{answer}");
+        for part in ["redis", "db", "total"] {
+            assert!(took(&answer, part) >= 0.0, "{answer}");
+        }
     }
+}
+
+/// What an answer says of the time of one part, in milliseconds.
+#[track_caller]
+fn took(answer: &Answer, part: &str) -> f64 {
+    let timing = answer.needs("server-timing");
+    let told = timing.split(", ").find_map(|it| it.strip_prefix(part)?.strip_prefix(";dur="));
+    told.and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("{part} is missing in {timing}"))
+}
+
+fn an_answer_says_what_of_its_time_was_redis_and_postgresql() {
+    let own = Private::start();
+    let place = Place::of(own.tenant());
+    let asked = |answer: &Answer| ["redis", "db"].map(|part| took(answer, part) > 0.0);
+    // The very first reads may find the cache not let in yet.
+    let hit = eventually("a hit", || {
+        let answer = place.who.get(&place.property_path()).is(200);
+        assert!(took(&answer, "db") > 0.0 || answer.cache() == Cache::Hit, "{answer}");
+        (answer.cache() == Cache::Hit).then_some(answer)
+    });
+    assert_eq!(asked(&hit), [true, false], "{hit}");
+    let written = place.who.put(&place.property_path(), &json!({ "address": "2 Main St" })).is(200);
+    assert_eq!(asked(&written), [true, true], "{written}");
+    let miss = place.who.get(&place.property_path()).is(200);
+    assert_eq!((asked(&miss), miss.cache()), ([true, true], Cache::Stored), "{miss}");
+    assert_eq!(asked(&own.get("/livez").is(200)), [false, false]);
+}
+
+fn a_deadline_is_told_from_another_failure() {
+    let mut own = Private::with(&BRISK);
+    let place = Place::of(own.tenant());
+    let errors = |of: &str, kind: &str| format!("renttracker_{of}_errors_total{{kind=\"{kind}\"}}");
+    let counted = |world: &World, series: &str| eventually(series, || (value(world, series) > 0).then_some(()));
+
+    let mut database = postgres::Client::connect(&own.database_url, postgres::NoTls).expect("PostgreSQL answers");
+    let mut transaction = database.transaction().expect("a transaction");
+    transaction.batch_execute("LOCK TABLE payment_methods IN ACCESS EXCLUSIVE MODE").expect("a lock");
+    place.who.get("/api/paymentmethods").problem(503);
+    transaction.rollback().expect("it is given back");
+    counted(&own, &errors("postgres", "timeout"));
+    assert_eq!(value(&own, &errors("postgres", "unavailable")), 0);
+
+    own.redis().pause();
+    place.who.get(&place.property_path()).is(200);
+    counted(&own, &errors("redis", "timeout"));
+    assert_eq!(value(&own, &errors("redis", "unavailable")), 0);
+    own.redis().kill();
+    counted(&own, &errors("redis", "unavailable"));
+
+    let without = Private::on_database("postgres://nobody@127.0.0.1:1/none", &[]);
+    without.tenant().get("/api/paymentmethods").problem(503);
+    counted(&without, &errors("postgres", "unavailable"));
+    assert_eq!(value(&without, &errors("postgres", "timeout")), 0);
 }
 
 /// Somebody who changes rows behind the API's back is the only way to a stale entry that a test has.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::world::{Private, eventually, property_path, trials};
 
-trials![a_change_of_the_breaker_is_told, a_webhook_that_never_answers_holds_nobody_up];
+trials![a_change_of_the_breaker_and_an_order_to_it_are_told, a_webhook_that_never_answers_holds_nobody_up];
 
 /// A listener of the test's own, and its address.
 fn listener() -> (TcpListener, String) {
@@ -46,12 +46,12 @@ fn take(listener: &TcpListener) -> (String, Value) {
     (text.lines().next().unwrap_or_default().to_owned(), body)
 }
 
-fn a_change_of_the_breaker_is_told() {
+fn a_change_of_the_breaker_and_an_order_to_it_are_told() {
     let (listener, address) = listener();
     let own = world_with(&address);
     let (sender, told) = mpsc::channel();
     std::thread::spawn(move || {
-        for _ in 0..2 {
+        for _ in 0..3 {
             sender.send(take(&listener)).expect("the test listens");
         }
     });
@@ -61,12 +61,17 @@ fn a_change_of_the_breaker_is_told() {
     for _ in 0..2 {
         let (line, body) = told.recv_timeout(Duration::from_secs(30)).expect("the webhook is told");
         assert_eq!(line, "POST /told?key=of-the-operator HTTP/1.1");
-        assert_eq!(body["event"], "breaker.changed");
+        assert_eq!((body["event"].as_str(), body["mode"].as_str()), (Some("breaker.changed"), Some("auto")));
         assert!(body["epoch"].is_u64() && body["at"].is_string() && body["reason"].is_string(), "{body}");
         states.push(body["state"].as_str().expect("a state").to_owned());
     }
     states.sort();
     assert_eq!(states, ["closed", "half_open"]);
+    // It changes nothing yet, and is told all the same.
+    own.administrator().put("/api/cache/breaker", &json!({ "mode": "observe" })).is(200);
+    let (_, body) = told.recv_timeout(Duration::from_secs(30)).expect("the webhook is told");
+    let [event, mode, state] = ["event", "mode", "state"].map(|member| body[member].as_str());
+    assert_eq!((event, mode, state), (Some("breaker.ordered"), Some("observe"), Some("closed")));
 }
 
 fn a_webhook_that_never_answers_holds_nobody_up() {

@@ -1,10 +1,12 @@
 //! A world of a test's own, for other variables or broken servers.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use nix::fcntl::{FcntlArg, fcntl};
 use stack::{Host, HostOptions, Redis};
 
 use super::{JWT_SECRET, World, leftovers, patient_variables, stage};
@@ -84,12 +86,34 @@ impl Private {
 
     /// Overwrites the key-value store's file, under the hosts' feet.
     pub fn break_key_value_store(&self) {
-        let mut broken = 0;
-        for file in files_under(&self.state_dir).filter(|file| file.extension().is_some_and(|it| it == "db")) {
-            std::fs::write(file, [b'x'; 8192]).expect("the store's file");
-            broken += 1;
-        }
-        assert!(broken > 0, "no store in {}", self.state_dir.display());
+        std::fs::write(self.key_value_store(), [b'x'; 8192]).expect("the store's file");
+    }
+
+    /// Removes the key-value store's file, under the hosts' feet.
+    pub fn remove_key_value_store(&self) {
+        std::fs::remove_file(self.key_value_store()).expect("the store's file");
+    }
+
+    /// Locks the key-value store's file as SQLite does to write it (`sqlite3_file_locking` in its `os_unix.c`: the bytes
+    /// PENDING, RESERVED and SHARED), until the file is dropped.
+    pub fn lock_key_value_store(&self) -> File {
+        const PENDING_BYTE: i64 = 0x4000_0000;
+        const LENGTH: i64 = 2 + 510;
+        let file = File::options().read(true).write(true).open(self.key_value_store()).expect("the store's file");
+        let lock = nix::libc::flock {
+            l_type: i16::try_from(nix::libc::F_WRLCK).expect("a small number"),
+            l_whence: i16::try_from(nix::libc::SEEK_SET).expect("a small number"),
+            l_start: PENDING_BYTE,
+            l_len: LENGTH,
+            l_pid: 0,
+        };
+        fcntl(&file, FcntlArg::F_SETLKW(&lock)).expect("the lock");
+        file
+    }
+
+    fn key_value_store(&self) -> PathBuf {
+        let is_store = |file: &PathBuf| file.extension().is_some_and(|it| it == "db");
+        files_under(&self.state_dir).find(is_store).expect("the host keeps its store in a file")
     }
 
     /// What the host and the components write.

@@ -44,6 +44,8 @@ pub struct Breaker {
     state: &'static str,
     mode: shared::breaker::Mode,
     since: Option<Timestamp>,
+    /// When the next probe is due. Null while the cache is used or probed, and where an operator wants none.
+    retry_at: Option<Timestamp>,
     reason: String,
     failed_probes: u32,
     /// Whether one instance alone says that Redis is failing.
@@ -76,11 +78,12 @@ struct Outbox {
 impl Breaker {
     /// What may be told of a record.
     pub fn of(record: &shared::breaker::Record) -> Self {
-        let micros = i64::try_from(record.since_ms.saturating_mul(1_000)).unwrap_or(i64::MAX);
+        let time = |ms: u64| Timestamp::from_unix_micros(i64::try_from(ms.saturating_mul(1_000)).ok()?);
         Self {
             state: record.state_name(),
             mode: record.mode,
-            since: Timestamp::from_unix_micros(micros),
+            since: time(record.since_ms),
+            retry_at: record.retry_at_ms().and_then(time),
             reason: record.reason.clone(),
             failed_probes: record.failed_probes,
             is_suspected: record.suspicion.is_some(),

@@ -54,6 +54,18 @@ pub enum Mode {
     Observe,
 }
 
+impl Mode {
+    /// The mode's name in logs, as an operator orders it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::ForcedOpen => "forced_open",
+            Self::ForcedClosed => "forced_closed",
+            Self::Observe => "observe",
+        }
+    }
+}
+
 /// One instance's vote that Redis is failing. It may be the instance that is cut off, so one vote does not open the breaker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Suspicion {
@@ -193,6 +205,14 @@ impl Record {
             State::Closed => false,
             State::Open { retry_at_ms } => now_ms >= *retry_at_ms,
             State::HalfOpen { lease_until_ms, .. } => now_ms >= *lease_until_ms,
+        }
+    }
+
+    /// When the next probe is due, Unix time in milliseconds; `None` while the cache is used, or probed.
+    pub fn retry_at_ms(&self) -> Option<u64> {
+        match self.state {
+            State::Open { retry_at_ms } => Some(retry_at_ms),
+            State::Closed | State::HalfOpen { .. } => None,
         }
     }
 
@@ -581,6 +601,13 @@ mod tests {
             assert_eq!(next(&record, FIRST, NOW, RESET), None);
             let open = after(&record, Event::MissedInvalidation, NOW);
             assert!(!open.admits() && open.mode == mode);
+        }
+    }
+
+    #[test]
+    fn a_mode_is_told_by_the_name_that_it_is_ordered_by() {
+        for mode in [Mode::Auto, Mode::ForcedOpen, Mode::ForcedClosed, Mode::Observe] {
+            assert_eq!(serde_json::to_value(mode).expect("serializes"), mode.name());
         }
     }
 

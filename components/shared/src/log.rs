@@ -1,5 +1,6 @@
 //! The structured log: one JSON object a line, on standard error.
 
+use crate::scope;
 use serde_json::{Map, Value};
 
 /// How much a line matters.
@@ -23,13 +24,17 @@ impl Level {
     }
 }
 
-/// Makes a line: `level`, `event` and the given fields. Callers never pass a token, a secret or a tenant's data.
+/// Makes a line: `level`, `event`, the given fields, and the `trace_id` of the request that it is about, if that has one.
+/// Callers never pass a token, a secret or a tenant's data.
 pub fn line(level: Level, event: &str, fields: &[(&str, &str)]) -> String {
     let mut object = Map::new();
     object.insert("level".into(), Value::from(level.name()));
     object.insert("event".into(), Value::from(event));
     for (name, value) in fields {
         object.insert((*name).into(), Value::from(*value));
+    }
+    if let Some(trace_id) = scope::trace_id() {
+        object.insert("trace_id".into(), Value::from(trace_id));
     }
     Value::Object(object).to_string()
 }

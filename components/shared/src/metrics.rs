@@ -57,9 +57,10 @@ pub enum Count {
     Drained,
     /// A change of the breaker's state, by the new one.
     Transition(&'static str),
-    /// A command that Redis did not answer, or refused, by kind.
+    /// A command that Redis did not answer within its deadline (`timeout`) or at all (`unavailable`), or `refused`.
     RedisError(&'static str),
-    /// A statement that failed, by kind.
+    /// A statement that was not over within its deadline, PostgreSQL's or ours (`timeout`), that PostgreSQL could not take
+    /// (`unavailable`), or that is wrong (`internal`).
     PostgresError(&'static str),
     /// A read that was not let through to PostgreSQL.
     PostgresRejected,
@@ -169,8 +170,8 @@ impl Count {
         all.extend([Check::Consistent, Check::Changed, Check::Stale].map(Self::Check));
         all.extend(["damaged", "misplaced", "outdated"].map(Self::Rejected));
         all.extend(["closed", "open", "half_open"].map(Self::Transition));
-        all.extend(["refused", "unavailable"].map(Self::RedisError));
-        all.extend(["unavailable", "internal"].map(Self::PostgresError));
+        all.extend(["timeout", "unavailable", "refused"].map(Self::RedisError));
+        all.extend(["timeout", "unavailable", "internal"].map(Self::PostgresError));
         all
     }
 

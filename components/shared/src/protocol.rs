@@ -60,13 +60,12 @@ fn until_leases_are_over(record: &Record, now_ms: u64, lease: Duration) -> Durat
 /// What a write does before its statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BeforeStatement {
-    /// Put up the fence in the Redis that is trusted; if that fails, [`BeforeStatement::HoldOpen`].
+    /// Put up the fence in the Redis that is trusted; if that fails, keep the breaker open as below.
     Fence,
-    /// The cache is out of use, but may be let in again before the statement is over: wait until the last lease from before
-    /// is over, and put up the fence in whatever Redis answers; if none does, [`BeforeStatement::HoldOpen`].
+    /// The cache is out of use, but may be let in again before the statement is over, or nobody knows: wait until the last
+    /// lease from before is over, and put up the fence in whatever Redis answers; if none does, keep the breaker open until
+    /// the statement is over, and wait one lease.
     FenceAnyway(Duration),
-    /// Keep the breaker open until the statement is over, and wait one lease.
-    HoldOpen,
     /// The cache is out of use until after the statement, whose outbox row the next probe will find: wait until the last
     /// lease from before is over, which is mostly long ago.
     GoOn(Duration),
@@ -76,7 +75,8 @@ pub enum BeforeStatement {
 /// long a statement may take.
 pub fn before_statement(record: Option<&Record>, now_ms: u64, lease: Duration, longest: Duration) -> BeforeStatement {
     let Some(record) = record else {
-        return BeforeStatement::HoldOpen;
+        // It may only be out of reach for a moment, and then say that the cache is used.
+        return BeforeStatement::FenceAnyway(longest_wait(lease));
     };
     let wait = until_leases_are_over(record, now_ms, lease);
     match record.state {
@@ -203,7 +203,7 @@ mod tests {
         let probing = State::HalfOpen { probe: "p".into(), lease_until_ms: 99_999 };
         assert_eq!(before(probing), BeforeStatement::FenceAnyway(Duration::ZERO));
         assert_eq!(before(State::Closed), BeforeStatement::Fence);
-        assert_eq!(before_statement(None, 0, LEASE, LONGEST), BeforeStatement::HoldOpen);
+        assert_eq!(before_statement(None, 0, LEASE, LONGEST), BeforeStatement::FenceAnyway(Duration::from_secs(1)));
     }
 
     #[test]

@@ -3,15 +3,32 @@
 /// Why a Redis command has no result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RedisFailure {
-    /// It could not be reached, broke off, or did not answer in time. This is what the breaker counts.
+    /// It could not be reached, or broke off. This is what the breaker counts.
     #[error("unavailable: {0}")]
     Unavailable(String),
+    /// It did not answer within the deadline. To the breaker that is the same.
+    #[error("no answer within the deadline")]
+    TimedOut,
     /// It answered with an error: it is well, and the command or the data is not.
     #[error("refused: {0}")]
     Refused(String),
 }
 
 impl RedisFailure {
+    /// The kind of failure, as it is counted.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) => "unavailable",
+            Self::TimedOut => "timeout",
+            Self::Refused(_) => "refused",
+        }
+    }
+
+    /// Whether Redis has answered, if only with an error.
+    pub fn is_answer(&self) -> bool {
+        matches!(self, Self::Refused(_))
+    }
+
     /// Sorts an error text of `spin:redis`. The interface has one text for everything; it is that of the `redis` crate,
     /// where a server's error is either `CODE: text`, with a code of capital letters, or begins with a fixed sentence.
     pub fn from_text(text: &str) -> Self {

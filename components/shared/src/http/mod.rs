@@ -8,6 +8,7 @@ mod problem;
 mod request;
 mod resource;
 mod route;
+mod traceparent;
 
 pub use answer::Answer;
 pub use cors::{finish, preflight};
@@ -17,3 +18,4 @@ pub use problem::problem;
 pub use request::{MAX_BODY_BYTES, check_body_headers};
 pub use resource::{list, single};
 pub use route::{Action, Route, payment_id, property_id};
+pub use traceparent::trace_id;

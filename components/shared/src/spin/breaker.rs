@@ -15,6 +15,11 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+/// The breaker's state is another one; the mode may be, too.
+const CHANGED: &str = "breaker.changed";
+/// An operator has ordered another mode.
+const ORDERED: &str = "breaker.ordered";
+
 #[derive(Default)]
 struct Local {
     lease: Option<Lease>,
@@ -134,10 +139,16 @@ fn announce(config: &Config, before: &Record, record: &Record) {
     let fields = [("state", record.state_name()), ("reason", &record.reason), ("epoch", &epoch)];
     if before.state_name() != record.state_name() {
         metrics::count(Count::Transition(record.state_name()));
-        webhook::tell(config, record);
+        webhook::tell(config, CHANGED, record);
+    } else if before.mode != record.mode {
+        // The next change may depend on it, so it is told also where it changes nothing yet.
+        webhook::tell(config, ORDERED, record);
+    }
+    if before.mode != record.mode {
+        log::write(Level::Warn, ORDERED, &[("mode", record.mode.name()), ("state", record.state_name())]);
     }
     if before.state != record.state {
-        log::write(Level::Warn, "breaker.changed", &fields);
+        log::write(Level::Warn, CHANGED, &fields);
     } else if before.suspicion != record.suspicion {
         let event = if record.suspicion.is_some() { "breaker.suspected" } else { "breaker.cleared" };
         log::write(Level::Warn, event, &fields);
@@ -212,8 +223,8 @@ pub async fn attempt<T>(config: &Config, command: impl Future<Output = Result<T,
             log::write(Level::Warn, "redis.refused", &[("error", &error)]);
             None
         }
-        Err(RedisFailure::Unavailable(error)) => {
-            log::write(Level::Warn, "redis.unavailable", &[("error", &error)]);
+        Err(failure) => {
+            log::write(Level::Warn, "redis.unavailable", &[("error", &failure.to_string())]);
             failed(config, sent_at);
             None
         }

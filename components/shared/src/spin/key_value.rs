@@ -4,16 +4,54 @@ use super::clock::{elapsed, unix_ms, within};
 use crate::breaker::{Event, Lease, Record, next};
 use crate::config::Config;
 use spin_sdk::experimental::wasi::keyvalue::{atomics, store};
-use spin_sdk::key_value::Store;
+use spin_sdk::key_value::{Error as SdkError, Store};
+use std::cell::Cell;
+use std::time::Duration;
 
 /// The store that `spin.toml` grants.
 pub const STORE: &str = "default";
 /// How often a swap is tried again after losing to another instance. Each loss is another's progress.
 const SWAP_ATTEMPTS: u32 = 5;
 
+/// A store that is well takes a few milliseconds. SQLite, while another process holds its file locked, takes 5 s (its busy
+/// timeout, in Spin as in the embedded host) and blocks the whole instance meanwhile, so that no deadline of ours passes.
+const SLOW: Duration = Duration::from_secs(1);
+/// For how long an instance then does without the store: twice as long as it waited, so that two thirds of its time are left
+/// for requests. Only what is told for the sake of safety ([`swap`]) is tried all the same.
+const REST: Duration = Duration::from_secs(10);
+const RESTING: &str = "it was slow and is left alone for a while";
+
+thread_local! {
+    /// Until when the store is left alone.
+    static RESTS_UNTIL: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+}
+
 /// The store cannot be used; the text is for the log.
 #[derive(Debug)]
 pub struct Unreadable(pub String);
+
+/// What the store answers to `asking`, within `deadline` where the store keeps to it; nothing at once while it rests.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn ask<T>(deadline: Duration, asking: impl Future<Output = Result<T, SdkError>>) -> Result<T, Unreadable> {
+    let began = elapsed();
+    if began < RESTS_UNTIL.get() {
+        return Err(Unreadable(RESTING.into()));
+    }
+    let answer = within(deadline, asking).await;
+    rest_if_slow(began);
+    answer
+        .ok_or_else(|| Unreadable("no answer within the deadline".into()))?
+        .map_err(|error| Unreadable(format!("{error:?}")))
+}
+
+fn rest_if_slow(began: Duration) {
+    let now = elapsed();
+    if now.saturating_sub(began) >= SLOW {
+        RESTS_UNTIL.set(now + REST);
+    }
+}
 
 fn key(config: &Config) -> String {
     format!("breaker:{}", config.namespace.as_str())
@@ -25,13 +63,7 @@ fn key(config: &Config) -> String {
 /// When the store does not answer.
 pub async fn read(config: &Config) -> Result<Option<Lease>, Unreadable> {
     let read_at = elapsed();
-    let reading = async {
-        let store = Store::open(STORE).await.map_err(|error| Unreadable(format!("{error:?}")))?;
-        store.get(key(config)).await.map_err(|error| Unreadable(format!("{error:?}")))
-    };
-    let bytes = within(config.key_value_timeout, reading)
-        .await
-        .unwrap_or_else(|| Err(Unreadable("no answer within the deadline".into())))?;
+    let bytes = ask(config.key_value_timeout, async { Store::open(STORE).await?.get(key(config)).await }).await?;
     Ok(bytes.and_then(|bytes| parse(&bytes)).map(|record| Lease::new(record, read_at)))
 }
 
@@ -46,6 +78,13 @@ fn parse(bytes: &[u8]) -> Option<Record> {
 /// # Errors
 /// When the store cannot be read or written.
 pub fn swap(config: &Config, event: Event<'_>) -> Result<(Lease, Option<Record>), Unreadable> {
+    let began = elapsed();
+    let swapped = try_swap(config, event);
+    rest_if_slow(began);
+    swapped
+}
+
+fn try_swap(config: &Config, event: Event<'_>) -> Result<(Lease, Option<Record>), Unreadable> {
     let text = |error: store::Error| Unreadable(format!("{error:?}"));
     let bucket = store::open(STORE).map_err(text)?;
     for _ in 0..SWAP_ATTEMPTS {
@@ -76,8 +115,18 @@ pub fn swap(config: &Config, event: Event<'_>) -> Result<(Lease, Option<Record>)
 /// that is `{}`.
 ///
 /// # Errors
-/// When the store cannot be read or written.
+/// When the store cannot be read or written, or rests.
 pub fn update(key: &str, change: impl Fn(&[u8]) -> Vec<u8>) -> Result<(), Unreadable> {
+    let began = elapsed();
+    if began < RESTS_UNTIL.get() {
+        return Err(Unreadable(RESTING.into()));
+    }
+    let updated = try_update(key, change);
+    rest_if_slow(began);
+    updated
+}
+
+fn try_update(key: &str, change: impl Fn(&[u8]) -> Vec<u8>) -> Result<(), Unreadable> {
     let text = |error: store::Error| Unreadable(format!("{error:?}"));
     let bucket = store::open(STORE).map_err(text)?;
     for _ in 0..SWAP_ATTEMPTS {

@@ -3,12 +3,11 @@
 //! An instance that is killed takes at most [`FLUSH_AFTER`] of its counts with it; one that cannot write keeps them for the
 //! next time. Redis has no part in it, so they go on without it.
 
-use super::clock::{self, within};
+use super::clock;
 use super::key_value::{self, Unreadable};
 use crate::config::Config;
 use crate::log::{self, Level};
 use crate::metrics::{Count, Delta, Timing, Totals};
-use futures::future::join_all;
 use spin_sdk::key_value::Store;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -76,19 +75,16 @@ fn flush(config: &Config) {
 /// # Errors
 /// When the store cannot be read.
 pub async fn totals(config: &Config) -> Result<Totals, Unreadable> {
-    let unreadable = |error: spin_sdk::key_value::Error| Unreadable(format!("{error:?}"));
     let reading = async {
-        let store = Store::open(key_value::STORE).await.map_err(unreadable)?;
-        join_all((0..SHARDS).map(|shard| store.get(key(config, shard))))
-            .await
-            .into_iter()
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(unreadable)
+        let store = Store::open(key_value::STORE).await?;
+        let mut shards = Vec::new();
+        // The store has one at a time anyway, and one that fails is enough to wait for.
+        for shard in 0..SHARDS {
+            shards.push(store.get(key(config, shard)).await?);
+        }
+        Ok(shards)
     };
-    // They are read one after the other.
-    let deadline = config.key_value_timeout * u32::from(SHARDS);
-    let shards =
-        within(deadline, reading).await.unwrap_or_else(|| Err(Unreadable("no answer within the deadline".into())))?;
+    let shards = key_value::ask(config.key_value_timeout * u32::from(SHARDS), reading).await?;
     let mut all = Totals::default();
     for totals in shards.iter().flatten().filter_map(|bytes| parse(bytes)) {
         all.merge(&totals);

@@ -1,12 +1,13 @@
 //! PostgreSQL: a connection is taken from the host's pool for one statement and given back at once. There are no
 //! transactions: the pool does not roll back, so what one request left open the next could commit.
 
-use super::clock::{elapsed, within};
+use super::clock::{elapsed, timed, within};
 use super::metrics;
 use crate::config::Config;
 use crate::error::Error;
 use crate::metrics::{Count, Timing};
 use crate::row::{Column, Parameter};
+use crate::scope::{self, Share};
 use async_lock::Semaphore;
 use spin_sdk::pg::{Connection, DbValue, Error as SdkError, ParameterValue, PgError, QueryError};
 use std::cell::OnceCell;
@@ -17,6 +18,8 @@ use std::sync::Arc;
 pub struct Failure {
     /// What the caller is told.
     pub error: Error,
+    /// The kind of failure, as it is counted.
+    pub kind: &'static str,
     /// Whether the statement may have taken effect all the same, now or later.
     pub may_have_run: bool,
 }
@@ -55,8 +58,13 @@ pub async fn database_answers(config: &Config) -> bool {
 
 /// Runs one statement and says of a failure whether the statement may have run.
 pub async fn run(config: &Config, sql: &str, parameters: Vec<Parameter>) -> Result<Vec<Vec<Column>>, Failure> {
+    let began = elapsed();
     let work = async {
         let connection = Connection::open(config.database_url.as_str()).await.map_err(not_reached)?;
+        // `Config::longest_statement` counts on it that nothing is sent later.
+        if elapsed().saturating_sub(began) > config.database_timeout {
+            return Err(late(false));
+        }
         let parameters: Vec<ParameterValue> = parameters.into_iter().map(parameter).collect();
         let mut result = connection.query(sql, parameters).await.map_err(failed)?;
         let mut rows = Vec::new();
@@ -66,23 +74,24 @@ pub async fn run(config: &Config, sql: &str, parameters: Vec<Parameter>) -> Resu
         result.result().await.map_err(failed)?;
         Ok(rows)
     };
-    let began = elapsed();
-    let result = within(config.database_timeout, work).await.unwrap_or_else(|| {
-        Err(Failure {
-            error: Error::Unavailable("PostgreSQL did not answer within the deadline".into()),
-            may_have_run: true,
-        })
-    });
-    metrics::time(Timing::Postgres, elapsed().saturating_sub(began));
+    let (result, took) = timed(config.database_timeout, work).await;
+    let result = result.unwrap_or_else(|| Err(late(true)));
+    metrics::time(Timing::Postgres, took);
+    scope::add(Share::Postgres, took);
     if let Err(failure) = &result {
-        let is_ours = matches!(failure.error, Error::Internal(_));
-        metrics::count(Count::PostgresError(if is_ours { "internal" } else { "unavailable" }));
+        metrics::count(Count::PostgresError(failure.kind));
     }
     result
 }
 
+fn late(may_have_run: bool) -> Failure {
+    let error = Error::Unavailable("PostgreSQL did not answer within the deadline".into());
+    Failure { error, kind: "timeout", may_have_run }
+}
+
 fn not_reached(error: SdkError) -> Failure {
-    Failure { error: Error::Unavailable(format!("PostgreSQL cannot be reached: {error:?}")), may_have_run: false }
+    let error = Error::Unavailable(format!("PostgreSQL cannot be reached: {error:?}"));
+    Failure { error, kind: "unavailable", may_have_run: false }
 }
 
 /// Sorts the error of a statement by its SQLSTATE (PostgreSQL documentation, appendix A).
@@ -90,15 +99,20 @@ fn failed(error: SdkError) -> Failure {
     let text = format!("PostgreSQL: {error:?}");
     let SdkError::PgError(PgError::QueryFailed(QueryError::DbError(details))) = &error else {
         // No answer of the server: the connection broke, and nobody knows when.
-        return Failure { error: Error::Unavailable(text), may_have_run: true };
+        return Failure { error: Error::Unavailable(text), kind: "unavailable", may_have_run: true };
     };
     // 08 connection, 53 out of resources, 57 operator intervention (57014: the statement timeout), 58 system, 40001 and
     // 40P01 a lost race: all of them pass. Anything else is a defect of ours.
     let code = details.code.as_str();
     let passes =
         ["08", "53", "57", "58"].iter().any(|class| code.starts_with(class)) || ["40001", "40P01"].contains(&code);
+    let kind = match code {
+        "57014" => "timeout",
+        _ if passes => "unavailable",
+        _ => "internal",
+    };
     let error = if passes { Error::Unavailable(text) } else { Error::Internal(text) };
-    Failure { error, may_have_run: false }
+    Failure { error, kind, may_have_run: false }
 }
 
 fn parameter(parameter: Parameter) -> ParameterValue {
@@ -124,6 +138,7 @@ fn column(value: DbValue) -> Result<Column, Failure> {
         other => {
             return Err(Failure {
                 error: Error::Internal(format!("a query answers a type that is not read: {other:?}")),
+                kind: "internal",
                 may_have_run: true,
             });
         }

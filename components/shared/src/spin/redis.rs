@@ -1,10 +1,11 @@
 //! Redis: one kept connection an instance, every call with a deadline.
 
-use super::clock::{elapsed, within};
+use super::clock::timed;
 use super::metrics;
 use crate::cache::{CacheKey, RedisFailure, Script};
 use crate::config::Config;
 use crate::metrics::{Count, Timing};
+use crate::scope::{self, Share};
 use spin_sdk::redis::{Connection, Error, RedisParameter, RedisResult};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -32,10 +33,6 @@ fn failure(error: Error) -> RedisFailure {
     }
 }
 
-fn timed_out() -> RedisFailure {
-    RedisFailure::Unavailable("no answer within the deadline".into())
-}
-
 /// The instance's connection, if it has one. Nothing was asked of it, so that it is there says nothing of Redis.
 pub fn kept() -> Option<Rc<Kept>> {
     KEPT.with_borrow(Clone::clone)
@@ -55,7 +52,9 @@ pub async fn connection(config: &Config) -> Result<Rc<Kept>, RedisFailure> {
         let run_id = fact(&info, "run_id:").ok_or_else(|| RedisFailure::Refused("INFO names no run_id".into()))?;
         Ok(Kept { connection, run_id })
     };
-    let opened = within(config.redis_connect_timeout, opening).await.unwrap_or_else(|| Err(timed_out()));
+    let (opened, took) = timed(config.redis_connect_timeout, opening).await;
+    let opened = opened.unwrap_or(Err(RedisFailure::TimedOut));
+    scope::add(Share::Redis, took);
     tally(&opened);
     let kept = Rc::new(opened?);
     KEPT.set(Some(Rc::clone(&kept)));
@@ -63,10 +62,8 @@ pub async fn connection(config: &Config) -> Result<Rc<Kept>, RedisFailure> {
 }
 
 fn tally<T>(result: &Result<T, RedisFailure>) {
-    match result {
-        Ok(_) => {}
-        Err(RedisFailure::Refused(_)) => metrics::count(Count::RedisError("refused")),
-        Err(RedisFailure::Unavailable(_)) => metrics::count(Count::RedisError("unavailable")),
+    if let Err(failure) = result {
+        metrics::count(Count::RedisError(failure.kind()));
     }
 }
 
@@ -106,12 +103,12 @@ impl Kept {
         arguments: Vec<Vec<u8>>,
     ) -> Result<Vec<RedisResult>, RedisFailure> {
         let arguments = arguments.into_iter().map(RedisParameter::Binary);
-        let began = elapsed();
-        let answer = within(deadline, self.connection.execute(name, arguments)).await;
-        let result = answer.map_or_else(|| Err(timed_out()), |answer| answer.map_err(failure));
-        metrics::time(Timing::Redis(name), elapsed().saturating_sub(began));
+        let (answer, took) = timed(deadline, self.connection.execute(name, arguments)).await;
+        let result = answer.map_or(Err(RedisFailure::TimedOut), |answer| answer.map_err(failure));
+        metrics::time(Timing::Redis(name), took);
+        scope::add(Share::Redis, took);
         tally(&result);
-        if matches!(result, Err(RedisFailure::Unavailable(_))) {
+        if result.as_ref().is_err_and(|failure| !failure.is_answer()) {
             forget(self);
         }
         result

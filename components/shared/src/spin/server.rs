@@ -7,9 +7,10 @@ use crate::auth::{Caller, authenticate};
 use crate::config::Config;
 use crate::domain::Violations;
 use crate::error::Error;
-use crate::http::{Action, Answer, MAX_BODY_BYTES, Route, check_body_headers, finish, preflight, problem};
+use crate::http::{Action, Answer, MAX_BODY_BYTES, Route, check_body_headers, finish, preflight, problem, trace_id};
 use crate::log::{self, Level};
 use crate::metrics::{Count, Timing, result_label};
+use crate::scope::{Scope, Share};
 use bytes::Bytes;
 use http::header;
 use http::request::Parts;
@@ -75,6 +76,16 @@ pub async fn serve_parts(
     body: Option<IncomingRequestBody>,
     respond: impl AsyncFnOnce(&Call) -> Result<Answer, Error>,
 ) -> Outcome {
+    let scope = Scope::new(trace_id(&parts.headers));
+    Rc::clone(&scope).run(serve_scoped(&scope, parts, body, respond)).await
+}
+
+async fn serve_scoped(
+    scope: &Scope,
+    parts: Parts,
+    body: Option<IncomingRequestBody>,
+    respond: impl AsyncFnOnce(&Call) -> Result<Answer, Error>,
+) -> Outcome {
     let began = clock::elapsed();
     let config = match config().await {
         Ok(config) => config,
@@ -82,6 +93,7 @@ pub async fn serve_parts(
             log::write(Level::Error, "config.refused", &[("error", &error.to_string())]);
             let mut answer = problem(&error, parts.uri.path());
             finish(&mut answer, &parts.headers, &[]);
+            tell(scope, "none", clock::elapsed().saturating_sub(began), &mut answer);
             return send(answer);
         }
     };
@@ -102,12 +114,14 @@ pub async fn serve_parts(
         problem(&error, path)
     });
     finish(&mut answer, &call.parts.headers, &call.config.cors_allowed_origins);
-    measure(&call, route, &mut answer, clock::elapsed().saturating_sub(began));
+    let took = clock::elapsed().saturating_sub(began);
+    let result = measure(&call, route, &answer, took);
+    tell(scope, result, took, &mut answer);
     send(answer)
 }
 
-/// Counts the request, and tells its client how long it took (Server-Timing, W3C).
-fn measure(call: &Call, route: Option<Route<'_>>, answer: &mut Answer, took: Duration) {
+/// Counts the request; what the cache did for it.
+fn measure(call: &Call, route: Option<Route<'_>>, answer: &Answer, took: Duration) -> &'static str {
     let method = method_label(&call.parts.method);
     let is_write = route.is_some_and(|route| route.action(&call.parts.method) == Action::Write);
     let result = match answer.cache_status {
@@ -119,7 +133,14 @@ fn measure(call: &Call, route: Option<Route<'_>>, answer: &mut Answer, took: Dur
     metrics::count(Count::Request { route, method, status: answer.status.as_u16() });
     metrics::time(Timing::Request { route, result }, took);
     metrics::flush_later(&call.config);
-    let text = format!("cache;desc={result}, total;dur={:.2}", took.as_secs_f64() * 1_000.0);
+    result
+}
+
+/// Tells the client how long its request took, and how much of that Redis and PostgreSQL (Server-Timing, W3C; milliseconds).
+fn tell(scope: &Scope, result: &str, took: Duration, answer: &mut Answer) {
+    let [redis, postgres, total] = [scope.waited_for(Share::Redis), scope.waited_for(Share::Postgres), took]
+        .map(|duration| duration.as_secs_f64() * 1_000.0);
+    let text = format!("cache;desc={result}, redis;dur={redis:.2}, db;dur={postgres:.2}, total;dur={total:.2}");
     if let Ok(value) = http::HeaderValue::try_from(text) {
         answer.headers.insert(SERVER_TIMING, value);
     }

@@ -1,7 +1,7 @@
-//! Telling an operator's webhook of the breaker's changes, in the background.
+//! Telling an operator's webhook of the breaker's changes and of orders to it, in the background.
 
-use super::clock::within;
-use crate::breaker::Record;
+use super::clock::{unix_ms, within};
+use crate::breaker::{Mode, Record};
 use crate::config::Config;
 use crate::domain::Timestamp;
 use crate::log::{self, Level};
@@ -19,24 +19,26 @@ const DEADLINE: Duration = Duration::from_secs(2);
 struct Told<'a> {
     event: &'static str,
     state: &'static str,
+    mode: Mode,
     reason: &'a str,
     epoch: u64,
-    /// When the breaker changed.
+    /// When that was.
     at: Option<Timestamp>,
 }
 
-/// POSTs what has become of the breaker, if there is a webhook. What fails is logged, without the address: it may hold a
+/// POSTs what has become of the breaker by `event`, if there is a webhook. What fails is logged, without the address: it may hold a
 /// secret.
-pub fn tell(config: &Config, record: &Record) {
+pub fn tell(config: &Config, event: &'static str, record: &Record) {
     let Some(url) = config.alert_webhook_url.clone() else {
         return;
     };
     let told = Told {
-        event: "breaker.changed",
+        event,
         state: record.state_name(),
+        mode: record.mode,
         reason: &record.reason,
         epoch: record.epoch,
-        at: i64::try_from(record.since_ms.saturating_mul(1_000)).ok().and_then(Timestamp::from_unix_micros),
+        at: i64::try_from(unix_ms().saturating_mul(1_000)).ok().and_then(Timestamp::from_unix_micros),
     };
     // Numbers and texts always serialize.
     let body = Full::new(Bytes::from(serde_json::to_vec(&told).unwrap_or_default()));

@@ -53,8 +53,8 @@ pub async fn write<T>(
     let rows = match run(config, &sql, parameters).await {
         Ok(rows) => rows,
         // The fence stays up: the statement may still commit, and until its deadline nothing may be stored.
-        Err(Failure { error, may_have_run: true }) => return Err(error),
-        Err(Failure { error, may_have_run: false }) => {
+        Err(Failure { error, may_have_run: true, .. }) => return Err(error),
+        Err(Failure { error, may_have_run: false, .. }) => {
             if let Some(kept) = fenced_by {
                 attempt(config, outbox::invalidate(config, &kept, &keys, &write_id)).await;
             }
@@ -90,15 +90,15 @@ async fn fence(config: &Rc<Config>, keys: &[CacheKey], write_id: &str) -> Option
             return None;
         }
         (BeforeStatement::Fence, Some(record)) => trusted(config, record).await.map(|usable| usable.kept),
-        (BeforeStatement::FenceAnyway(pause), _) => {
+        (BeforeStatement::FenceAnyway(pause), record) => {
             wait(pause).await;
             let kept = connect(config).await;
-            if let Some(kept) = &kept {
+            if let (Some(kept), Some(_)) = (&kept, record) {
                 report(config, Event::AnotherRedis { run_id: &kept.run_id });
             }
             kept
         }
-        (BeforeStatement::Fence | BeforeStatement::HoldOpen, _) => None,
+        (BeforeStatement::Fence, None) => None,
     };
     let fenced = match kept {
         Some(kept) => put_up(config, kept, keys, write_id).await,

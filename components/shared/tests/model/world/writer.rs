@@ -68,7 +68,7 @@ impl World {
                 BeforeStatement::GoOn(_) => self.wait_for_leases(w, Then::Send, off),
                 BeforeStatement::FenceAnyway(_) => self.wait_for_leases(w, Then::FenceAnyway, off),
                 BeforeStatement::Fence if reaches_redis && self.reaches(known.run) => self.put_up(w, off),
-                BeforeStatement::Fence | BeforeStatement::HoldOpen => self.hold_open(w, off),
+                BeforeStatement::Fence => self.hold_open(w, off),
             },
             WriterAt::Waiting(then) => {
                 if self.readers.iter().any(|reader| reader.awaited_by & (1 << w) != 0) {
