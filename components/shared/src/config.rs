@@ -312,6 +312,12 @@ mod tests {
     }
 
     #[test]
+    fn a_write_without_a_fence_does_not_hold_the_breaker_open_for_longer_than_a_reset() {
+        let config = parse(&[]).unwrap_or_else(|error| panic!("{error}"));
+        assert!(config.breaker_lease + config.longest_statement() < config.breaker_reset / 2);
+    }
+
+    #[test]
     fn a_fence_outlives_every_statement() {
         assert!(FENCE_MS > STATEMENT_TIMEOUT_MS + DEADLINE_BOUNDS_MS.end());
         const { assert!(FENCE_MS < 900_000) };
