@@ -19,7 +19,6 @@ const SLOW: Duration = Duration::from_secs(1);
 /// For how long an instance then does without the store: twice as long as it waited, so that two thirds of its time are left
 /// for requests. Only what is told for the sake of safety ([`swap`]) is tried all the same.
 const REST: Duration = Duration::from_secs(10);
-const RESTING: &str = "it was slow and is left alone for a while";
 
 thread_local! {
     /// Until when the store is left alone.
@@ -35,22 +34,28 @@ pub struct Unreadable(pub String);
 /// # Errors
 /// When the store does not answer.
 pub async fn ask<T>(deadline: Duration, asking: impl Future<Output = Result<T, SdkError>>) -> Result<T, Unreadable> {
-    let began = elapsed();
-    if began < RESTS_UNTIL.get() {
-        return Err(Unreadable(RESTING.into()));
-    }
+    let began = unless_resting()?;
     let answer = within(deadline, asking).await;
-    rest_if_slow(began);
-    answer
-        .ok_or_else(|| Unreadable("no answer within the deadline".into()))?
-        .map_err(|error| Unreadable(format!("{error:?}")))
+    let answer = answer.ok_or_else(|| Unreadable("no answer within the deadline".into()));
+    rest_if_slow(began, answer.and_then(|result| result.map_err(|error| Unreadable(format!("{error:?}")))))
 }
 
-fn rest_if_slow(began: Duration) {
+/// When an operation that begins now began, on the instance's monotonic clock.
+fn unless_resting() -> Result<Duration, Unreadable> {
     let now = elapsed();
-    if now.saturating_sub(began) >= SLOW {
+    if now < RESTS_UNTIL.get() {
+        return Err(Unreadable("it was slow and is left alone for a while".into()));
+    }
+    Ok(now)
+}
+
+/// The result of an operation; one that failed slowly has the store left alone.
+fn rest_if_slow<T>(began: Duration, result: Result<T, Unreadable>) -> Result<T, Unreadable> {
+    let now = elapsed();
+    if result.is_err() && now.saturating_sub(began) >= SLOW {
         RESTS_UNTIL.set(now + REST);
     }
+    result
 }
 
 fn key(config: &Config) -> String {
@@ -79,9 +84,7 @@ fn parse(bytes: &[u8]) -> Option<Record> {
 /// When the store cannot be read or written.
 pub fn swap(config: &Config, event: Event<'_>) -> Result<(Lease, Option<Record>), Unreadable> {
     let began = elapsed();
-    let swapped = try_swap(config, event);
-    rest_if_slow(began);
-    swapped
+    rest_if_slow(began, try_swap(config, event))
 }
 
 fn try_swap(config: &Config, event: Event<'_>) -> Result<(Lease, Option<Record>), Unreadable> {
@@ -117,13 +120,8 @@ fn try_swap(config: &Config, event: Event<'_>) -> Result<(Lease, Option<Record>)
 /// # Errors
 /// When the store cannot be read or written, or rests.
 pub fn update(key: &str, change: impl Fn(&[u8]) -> Vec<u8>) -> Result<(), Unreadable> {
-    let began = elapsed();
-    if began < RESTS_UNTIL.get() {
-        return Err(Unreadable(RESTING.into()));
-    }
-    let updated = try_update(key, change);
-    rest_if_slow(began);
-    updated
+    let began = unless_resting()?;
+    rest_if_slow(began, try_update(key, change))
 }
 
 fn try_update(key: &str, change: impl Fn(&[u8]) -> Vec<u8>) -> Result<(), Unreadable> {
