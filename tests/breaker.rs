@@ -129,7 +129,7 @@ fn failed_probes_are_counted_and_make_the_breaker_wait_longer() {
 /// While the breaker is open only a probe connects to Redis. This one never answers, so that each probe lasts until its
 /// deadline: time enough for three hosts to come with another.
 fn of_several_hosts_one_probes_at_a_time() {
-    let mut own = Private::with(&[("redis_connect_timeout_ms", "1000"), ("breaker_reset_seconds", "1")]);
+    let mut own = Private::with(&[&BRISK[..], &[("redis_connect_timeout_ms", "1000")]].concat());
     let others = [own.another_host(), own.another_host()];
     let place = warm(&own, &others[0].1);
     let port = own.redis().port();
