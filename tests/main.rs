@@ -30,6 +30,7 @@ mod protocol;
 mod schema;
 mod search;
 mod tenancy;
+mod unshared;
 mod values;
 mod webhook;
 
@@ -70,6 +71,7 @@ fn main() -> ExitCode {
         protocol::tests,
         search::tests,
         tenancy::tests,
+        unshared::tests,
         values::tests,
         webhook::tests,
     ];

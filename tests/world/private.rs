@@ -74,10 +74,19 @@ impl Private {
 
     /// [`Private::another_host`], with these variables set otherwise.
     pub fn another_host_with(&self, changes: &[(&str, &str)]) -> (Host, World) {
+        self.host_in(&self.state_dir, changes)
+    }
+
+    /// [`Private::another_host_with`], but with a key-value store of its own.
+    pub fn host_apart(&self, changes: &[(&str, &str)]) -> (Host, World) {
+        self.host_in(&stage::scratch().join(next("apart")), changes)
+    }
+
+    fn host_in(&self, state_dir: &Path, changes: &[(&str, &str)]) -> (Host, World) {
         let log = stage::scratch().join(next("host")).with_extension("log");
         let mut variables = self.variables.clone();
         variables.extend(changes.iter().map(|(name, value)| ((*name).into(), (*value).into())));
-        let host = start_host(variables, &self.state_dir, &log);
+        let host = start_host(variables, state_dir, &log);
         let world = World { base_url: host.base_url().into(), ..self.world.clone() };
         (host, world)
     }

@@ -56,6 +56,8 @@ pub struct Config {
     pub breaker_lease: Duration,
     /// `key_value_timeout_ms` (100): how long reading the breaker's record may take.
     pub key_value_timeout: Duration,
+    /// `key_value_shared` (true): whether all hosts have the same key-value store.
+    pub key_value_shared: bool,
     /// `database_concurrency` (8): how many reads an instance has under way in PostgreSQL at a time.
     pub database_concurrency: usize,
     /// `database_queue_ms` (500): how long a read beyond that waits for its turn before it is refused.
@@ -106,6 +108,7 @@ pub const VARIABLES: &[&str] = &[
     "breaker_max_reset_seconds",
     "breaker_lease_ms",
     "key_value_timeout_ms",
+    "key_value_shared",
     "database_concurrency",
     "database_queue_ms",
     "alert_webhook_url",
@@ -130,6 +133,13 @@ impl Config {
         };
         let milliseconds = |name, default| number(name, default, DEADLINE_BOUNDS_MS).map(Duration::from_millis);
 
+        let boolean = |name, default| match lookup(name).as_deref().map(str::trim) {
+            None => Ok(default),
+            Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(ConfigError::new(name, "must be true or false")),
+        };
+
         let redis_url = required("redis_url")?;
         if !["redis://", "rediss://"].iter().any(|scheme| redis_url.starts_with(scheme)) {
             return Err(ConfigError::new("redis_url", "must begin with redis:// or rediss://"));
@@ -146,11 +156,6 @@ impl Config {
                 format!("has {} bytes; HS256 needs at least {MIN_SECRET_BYTES}", jwt_secret.len()),
             ));
         }
-        let require_if_match = match lookup("require_if_match").as_deref().map(str::trim) {
-            None | Some("false") => false,
-            Some("true") => true,
-            Some(_) => return Err(ConfigError::new("require_if_match", "must be true or false")),
-        };
         let threshold = number("breaker_threshold", 3, 1..=1_000)?;
         Ok(Self {
             redis_url,
@@ -164,13 +169,14 @@ impl Config {
             jwt_issuer: lookup("jwt_issuer").unwrap_or_else(|| "RentTracker".into()),
             jwt_audience: lookup("jwt_audience").unwrap_or_else(|| "RentTracker".into()),
             cors_allowed_origins: origins(lookup("cors_allowed_origins").as_deref().unwrap_or_default())?,
-            require_if_match,
+            require_if_match: boolean("require_if_match", false)?,
             breaker_threshold: u32::try_from(threshold).unwrap_or(u32::MAX),
             breaker_reset: Duration::from_secs(number("breaker_reset_seconds", 60, 1..=3_600)?),
             breaker_max_reset: Duration::from_secs(number("breaker_max_reset_seconds", 300, 1..=3_600)?),
             breaker_lease: milliseconds("breaker_lease_ms", 500)?,
             // A hundred times what a read takes on SQLite.
             key_value_timeout: milliseconds("key_value_timeout_ms", 100)?,
+            key_value_shared: boolean("key_value_shared", true)?,
             // An instance serves 16 requests at a time. Half of them may be in PostgreSQL, whose connections all instances
             // of a host share (64).
             database_concurrency: usize::try_from(number("database_concurrency", 8, 1..=64)?).unwrap_or(usize::MAX),
@@ -258,6 +264,7 @@ mod tests {
         assert_eq!(config.ttl, Duration::from_secs(600));
         assert_eq!(config.redis_timeout, Duration::from_millis(50));
         assert!(!config.require_if_match);
+        assert!(config.key_value_shared);
         assert_eq!(config.jwt_issuer, "RentTracker");
     }
 
@@ -296,6 +303,7 @@ mod tests {
             ("require_if_match", "yes"),
             ("breaker_threshold", "0"),
             ("key_value_timeout_ms", "0"),
+            ("key_value_shared", "no"),
             ("database_concurrency", "65"),
             ("database_queue_ms", "x"),
             ("alert_webhook_url", "ftp://x"),

@@ -18,3 +18,4 @@ pub mod row;
 
 #[cfg(target_arch = "wasm32")]
 pub mod spin;
+pub mod unshared;

@@ -3,6 +3,7 @@
 mod alerts;
 mod build;
 mod demo;
+mod deploy;
 mod dev;
 mod migrate;
 mod shell;
@@ -10,6 +11,7 @@ mod soak;
 mod test;
 mod token;
 mod tools;
+mod units;
 mod up;
 mod wasm;
 
@@ -36,6 +38,8 @@ enum Task {
     Build,
     /// Apply infra/migrations to a database
     Migrate(migrate::Migrate),
+    /// Check what a deployment would run with
+    Deploy(deploy::Deploy),
     /// Print a token for a tenant
     Token(token::Token),
 }
@@ -48,6 +52,7 @@ fn main() -> ExitCode {
         Task::Soak(soak) => soak.run(),
         Task::Build => build::run(),
         Task::Migrate(migrate) => migrate.run(),
+        Task::Deploy(deploy) => deploy.run(),
         Task::Token(token) => token.run(),
     });
     match result {

@@ -6,9 +6,9 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
 use crate::shell::{cargo, check_interrupted, run, say};
-use crate::tools::{Server, ensure_checkers, ensure_promtool, ensure_servers};
+use crate::tools::{Server, ensure_checkers, ensure_promtool, ensure_servers, ensure_systemd_analyze};
 use crate::wasm::{TARGET, Toolchain};
-use crate::{alerts, build, shell};
+use crate::{alerts, build, shell, units};
 
 #[derive(Args)]
 pub struct Test {
@@ -38,6 +38,7 @@ impl Test {
             ensure_checkers()?;
             if everything {
                 ensure_promtool()?;
+                ensure_systemd_analyze()?;
             }
             toolchain = Toolchain::ready()?;
             Ok(())
@@ -51,6 +52,7 @@ impl Test {
             })?;
             steps.step("clippy for wasm", || clippy_for_wasm(&toolchain))?;
             steps.step("alerts", alerts::check)?;
+            steps.step("systemd units", units::check)?;
             steps.step("unit tests", unit_tests)?;
             steps.step("model with three readers", model)?;
         }

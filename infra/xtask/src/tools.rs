@@ -71,6 +71,14 @@ pub fn ensure_promtool() -> Result<()> {
     Ok(())
 }
 
+/// Installs `systemd-analyze` if it is missing. Nothing of systemd has to run.
+pub fn ensure_systemd_analyze() -> Result<()> {
+    if stack::find_on_path("systemd-analyze").is_none() {
+        apt_install(&["systemd"], "its systemd-analyze checks the units")?;
+    }
+    Ok(())
+}
+
 /// Installs `rustfmt` and `clippy` if the toolchain came without them.
 pub fn ensure_checkers() -> Result<()> {
     for (component, subcommand) in [("rustfmt", "fmt"), ("clippy", "clippy")] {

@@ -11,6 +11,7 @@ use crate::log::{self, Level};
 use crate::metrics::Count;
 use crate::row::{Column, Parameter, RowReader};
 use std::rc::Rc;
+use std::time::Duration;
 
 /// How many rows are drained at a time.
 const BATCH: i64 = 200;
@@ -50,6 +51,16 @@ pub async fn drain(config: &Config, kept: &Rc<Kept>) -> Result<usize, Error> {
         }
     }
     Err(Error::Unavailable("the outbox fills faster than it drains".into()))
+}
+
+/// Whether there is a row that is older than `age`, in whole seconds.
+///
+/// # Errors
+/// When PostgreSQL fails.
+pub async fn holds_older_than(config: &Config, age: Duration) -> Result<bool, Error> {
+    let age = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
+    let rows = run(config, OLDEST, vec![Parameter::Integer(age), Parameter::Integer(1)]).await?;
+    Ok(!rows.is_empty())
 }
 
 /// What is left in the outbox.

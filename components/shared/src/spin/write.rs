@@ -16,6 +16,7 @@ use crate::protocol::{
     AfterStatement, BeforeStatement, Standing, after_fenced, after_unfenced, before_statement, over_at,
 };
 use crate::row::{Column, Parameter};
+use crate::unshared;
 use futures::future::join;
 use std::rc::Rc;
 use std::time::Duration;
@@ -64,6 +65,9 @@ pub async fn write<T>(
     let written = read(rows)?;
     keys.extend(written.also.iter().map(key));
     let invalidated_by = unfence(config, fenced_by, &keys, &write_id, written.changed).await;
+    if invalidated_by.is_none() && written.changed && !config.key_value_shared {
+        clock::sleep(unshared::settling_time(config.breaker_lease)).await;
+    }
     if let (Some(kept), true) = (invalidated_by, written.changed) {
         let (config, tenant) = (Rc::clone(config), tenant.clone());
         spin_sdk::wasip3::spawn(async move {
