@@ -27,6 +27,11 @@ impl Address {
         self.0.password().unwrap_or_default()
     }
 
+    /// What stands behind `#`.
+    pub fn fragment(&self) -> Option<&str> {
+        self.0.fragment()
+    }
+
     /// The value of a query parameter.
     pub fn option(&self, name: &str) -> Option<String> {
         self.0.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())

@@ -172,6 +172,13 @@ fn redis(settings: &Settings, found: &mut Findings) {
             "use rediss:// and the TLS port of infra/redis/redis.conf",
         );
     }
+    if address.fragment() == Some("insecure") {
+        found.add(
+            "redis_url",
+            "takes any certificate for Redis's",
+            "take #insecure away, and trust the certificate's issuer",
+        );
+    }
     if ["", "default"].contains(&address.user()) {
         found.add(
             "redis_url",

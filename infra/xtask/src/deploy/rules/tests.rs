@@ -124,6 +124,8 @@ fn a_redis_without_tls_without_a_user_or_with_a_weak_password() {
     refuses("redis_url", "default user", to("redis_url", "rediss://default:f3b9c1d7a5e2084c6d1f@cache.internal:6379"));
     refuses("redis_url", "has 0 bytes", to("redis_url", "rediss://edge@cache.internal:6379"));
     refuses("redis_url", "has 5 bytes", to("redis_url", "rediss://edge:short@cache.internal:6379"));
+    let insecure = "rediss://edge:f3b9c1d7a5e2084c6d1f@cache.internal:6379/#insecure";
+    refuses("redis_url", "any certificate", to("redis_url", insecure));
     refuses("redis_url", "no URL", to("redis_url", "cache.internal"));
 }
 
