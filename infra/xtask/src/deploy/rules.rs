@@ -156,13 +156,18 @@ fn seal(settings: &Settings, found: &mut Findings) {
     }
 }
 
-fn redis(settings: &Settings, found: &mut Findings) {
-    let url = settings.variable("redis_url");
-    if url.is_empty() {
-        return;
+/// Where a server is; that a variable is not set has been said.
+fn server(settings: &Settings, name: &str, example: &str, found: &mut Findings) -> Option<Address> {
+    let url = settings.variable(name);
+    let address = Address::parse(url);
+    if address.is_none() && !url.is_empty() {
+        found.add(name, "is no URL", example);
     }
-    let Some(address) = Address::parse(url) else {
-        found.add("redis_url", "is no URL", "rediss://USER:PASSWORD@HOST:PORT");
+    address
+}
+
+fn redis(settings: &Settings, found: &mut Findings) {
+    let Some(address) = server(settings, "redis_url", "rediss://USER:PASSWORD@HOST:PORT", found) else {
         return;
     };
     if address.scheme() == "redis" && address.is_off_host() {
@@ -193,12 +198,8 @@ fn redis(settings: &Settings, found: &mut Findings) {
 }
 
 fn database(settings: &Settings, found: &mut Findings) {
-    let url = settings.variable("database_url");
-    if url.is_empty() {
-        return;
-    }
-    let Some(address) = Address::parse(url) else {
-        found.add("database_url", "is no URL", "postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=require");
+    let example = "postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=require";
+    let Some(address) = server(settings, "database_url", example, found) else {
         return;
     };
     // Spin takes `prefer` where nothing is said, and then goes on without TLS if the server, or who is between, has none.
