@@ -60,7 +60,8 @@ fn a_host_with_its_own_store_never_serves_what_another_without_redis_has_replace
             });
             writer.put(&route, &json!({ "address": new })).is(200);
             answered.store(true, Ordering::SeqCst);
-            assert!(reader.join().expect("no read was stale") > 0, "nothing was read while the write was under way");
+            let before = reader.join().unwrap_or_else(|its_words| std::panic::resume_unwind(its_words));
+            assert!(before > 0, "nothing was read while the write was under way");
         });
     }
     let log = std::fs::read_to_string(own.log()).expect("a log");
