@@ -15,6 +15,7 @@ mod configuration;
 mod cors;
 mod harness;
 mod health;
+mod input;
 mod invalidation;
 mod lists;
 mod load;
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         cors::tests,
         harness::tests,
         health::tests,
+        input::tests,
         invalidation::tests,
         lists::tests,
         metrics::tests,

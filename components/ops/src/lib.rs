@@ -1,5 +1,8 @@
 //! Health, metrics, what operators do to the cache, and the answer for every path that the API does not have.
 #![cfg(target_arch = "wasm32")]
+// A panic ends the instance and every request in it: input is never unwrapped, indexed or sliced.
+#![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::string_slice, clippy::unreachable)]
+#![deny(clippy::unwrap_used)]
 
 mod breaker;
 mod drain;

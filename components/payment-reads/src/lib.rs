@@ -1,6 +1,9 @@
 //! `GET …/payments`, `GET …/payments/{paymentId}` and `GET /api/paymentmethods`. Writes on these paths are handed on to
 //! `writes`.
 #![cfg(target_arch = "wasm32")]
+// A panic ends the instance and every request in it: input is never unwrapped, indexed or sliced.
+#![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::string_slice, clippy::unreachable)]
+#![deny(clippy::unwrap_used)]
 
 mod get;
 mod list;

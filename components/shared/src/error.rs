@@ -23,6 +23,12 @@ pub enum Error {
     /// Members of the body or the query are missing or wrong.
     #[error("invalid request: {0:?}")]
     Invalid(Violations),
+    /// The path or the query is longer than the limit.
+    #[error("the path or the query is too long")]
+    UriTooLong,
+    /// There are more headers, or longer ones, than the limit.
+    #[error("the headers are too large")]
+    HeadersTooLarge,
     /// The body is larger than the limit.
     #[error("the body is too large")]
     TooLarge,

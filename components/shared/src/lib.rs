@@ -2,6 +2,9 @@
 //!
 //! Everything here decides and returns a value; only [`spin`] talks to the platform. So all of it but that folder
 //! compiles and is tested natively.
+// A panic ends the instance and every request in it: input is never unwrapped, indexed or sliced.
+#![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::string_slice, clippy::unreachable)]
+#![deny(clippy::unwrap_used)]
 
 pub mod auth;
 pub mod breaker;

@@ -3,6 +3,9 @@
 //! Each write is one statement, which checks, changes and inserts into the outbox; see `shared::spin::write` for the fence
 //! around it.
 #![cfg(target_arch = "wasm32")]
+// A panic ends the instance and every request in it: input is never unwrapped, indexed or sliced.
+#![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::string_slice, clippy::unreachable)]
+#![deny(clippy::unwrap_used)]
 
 mod create_payment;
 mod create_property;

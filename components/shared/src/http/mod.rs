@@ -2,6 +2,7 @@
 
 mod answer;
 mod cors;
+mod limits;
 mod list_query;
 mod precondition;
 mod problem;
@@ -11,6 +12,7 @@ mod route;
 
 pub use answer::Answer;
 pub use cors::{finish, preflight};
+pub use limits::{MAX_HEADER_BYTES, MAX_HEADERS, MAX_PATH_BYTES, MAX_QUERY_BYTES, check_limits};
 pub use list_query::{Direction, ListQuery, SortFields};
 pub use precondition::{IfMatch, Precondition, is_not_modified};
 pub use problem::problem;

@@ -32,6 +32,10 @@ pub fn problem(error: &Error, instance: &str) -> Answer {
             (StatusCode::METHOD_NOT_ALLOWED, "The path does not have this method; see Allow.")
         }
         Error::Invalid(_) => (StatusCode::BAD_REQUEST, "Some members of the request are missing or wrong; see errors."),
+        Error::UriTooLong => (StatusCode::URI_TOO_LONG, "The path or the query is too long."),
+        Error::HeadersTooLarge => {
+            (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "There are too many headers, or they are too long.")
+        }
         Error::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "The body is larger than 1 MiB."),
         Error::UnsupportedMediaType(detail) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, *detail),
         Error::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "If-Match does not name the current version."),

@@ -7,7 +7,9 @@ use crate::auth::{Caller, authenticate};
 use crate::config::Config;
 use crate::domain::Violations;
 use crate::error::Error;
-use crate::http::{Action, Answer, MAX_BODY_BYTES, Route, check_body_headers, finish, preflight, problem};
+use crate::http::{
+    Action, Answer, MAX_BODY_BYTES, Route, check_body_headers, check_limits, finish, preflight, problem,
+};
 use crate::log::{self, Level};
 use crate::metrics::{Count, Timing, result_label};
 use bytes::Bytes;
@@ -87,12 +89,14 @@ pub async fn serve_parts(
     };
     let call = Call { config, parts, body: RefCell::new(body) };
     let route = Route::of(call.parts.uri.path());
-    let result = match route.map(|route| (route, route.action(&call.parts.method))) {
-        Some((route, Action::Preflight)) => {
+    let action = route.map(|route| (route, route.action(&call.parts.method)));
+    let result = match (check_limits(&call.parts), action) {
+        (Err(error), _) => Err(error),
+        (Ok(()), Some((route, Action::Preflight))) => {
             Ok(preflight(&call.parts.headers, &call.config.cors_allowed_origins, route.allowed()))
         }
-        Some((route, Action::NotAllowed)) => Err(Error::MethodNotAllowed(route.allowed())),
-        _ => respond(&call).await,
+        (Ok(()), Some((route, Action::NotAllowed))) => Err(Error::MethodNotAllowed(route.allowed())),
+        (Ok(()), _) => respond(&call).await,
     };
     let path = call.parts.uri.path();
     let mut answer = result.unwrap_or_else(|error| {
