@@ -18,6 +18,8 @@ trials![
     no_component_may_reach_any_host,
     only_the_platform_module_calls_the_platform,
     every_crate_inherits_the_lints,
+    no_component_may_panic_on_input,
+    every_test_that_security_md_names_exists,
     every_built_component_imports_what_its_world_says,
 ];
 
@@ -134,6 +136,31 @@ fn every_crate_inherits_the_lints() {
         let table: toml::Table = read(path).parse().expect("a manifest");
         let inherits = table.get("lints").and_then(|lints| lints.get("workspace")).and_then(toml::Value::as_bool);
         assert_eq!(inherits, Some(true), "{path}: [lints] workspace = true");
+    }
+}
+
+fn no_component_may_panic_on_input() {
+    let lints = ["unwrap_used", "expect_used", "panic", "unreachable", "indexing_slicing", "string_slice"]
+        .map(|lint| format!("clippy::{lint}"));
+    for name in folders().into_iter().chain(["shared".into()]) {
+        let source = read(format!("components/{name}/src/lib.rs"));
+        let denied: String = source.lines().filter(|line| line.starts_with("#![deny(")).collect();
+        let missing: Vec<&String> = lints.iter().filter(|lint| !denied.contains(*lint)).collect();
+        assert!(missing.is_empty(), "components/{name} does not deny {missing:?}");
+    }
+}
+
+/// `suite::test`, or `suite::` for a whole suite.
+fn every_test_that_security_md_names_exists() {
+    let text = read("SECURITY.md");
+    let quoted = text.split('`').skip(1).step_by(2);
+    let named: Vec<(&str, &str)> = quoted.filter_map(|quoted| quoted.split_once("::")).collect();
+    assert!(named.len() > 20, "{named:?}");
+    for (suite, test) in named.into_iter().filter(|named| *named != ("suite", "test") && named.0 != "Answer") {
+        let files = [format!("tests/{suite}.rs"), format!("tests/{suite}/main.rs")];
+        let source = files.iter().find(|file| root().join(file).is_file()).map(read);
+        let source = source.unwrap_or_else(|| panic!("SECURITY.md names the suite {suite}, which there is not"));
+        assert!(test.is_empty() || source.contains(&format!("fn {test}()")), "SECURITY.md names {suite}::{test}");
     }
 }
 

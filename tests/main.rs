@@ -21,6 +21,7 @@ mod lists;
 mod load;
 mod metrics;
 mod observability;
+mod openapi;
 mod operator;
 mod outage;
 mod outbox;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         lists::tests,
         metrics::tests,
         observability::tests,
+        openapi::tests,
         operator::tests,
         outbox::tests,
         payment_methods::tests,

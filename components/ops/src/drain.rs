@@ -1,20 +1,10 @@
 //! `POST /api/cache/drain`.
 
 use http::StatusCode;
-use serde::Serialize;
 use shared::error::Error;
 use shared::http::Answer;
+use shared::operator::Drained;
 use shared::spin::{self, Call};
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Drained {
-    /// How many invalidations this request made up for.
-    drained: usize,
-    /// How many have come since, and how old the oldest is: more than a moment means that draining does not keep up.
-    left: i64,
-    oldest_seconds: i64,
-}
 
 /// Tells Redis of every invalidation that its writer could not, for an administrator who does not want to wait for the
 /// next write or probe to do it.

@@ -1,93 +1,11 @@
 //! `GET /api/health`.
 
 use http::StatusCode;
-use serde::Serialize;
-use shared::domain::Timestamp;
 use shared::error::Error;
 use shared::http::Answer;
 use shared::metrics::{Kind, Totals};
+use shared::operator::{Breaker, Cache, Details, Health, Lookups, Outbox, Redis};
 use shared::spin::{self, Call};
-
-#[derive(Serialize)]
-struct Health {
-    status: &'static str,
-    database: &'static str,
-    #[serde(flatten)]
-    details: Option<Details>,
-}
-
-/// What an administrator is told besides. What cannot be found out at this moment is null.
-#[derive(Serialize)]
-struct Details {
-    version: &'static str,
-    redis: Redis,
-    breaker: Option<Breaker>,
-    epoch: Option<u64>,
-    cache: Option<Cache>,
-    outbox: Option<Outbox>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Redis {
-    status: &'static str,
-    memory_bytes: Option<u64>,
-    /// Of the last minute's commands; upper bounds of the buckets that the quantiles fall into.
-    p50_ms: Option<f64>,
-    p99_ms: Option<f64>,
-}
-
-/// The breaker, as health and `/api/cache/breaker` tell it.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Breaker {
-    state: &'static str,
-    mode: shared::breaker::Mode,
-    since: Option<Timestamp>,
-    reason: String,
-    failed_probes: u32,
-    /// Whether one instance alone says that Redis is failing.
-    is_suspected: bool,
-    epoch: u64,
-}
-
-#[derive(Serialize)]
-struct Cache {
-    list: Lookups,
-    single: Lookups,
-    overall: Lookups,
-}
-
-#[derive(Serialize)]
-struct Lookups {
-    hits: u64,
-    misses: u64,
-    /// Null before the first.
-    ratio: Option<f64>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Outbox {
-    rows: i64,
-    oldest_seconds: i64,
-}
-
-impl Breaker {
-    /// What may be told of a record.
-    pub fn of(record: &shared::breaker::Record) -> Self {
-        let micros = i64::try_from(record.since_ms.saturating_mul(1_000)).unwrap_or(i64::MAX);
-        Self {
-            state: record.state_name(),
-            mode: record.mode,
-            since: Timestamp::from_unix_micros(micros),
-            reason: record.reason.clone(),
-            failed_probes: record.failed_probes,
-            is_suspected: record.suspicion.is_some(),
-            epoch: record.epoch,
-        }
-    }
-}
 
 /// Answers 503 only when PostgreSQL is gone: without the cache the service is slower, and whole. Whoever has no
 /// administrator's token, or a bad one, is told the two words that a load balancer needs.
@@ -133,10 +51,6 @@ async fn details(call: &Call, is_connected: bool) -> Details {
 
 fn cache(totals: &Totals) -> Cache {
     let (list, single) = (totals.hits_and_misses(Kind::List), totals.hits_and_misses(Kind::Single));
-    Cache { list: lookups(list), single: lookups(single), overall: lookups((list.0 + single.0, list.1 + single.1)) }
-}
-
-fn lookups((hits, misses): (u64, u64)) -> Lookups {
-    let all = hits + misses;
-    Lookups { hits, misses, ratio: (all > 0).then(|| hits as f64 / all as f64) }
+    let overall = (list.0 + single.0, list.1 + single.1);
+    Cache { list: Lookups::new(list), single: Lookups::new(single), overall: Lookups::new(overall) }
 }

@@ -8,6 +8,7 @@ mod breaker;
 mod drain;
 mod health;
 mod metrics;
+mod openapi;
 mod probes;
 
 use shared::error::Error;
@@ -24,6 +25,7 @@ async fn respond(call: &Call) -> Result<Answer, Error> {
         Some(Route::Health) => health::health(call).await,
         Some(Route::Live) => Ok(probes::live()),
         Some(Route::Ready) => probes::ready(call).await,
+        Some(Route::OpenApi) => Ok(openapi::document()),
         Some(Route::Metrics) => metrics::metrics(call).await,
         Some(Route::CacheDrain) => drain::drain(call).await,
         Some(Route::CacheBreaker) => breaker::breaker(call).await,

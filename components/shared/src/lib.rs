@@ -16,6 +16,7 @@ pub mod flight;
 pub mod http;
 pub mod log;
 pub mod metrics;
+pub mod operator;
 pub mod protocol;
 pub mod row;
 

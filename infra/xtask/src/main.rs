@@ -1,10 +1,12 @@
 //! `cargo xtask`: what a developer and CI do with this repository, in one place and without any other tool.
 
 mod alerts;
+mod api;
 mod build;
 mod demo;
 mod dev;
 mod migrate;
+mod python;
 mod shell;
 mod soak;
 mod test;
@@ -34,6 +36,10 @@ enum Task {
     Soak(soak::Soak),
     /// Build the components, and the host that runs them where Spin is not installed
     Build,
+    /// Hold the running API to its OpenAPI document
+    Api,
+    /// Write components/ops/openapi.json from the code
+    Openapi,
     /// Apply infra/migrations to a database
     Migrate(migrate::Migrate),
     /// Print a token for a tenant
@@ -47,6 +53,8 @@ fn main() -> ExitCode {
         Task::Test(test) => test.run(),
         Task::Soak(soak) => soak.run(),
         Task::Build => build::run(),
+        Task::Api => build::run().and_then(|()| api::check(stack::Runtime::Embedded)),
+        Task::Openapi => shell::run(shell::cargo().args(["run", "--quiet", "--package", "openapi"])),
         Task::Migrate(migrate) => migrate.run(),
         Task::Token(token) => token.run(),
     });

@@ -2,32 +2,32 @@
 
 use super::{Money, RowVersion, Timestamp, Violations};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::Value;
+use serde_json::value::RawValue;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 /// How deep arrays and objects may lie in one another. The client's view model has five levels.
 const MAX_NESTING: usize = 32;
-/// The most members and elements in a body, counted at all levels: more than a mebibyte of payments has, and 2 MB as
-/// parsed values.
+/// The most members and elements in a body, counted at all levels: more than a mebibyte of payments has.
 const MAX_VALUES: usize = 64 * 1024;
 
 /// A JSON object from a client whose members match in any case: the client sends `Address`, other callers `address`.
 ///
 /// Each getter answers what the member holds, or `None` after noting what is wrong with it; [`Members::finish`] tells
-/// whether anything was. Members that nobody asks for are ignored.
+/// whether anything was. Members that nobody asks for are ignored, and nothing is built of them.
 #[derive(Debug)]
-pub struct Members {
-    /// By their names in lower case.
-    members: HashMap<String, Value>,
+pub struct Members<'a> {
+    /// As they are spelled in the body, by their names in lower case. A number keeps its digits: money never passes through
+    /// a float.
+    members: HashMap<String, &'a RawValue>,
     /// The names, in lower case, that were given more than once, in one spelling or several.
     repeated: HashSet<String>,
     violations: Violations,
 }
 
-impl Members {
+impl<'a> Members<'a> {
     /// Reads a body. What is not JSON, not an object, or beyond the limits is a violation of the member `body`.
-    pub fn parse(body: &[u8]) -> Result<Self, Violations> {
+    pub fn parse(body: &'a [u8]) -> Result<Self, Violations> {
         check_extent(body)?;
         let Pairs(pairs) = serde_json::from_slice(body).map_err(|error| match error.classify() {
             serde_json::error::Category::Data => Violations::one("body", "must be a JSON object"),
@@ -46,19 +46,19 @@ impl Members {
         Ok(Self { members, repeated, violations: Violations::default() })
     }
 
-    /// The member as it was sent; `null` is as good as absent.
-    fn value(&self, name: &str) -> Option<&Value> {
-        self.members.get(&name.to_lowercase()).filter(|value| !value.is_null())
+    /// The member as it is spelled; `null` is as good as absent.
+    fn value(&self, name: &str) -> Option<&'a str> {
+        self.members.get(&name.to_lowercase()).map(|value| value.get()).filter(|value| *value != "null")
     }
 
     /// The member, to be read. One that was given more than once is refused: readers of JSON do not agree on
     /// which of them counts (RFC 8259, section 4), and what was checked before us may have been another.
-    fn read(&mut self, name: &str) -> Option<Value> {
+    fn read(&mut self, name: &str) -> Option<&'a str> {
         if self.repeated.contains(&name.to_lowercase()) {
             self.refuse(name, "is given more than once");
             return None;
         }
-        self.value(name).cloned()
+        self.value(name)
     }
 
     /// Notes a violation of a member.
@@ -73,18 +73,21 @@ impl Members {
 
     /// Whether the member is an object.
     pub fn is_object(&self, name: &str) -> bool {
-        self.value(name).is_some_and(Value::is_object)
+        self.value(name).is_some_and(|value| value.starts_with('{'))
     }
 
     /// A text of any length.
     fn text(&mut self, name: &str) -> Option<String> {
-        match self.read(name)? {
-            Value::String(text) => Some(text),
-            _ => {
-                self.refuse(name, "must be a string");
-                None
-            }
+        let value = self.read(name)?;
+        if !value.starts_with('"') {
+            self.refuse(name, "must be a string");
+            return None;
         }
+        let text = serde_json::from_str(value).ok();
+        if text.is_none() {
+            self.refuse(name, "has half of a surrogate pair, which is no character");
+        }
+        text
     }
 
     /// A text of at most `max` characters without NUL, which PostgreSQL cannot store.
@@ -117,11 +120,12 @@ impl Members {
 
     /// An amount of money.
     pub fn optional_money(&mut self, name: &str) -> Option<Money> {
-        let Value::Number(number) = self.read(name)? else {
+        let value = self.read(name)?;
+        if !is_number(value) {
             self.refuse(name, "must be a number");
             return None;
-        };
-        let money = Money::parse(number.as_str());
+        }
+        let money = Money::parse(value);
         if money.is_none() {
             self.refuse(
                 name,
@@ -155,10 +159,8 @@ impl Members {
 
     /// A row version.
     pub fn optional_version(&mut self, name: &str) -> Option<RowVersion> {
-        let version = match self.read(name)? {
-            Value::Number(number) => number.as_i64().and_then(RowVersion::new),
-            _ => None,
-        };
+        let value = self.read(name)?;
+        let version = value.parse().ok().and_then(RowVersion::new);
         if version.is_none() {
             self.refuse(name, "must be an integer of at least 1");
         }
@@ -188,6 +190,11 @@ impl Members {
     pub fn finish(self) -> Result<(), Violations> {
         if self.violations.is_empty() { Ok(()) } else { Err(self.violations) }
     }
+}
+
+/// Whether JSON that is well-formed is a number.
+fn is_number(value: &str) -> bool {
+    value.starts_with(|first: char| first == '-' || first.is_ascii_digit())
 }
 
 /// Passes a body that is not nested too deep and has not too many values. It is looked at before it is parsed, so that
@@ -220,20 +227,20 @@ fn check_extent(body: &[u8]) -> Result<(), Violations> {
 }
 
 /// The members of an object as they were sent, those of one name included: a map would keep one of them.
-struct Pairs(Vec<(String, Value)>);
+struct Pairs<'a>(Vec<(String, &'a RawValue)>);
 
-impl<'de> Deserialize<'de> for Pairs {
+impl<'de> Deserialize<'de> for Pairs<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Object;
 
         impl<'de> Visitor<'de> for Object {
-            type Value = Pairs;
+            type Value = Pairs<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs<'de>, A::Error> {
                 let mut pairs = Vec::new();
                 while let Some(pair) = map.next_entry()? {
                     pairs.push(pair);
@@ -251,7 +258,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn members(json: &str) -> Members {
+    fn members(json: &str) -> Members<'_> {
         Members::parse(json.as_bytes()).expect("a JSON object")
     }
 
@@ -291,7 +298,20 @@ mod tests {
 
     #[test]
     fn what_is_no_json_object_is_a_violation_of_the_body() {
-        for bad in ["", "[]", "5", "{", "{} x", "{\"a\":1,}", "// c\n{}", "\"\u{0}\""] {
+        for bad in [
+            "",
+            "{\"a\":01}",
+            "{\"a\":1.}",
+            "{\"a\":nul}",
+            "{\"a\":\"\\x\"}",
+            "[]",
+            "5",
+            "{",
+            "{} x",
+            "{\"a\":1,}",
+            "// c\n{}",
+            "\"\u{0}\"",
+        ] {
             let violations = Members::parse(bad.as_bytes()).expect_err(bad);
             assert!(violations.by_member().contains_key("body"), "{bad}");
         }
@@ -306,7 +326,8 @@ mod tests {
             r#""Address": "a", "address": "a""#,
             r#""address": null, "ADDRESS": "a""#,
         ] {
-            let mut body = members(&format!("{{{twice}}}"));
+            let json = format!("{{{twice}}}");
+            let mut body = members(&json);
             body.optional_text("address", 200);
             let violations = body.finish().expect_err(twice);
             assert_eq!(violations.by_member()["address"], ["is given more than once"], "{twice}");
@@ -314,6 +335,19 @@ mod tests {
         let mut body = members(r#"{"address": "a", "other": 1, "other": 2, "deep": {"a": 1, "a": 2}}"#);
         assert_eq!(body.required_text("address", 200).as_deref(), Some("a"));
         assert!(body.finish().is_ok());
+    }
+
+    #[test]
+    fn an_object_is_no_number_whatever_its_members_are_called() {
+        for name in ["$serde_json::private::Number", "$serde_json::private::RawValue"] {
+            let json =
+                format!(r#"{{"amount": {{"{name}": "5"}}, "rowVersion": {{"{name}": "5"}}, "id": {{"{name}": "5"}}}}"#);
+            let mut body = members(&json);
+            body.optional_money("amount");
+            body.optional_version("rowVersion");
+            body.optional_text("id", 5);
+            assert_eq!(body.finish().expect_err("no numbers").by_member().len(), 3, "{json}");
+        }
     }
 
     #[test]

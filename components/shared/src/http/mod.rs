@@ -15,7 +15,7 @@ pub use cors::{finish, preflight};
 pub use limits::{MAX_HEADER_BYTES, MAX_HEADERS, MAX_PATH_BYTES, MAX_QUERY_BYTES, check_limits};
 pub use list_query::{Direction, ListQuery, SortFields};
 pub use precondition::{IfMatch, Precondition, is_not_modified};
-pub use problem::problem;
+pub use problem::{Problem, problem};
 pub use request::{MAX_BODY_BYTES, check_body_headers};
 pub use resource::{list, single};
 pub use route::{Action, Route, payment_id, property_id};

@@ -9,14 +9,22 @@ use std::collections::BTreeMap;
 /// How many seconds a client should wait before it tries an unavailable service again.
 const RETRY_AFTER_SECONDS: &str = "1";
 
+/// The body of every error.
 #[derive(Serialize)]
-struct Body<'a> {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Problem<'a> {
+    /// Always `about:blank`: the status says what kind of problem it is.
     #[serde(rename = "type")]
     kind: &'static str,
+    /// The status in words.
     title: &'a str,
+    /// The status.
     status: u16,
+    /// What is wrong, for a person.
     detail: &'a str,
+    /// The path of the request.
     instance: &'a str,
+    /// Messages by member, for a request that has members missing or wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     errors: Option<&'a BTreeMap<String, Vec<String>>>,
 }
@@ -48,7 +56,7 @@ pub fn problem(error: &Error, instance: &str) -> Answer {
         Error::Busy => (StatusCode::SERVICE_UNAVAILABLE, "The service is busy right now."),
         Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "The request could not be answered."),
     };
-    let body = Body {
+    let body = Problem {
         kind: "about:blank",
         title: status.canonical_reason().unwrap_or("Error"),
         status: status.as_u16(),

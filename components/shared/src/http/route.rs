@@ -23,6 +23,8 @@ pub enum Route<'a> {
     CacheDrain,
     /// `/api/cache/breaker`
     CacheBreaker,
+    /// `/api/openapi.json`
+    OpenApi,
     /// `/metrics`
     Metrics,
     /// `/livez`
@@ -61,6 +63,7 @@ impl<'a> Route<'a> {
         };
         match (head, rest) {
             ("paymentmethods", None) => return Some(Self::PaymentMethods),
+            ("openapi.json", None) => return Some(Self::OpenApi),
             ("health", None) => return Some(Self::Health),
             ("cache", Some("drain")) => return Some(Self::CacheDrain),
             ("cache", Some("breaker")) => return Some(Self::CacheBreaker),
@@ -82,7 +85,9 @@ impl<'a> Route<'a> {
         match self {
             Self::Properties | Self::Payments(_) => "GET, HEAD, POST, OPTIONS",
             Self::Property(_) | Self::Payment(..) => "GET, HEAD, PUT, DELETE, OPTIONS",
-            Self::PaymentMethods | Self::Health | Self::Metrics | Self::Live | Self::Ready => "GET, HEAD, OPTIONS",
+            Self::PaymentMethods | Self::Health | Self::OpenApi | Self::Metrics | Self::Live | Self::Ready => {
+                "GET, HEAD, OPTIONS"
+            }
             Self::CacheDrain => "POST, OPTIONS",
             Self::CacheBreaker => "GET, HEAD, PUT, OPTIONS",
         }
@@ -97,7 +102,7 @@ impl<'a> Route<'a> {
             Self::Payment(..) => "payment",
             Self::PaymentMethods => "payment_methods",
             Self::Health => "health",
-            Self::CacheDrain | Self::CacheBreaker | Self::Metrics | Self::Live | Self::Ready => "ops",
+            Self::CacheDrain | Self::CacheBreaker | Self::OpenApi | Self::Metrics | Self::Live | Self::Ready => "ops",
         }
     }
 
@@ -151,6 +156,7 @@ mod tests {
             check(&path("/api/health"), Some(Route::Health));
             check(&path("/api/cache/drain"), Some(Route::CacheDrain));
             check(&path("/api/cache/breaker"), Some(Route::CacheBreaker));
+            check(&path("/api/openapi.json"), Some(Route::OpenApi));
             check(&path("/metrics"), Some(Route::Metrics));
             check(&path("/livez"), Some(Route::Live));
             check(&path("/readyz"), Some(Route::Ready));
@@ -193,6 +199,7 @@ mod tests {
             Route::Health,
             Route::CacheDrain,
             Route::CacheBreaker,
+            Route::OpenApi,
             Route::Metrics,
             Route::Live,
             Route::Ready,
