@@ -73,6 +73,13 @@ fn headers_beyond_their_limits_are_431_on_every_path() {
     for request in everywhere(&place, str::to_owned) {
         (0..64).fold(request, |request, number| request.header(&format!("X-{number}"), "x")).send().problem(431);
     }
+    // Somewhere beyond, the server or the way to `writes` has a limit too: still the client's error.
+    for length in [100_000, 200_000, 350_000] {
+        for request in everywhere(&place, str::to_owned) {
+            let answer = request.header("X-Long", "x".repeat(length)).send_unchecked();
+            assert_eq!(answer.status, 431, "{length}: {answer}");
+        }
+    }
     is_untouched(&place);
     place.who.request("GET", "/api/properties").header("X-Long", "x".repeat(30 * 1024)).send().is(200);
 }

@@ -1,5 +1,6 @@
 //! What can be done with each path: the one list to extend when a route is added (a test finds what is missing).
 
+use serde_json::{Value, json};
 use shared::domain::{Payment, PaymentDraft, PaymentMethod, Property, PropertyDraft};
 use shared::operator::{Breaker, Drained, Order};
 use utoipa::ToSchema;
@@ -8,10 +9,10 @@ use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::response::Response;
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::{
-    Content, KnownFormat, PathItem, Paths, PathsBuilder, RefOr, Required, Schema, SecurityRequirement,
+    ContentBuilder, KnownFormat, PathItem, Paths, PathsBuilder, RefOr, Required, Schema, SecurityRequirement,
 };
 
-use crate::answers::{empty, json, problem, text};
+use crate::answers::{self, empty, problem, text};
 use crate::schemas::{self, of, page_of};
 
 /// The name of the bearer token among the security schemes.
@@ -46,11 +47,11 @@ fn properties() -> Described {
     let list = Operation::new("listProperties", "A page of the landlord's properties")
         .token()
         .list(PROPERTY_SORT)
-        .answers(200, json("The page", page_of::<Property>(), &["Cache-Status"]));
+        .answers(200, answers::json("The page", page_of::<Property>(), &["Cache-Status"]));
     let create = Operation::new("createProperty", "Adds a property")
         .token()
-        .body::<PropertyDraft>()
-        .answers(201, json("The property", of::<Property>(), &["ETag", "Location"]));
+        .body::<PropertyDraft>(property_example())
+        .answers(201, answers::json("The property", of::<Property>(), &["ETag", "Location"]));
     ("/api/properties", item([(HttpMethod::Get, list), (HttpMethod::Post, create)]))
 }
 
@@ -59,14 +60,14 @@ fn property() -> Described {
         .token()
         .ids(&["id"])
         .unless_modified()
-        .answers(200, json("The property", of::<Property>(), &["ETag", "Cache-Status"]));
+        .answers(200, answers::json("The property", of::<Property>(), &["ETag", "Cache-Status"]));
     let replace = Operation::new("replaceProperty", "Replaces the writable members of a property")
         .token()
         .ids(&["id"])
-        .body::<PropertyDraft>()
+        .body::<PropertyDraft>(property_example())
         .version()
         .errors(&[409])
-        .answers(200, json("The property", of::<Property>(), &["ETag"]));
+        .answers(200, answers::json("The property", of::<Property>(), &["ETag"]));
     let delete = Operation::new("deleteProperty", "Removes a property and its payments")
         .token()
         .ids(&["id"])
@@ -81,12 +82,12 @@ fn payments() -> Described {
         .token()
         .ids(&["propertyId"])
         .list(PAYMENT_SORT)
-        .answers(200, json("The page", page_of::<Payment>(), &["Cache-Status"]));
+        .answers(200, answers::json("The page", page_of::<Payment>(), &["Cache-Status"]));
     let create = Operation::new("createPayment", "Records a payment for a property")
         .token()
         .ids(&["propertyId"])
-        .body::<PaymentDraft>()
-        .answers(201, json("The payment", of::<Payment>(), &["ETag", "Location"]));
+        .body::<PaymentDraft>(payment_example())
+        .answers(201, answers::json("The payment", of::<Payment>(), &["ETag", "Location"]));
     ("/api/properties/{propertyId}/payments", item([(HttpMethod::Get, list), (HttpMethod::Post, create)]))
 }
 
@@ -96,11 +97,11 @@ fn payment() -> Described {
         .token()
         .ids(&IDS)
         .unless_modified()
-        .answers(200, json("The payment", of::<Payment>(), &["ETag", "Cache-Status"]));
+        .answers(200, answers::json("The payment", of::<Payment>(), &["ETag", "Cache-Status"]));
     let replace = Operation::new("replacePayment", "Replaces the writable members of a payment")
         .token()
         .ids(&IDS)
-        .body::<PaymentDraft>()
+        .body::<PaymentDraft>(payment_example())
         .version()
         .errors(&[409])
         .answers(204, empty("It is replaced", &["ETag"]));
@@ -118,7 +119,7 @@ fn methods() -> Described {
     let list = Operation::new("listPaymentMethods", "The system's ways of paying and the landlord's own, by name")
         .token()
         .errors(&[503])
-        .answers(200, json("The methods", RefOr::T(methods.into()), &["Cache-Status"]));
+        .answers(200, answers::json("The methods", RefOr::T(methods.into()), &["Cache-Status"]));
     ("/api/paymentmethods", item([(HttpMethod::Get, list)]))
 }
 
@@ -126,22 +127,23 @@ fn methods() -> Described {
 fn operations() -> [Described; 7] {
     let health =
         Operation::new("health", "How the service is; an administrator is told details, a token is not needed")
-            .answers(200, json("It answers requests", schemas::health(), &[]))
-            .answers(503, json("It has no database", schemas::health(), &[]));
+            .answers(200, answers::json("It answers requests", schemas::health(), &[]))
+            .answers(503, answers::json("It has no database", schemas::health(), &[]));
     let drain =
         Operation::new("drainOutbox", "Tells Redis of every invalidation that its writer could not; needs `Admin`")
             .token()
             .errors(&[503])
-            .answers(200, json("What was done", of::<Drained>(), &[]));
+            .answers(200, answers::json("What was done", of::<Drained>(), &[]));
     let breaker = Operation::new("breaker", "The circuit breaker; needs `Admin`")
         .token()
         .errors(&[503])
-        .answers(200, json("The breaker", of::<Breaker>(), &[]));
+        .answers(200, answers::json("The breaker", of::<Breaker>(), &[]));
     let order = Operation::new("orderBreaker", "Gives the breaker an order; needs `Admin`")
         .token()
-        .body::<Order>()
-        .answers(200, json("The breaker after it", of::<Breaker>(), &[]));
-    let document = Operation::new("openapi", "This document").answers(200, json("OpenAPI 3.1", any_object(), &[]));
+        .body::<Order>(json!({ "mode": "auto" }))
+        .answers(200, answers::json("The breaker after it", of::<Breaker>(), &[]));
+    let document =
+        Operation::new("openapi", "This document").answers(200, answers::json("OpenAPI 3.1", any_object(), &[]));
     let metrics = Operation::new("metrics", "Counts and gauges, for Prometheus")
         .errors(&[503])
         .answers(200, text("In Prometheus's text format"));
@@ -157,6 +159,14 @@ fn operations() -> [Described; 7] {
         ("/livez", item([(HttpMethod::Get, live)])),
         ("/readyz", item([(HttpMethod::Get, ready)])),
     ]
+}
+
+fn property_example() -> Value {
+    json!({ "address": "1 High St", "suburb": "Newtown", "weeklyRentAmount": 450.5, "leaseStartDate": "2026-01-01T00:00:00Z" })
+}
+
+fn payment_example() -> Value {
+    json!({ "amount": 450.5, "paymentDate": "2026-01-01T00:00:00Z", "paymentMethod": "Cash", "notes": "January" })
 }
 
 fn item<const N: usize>(operations: [(HttpMethod, Operation); N]) -> PathItem {
@@ -234,8 +244,8 @@ impl Operation {
             .errors(&WITH_VERSION)
     }
 
-    fn body<T: ToSchema>(self) -> Self {
-        let content = Content::new(Some(of::<T>()));
+    fn body<T: ToSchema>(self, example: Value) -> Self {
+        let content = ContentBuilder::new().schema(Some(of::<T>())).example(Some(example)).build();
         let body = RequestBodyBuilder::new().required(Some(Required::True)).content("application/json", content);
         Self(self.0.request_body(Some(body.build()))).errors(&WITH_BODY).errors(&[503])
     }

@@ -2,7 +2,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use shared::domain::{PaymentDraft, PropertyDraft, Violations};
-use shared::http::Route;
+use shared::error::Error;
+use shared::http::{Route, problem};
 
 use super::*;
 
@@ -40,7 +41,7 @@ fn every_route_is_documented_with_its_methods_and_no_other() {
     let mut documented = BTreeSet::new();
     for (path, item) in document["paths"].as_object().expect("paths") {
         documented.insert(path.trim_start_matches('/'));
-        let example = path.replace('{', "").replace('}', "");
+        let example = path.replace(['{', '}'], "");
         let route = Route::of(&example).unwrap_or_else(|| panic!("{path} is no route of the code"));
         let methods: BTreeSet<String> = item.as_object().expect("methods").keys().map(|it| it.to_uppercase()).collect();
         // HEAD and OPTIONS are the same everywhere; the document says so once.
@@ -48,6 +49,38 @@ fn every_route_is_documented_with_its_methods_and_no_other() {
         assert_eq!(methods, allowed.map(str::to_owned).collect(), "the methods of {path}");
     }
     assert_eq!(documented, routes(), "documented (left) and in the code (right)");
+}
+
+#[test]
+fn every_status_that_an_error_becomes_is_described() {
+    let errors = [
+        Error::Unauthenticated(""),
+        Error::Forbidden(""),
+        Error::NotFound,
+        Error::MethodNotAllowed(""),
+        Error::Invalid(Violations::default()),
+        Error::UriTooLong,
+        Error::HeadersTooLarge,
+        Error::TooLarge,
+        Error::UnsupportedMediaType(""),
+        Error::PreconditionFailed,
+        Error::PreconditionRequired,
+        Error::Conflict,
+        Error::Unavailable(String::new()),
+        Error::Busy,
+        Error::Internal(String::new()),
+    ];
+    let described: BTreeSet<String> = answers::problems().into_iter().map(|(status, _)| status).collect();
+    let statuses: BTreeSet<String> =
+        errors.iter().map(|error| problem(error, "/").status.as_u16().to_string()).collect();
+    assert_eq!(described, statuses, "described (left) and in the code (right)");
+    // The compiler asks for a new error here; it belongs in the list above too.
+    match Error::NotFound {
+        Error::Unauthenticated(_) | Error::Forbidden(_) | Error::NotFound | Error::MethodNotAllowed(_) => {}
+        Error::Invalid(_) | Error::UriTooLong | Error::HeadersTooLarge | Error::TooLarge => {}
+        Error::UnsupportedMediaType(_) | Error::PreconditionFailed | Error::PreconditionRequired => {}
+        Error::Conflict | Error::Unavailable(_) | Error::Busy | Error::Internal(_) => {}
+    }
 }
 
 #[test]

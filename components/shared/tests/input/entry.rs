@@ -26,8 +26,11 @@ static CONFIG: LazyLock<Config> = LazyLock::new(|| {
     Config::parse(variable).unwrap_or_else(|error| panic!("{error}"))
 });
 
-/// By name, for whoever runs them all.
-pub const ALL: [(&str, fn(&[u8])); 6] = [
+/// A place where bytes enter, by its name.
+pub type Place = (&'static str, fn(&[u8]));
+
+/// For whoever runs them all.
+pub const ALL: [Place; 6] = [
     ("token", token),
     ("target", target),
     ("header", header),
