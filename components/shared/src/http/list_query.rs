@@ -1,7 +1,7 @@
 //! The query of a list.
 
+use super::parameter;
 use crate::domain::Violations;
-use percent_encoding::percent_decode_str;
 
 /// The largest page.
 const MAX_PAGE_SIZE: i64 = 50;
@@ -64,7 +64,7 @@ impl ListQuery {
     /// Names the members whose value is no number, no boolean or no text.
     pub fn parse(query: Option<&str>, fields: &SortFields) -> Result<Self, Violations> {
         let mut violations = Violations::default();
-        let mut read = |name: &str| text(query.unwrap_or_default(), name, &mut violations);
+        let mut read = |name: &str| parameter(query, name, &mut violations);
         let (page_number, page_size) = (read("pageNumber"), read("pageSize"));
         let (search, sort_field, descending) = (read("searchTerm"), read("sortField"), read("sortDescending"));
 
@@ -140,22 +140,6 @@ impl ListQuery {
         pattern.push('%');
         Some(pattern)
     }
-}
-
-/// The parameter `name` as text, `None` when it is absent. What is no UTF-8 is noted as a violation rather than replaced by
-/// something that nobody sent, and so is NUL, which PostgreSQL's text cannot hold. A `%` that begins no escape is a `%`.
-fn text(query: &str, name: &str, violations: &mut Violations) -> Option<String> {
-    let decoded =
-        |part: &str| percent_decode_str(&part.replace('+', " ")).decode_utf8().ok().map(|text| text.into_owned());
-    let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    let (_, value) = pairs.find(|(key, _)| decoded(key).is_some_and(|key| key.eq_ignore_ascii_case(name)))?;
-    let text = decoded(value);
-    match &text {
-        None => violations.add(name, "must be UTF-8"),
-        Some(text) if text.contains('\0') => violations.add(name, "must not contain a NUL character"),
-        Some(_) => return text,
-    }
-    None
 }
 
 /// A whole number of any length: what does not fit is as large, or as small, as can be.
