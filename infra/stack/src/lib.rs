@@ -5,17 +5,20 @@
 
 mod addresses;
 mod database;
+mod failover;
 mod host;
 mod migrate;
 mod paths;
 mod ports;
 mod postgres;
 mod process;
+mod production;
 mod redis;
 mod token;
 
 pub use addresses::{address, database_address, redis_address, variables};
 pub use database::{connect, explain};
+pub use failover::Failover;
 pub use host::{Host, HostOptions, Runtime};
 pub use migrate::{migrate, migrate_from};
 pub use paths::{host_binary, repository_root, spin_on_path};
