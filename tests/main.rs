@@ -13,11 +13,13 @@ mod components;
 mod concurrency;
 mod configuration;
 mod cors;
+mod full;
 mod harness;
 mod health;
 mod invalidation;
 mod lists;
 mod load;
+mod masters;
 mod metrics;
 mod observability;
 mod operator;
@@ -56,10 +58,12 @@ fn main() -> ExitCode {
         concurrency::tests,
         configuration::tests,
         cors::tests,
+        full::tests,
         harness::tests,
         health::tests,
         invalidation::tests,
         lists::tests,
+        masters::tests,
         metrics::tests,
         observability::tests,
         operator::tests,

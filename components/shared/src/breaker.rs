@@ -71,7 +71,7 @@ pub struct Record {
     pub state: State,
     /// The cache's generation. Entries of another one are misses.
     pub epoch: u64,
-    /// The `run_id` of the Redis that the entries of this epoch are in.
+    /// Which Redis the entries of this epoch are in: its `run_id` and the history of its data.
     pub run_id: Option<String>,
     /// When the state last changed, Unix time in milliseconds.
     pub since_ms: u64,

@@ -173,8 +173,8 @@ pub struct Usable {
     pub kept: Rc<Kept>,
 }
 
-/// Connects to the Redis that `record` trusts. When another one is at the other end it is reported, and probed at once:
-/// that is a matter of milliseconds, after which this very request can use the cache in its new epoch.
+/// Connects to the Redis that `record` trusts. When another one is at the other end it is reported, and probed at once;
+/// if no lease from before has to be waited for, this very request can use the cache in its new epoch.
 pub async fn trusted(config: &Rc<Config>, record: Rc<Record>) -> Option<Usable> {
     let mut kept = connect(config).await?;
     if !record.trusts(&kept.run_id) {
@@ -279,7 +279,11 @@ async fn probe(config: &Rc<Config>) {
             forget(&kept);
         }
         let kept = connection(config).await.map_err(|failure| failure.to_string())?;
-        report(config, Event::AnotherRedis { run_id: &kept.run_id });
+        if report(config, Event::AnotherRedis { run_id: &kept.run_id }) {
+            // The one from before may be alive, and read under leases from before. A write that this one lets in will not
+            // wait for them.
+            clock::sleep(leases_left(config)).await;
+        }
         outbox::drain(config, &kept).await.map_err(|error| error.to_string())?;
         Ok::<_, String>(kept)
     };
@@ -293,6 +297,16 @@ async fn probe(config: &Rc<Config>) {
         }
     }
     metrics::flush_later(config);
+}
+
+/// How long leases from before the breaker was opened may last, as far as this instance knows its record.
+fn leases_left(config: &Config) -> Duration {
+    LOCAL.with_borrow(|local| {
+        let record = local.lease.as_ref().map(Lease::shared_record);
+        record.map_or(config.breaker_lease, |record| {
+            protocol::until_leases_are_over(&record, clock::unix_ms(), config.breaker_lease)
+        })
+    })
 }
 
 /// Whether the cache is in use: the breaker admits it, and the Redis that is trusted answers.

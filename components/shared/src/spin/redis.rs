@@ -13,7 +13,8 @@ use std::time::Duration;
 /// A connection, and which Redis is at its other end. It is multiplexed: the instance's requests share it.
 pub struct Kept {
     connection: Connection,
-    /// The server's `run_id`, which is another one after every restart and on every other server.
+    /// Which Redis it is: another one after every restart, on every other server, and when the server has been a replica
+    /// meanwhile.
     pub run_id: String,
 }
 
@@ -51,15 +52,28 @@ pub async fn connection(config: &Config) -> Result<Rc<Kept>, RedisFailure> {
     }
     let opening = async {
         let connection = Connection::open(&config.redis_url).await.map_err(failure)?;
-        let info = connection.execute("INFO", [RedisParameter::Binary(b"server".to_vec())]).await.map_err(failure)?;
-        let run_id = fact(&info, "run_id:").ok_or_else(|| RedisFailure::Refused("INFO names no run_id".into()))?;
-        Ok(Kept { connection, run_id })
+        // Without a section: before version 7 it takes no two of them.
+        let info = connection.execute("INFO", []).await.map_err(failure)?;
+        Ok(Kept { connection, run_id: identity(&info)? })
     };
     let opened = within(config.redis_connect_timeout, opening).await.unwrap_or_else(|| Err(timed_out()));
     tally(&opened);
     let kept = Rc::new(opened?);
     KEPT.set(Some(Rc::clone(&kept)));
     Ok(kept)
+}
+
+/// The `run_id`, and the `master_replid`: a master that has been a replica has the data of another, which may lack its own
+/// last invalidations, and the `run_id` of before.
+fn identity(info: &[RedisResult]) -> Result<String, RedisFailure> {
+    if fact(info, "role:").is_some_and(|role| role == "slave") {
+        return Err(RedisFailure::Unavailable("it is a replica".into()));
+    }
+    let run_id = fact(info, "run_id:").ok_or_else(|| RedisFailure::Refused("INFO names no run_id".into()))?;
+    Ok(match fact(info, "master_replid:") {
+        Some(history) => format!("{run_id}/{history}"),
+        None => run_id,
+    })
 }
 
 fn tally<T>(result: &Result<T, RedisFailure>) {
