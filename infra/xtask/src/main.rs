@@ -5,6 +5,7 @@ mod build;
 mod demo;
 mod dev;
 mod migrate;
+mod redis;
 mod shell;
 mod soak;
 mod test;
@@ -36,6 +37,8 @@ enum Task {
     Build,
     /// Apply infra/migrations to a database
     Migrate(migrate::Migrate),
+    /// Back Redis up, verify and restore backups, and rehearse it
+    Redis(redis::Redis),
     /// Print a token for a tenant
     Token(token::Token),
 }
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Task::Soak(soak) => soak.run(),
         Task::Build => build::run(),
         Task::Migrate(migrate) => migrate.run(),
+        Task::Redis(redis) => redis.run(),
         Task::Token(token) => token.run(),
     });
     match result {

@@ -8,7 +8,10 @@ use clap::{Args, ValueEnum};
 use crate::shell::{cargo, check_interrupted, run, say};
 use crate::tools::{Server, ensure_checkers, ensure_promtool, ensure_servers};
 use crate::wasm::{TARGET, Toolchain};
-use crate::{alerts, build, shell};
+use crate::{alerts, build, redis, shell};
+
+/// A minute of leaving Redis alone, as in production, would show nothing more.
+const DRILL_RESET_SECONDS: u32 = 1;
 
 #[derive(Args)]
 pub struct Test {
@@ -34,7 +37,7 @@ impl Test {
         let everything = self.filter.is_none();
         let mut toolchain = Toolchain::Rustup;
         steps.step("what the machine needs", || {
-            ensure_servers(&[Server::Redis, Server::Postgres])?;
+            ensure_servers(&[Server::Redis, Server::Postgres, Server::HaProxy])?;
             ensure_checkers()?;
             if everything {
                 ensure_promtool()?;
@@ -58,18 +61,24 @@ impl Test {
             Runtime::Embedded => build::run_all(&toolchain),
             Runtime::Spin => build::components(&toolchain),
         })?;
+        if everything {
+            steps.step("recovery of Redis", || redis::rehearse(self.runtime(), DRILL_RESET_SECONDS))?;
+        }
         steps.step("end-to-end tests", || self.end_to_end())?;
         say(format!("all {} steps passed in {}", steps.done, shown(steps.begun.elapsed())));
         Ok(())
     }
 
-    fn end_to_end(&self) -> Result<()> {
-        let runtime = match self.runtime {
+    fn runtime(&self) -> stack::Runtime {
+        match self.runtime {
             Runtime::Embedded => stack::Runtime::Embedded,
             Runtime::Spin => stack::Runtime::Spin,
-        };
+        }
+    }
+
+    fn end_to_end(&self) -> Result<()> {
         let mut command = cargo();
-        command.args(["test", "--package", "tests"]).env("RENTTRACKER_RUNTIME", runtime.name());
+        command.args(["test", "--package", "tests"]).env("RENTTRACKER_RUNTIME", self.runtime().name());
         if let Some(filter) = &self.filter {
             command.arg("--").arg(filter);
         }
