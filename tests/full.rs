@@ -105,9 +105,6 @@ fn a_full_redis_still_answers_hits_and_takes_the_fences_of_writes() {
     assert_eq!(kept.who.get(&kept.property_path()).is(200).cache(), Cache::Hit);
     // A write whose fence is refused takes the cache out of use.
     assert_eq!(own.administrator().get("/api/cache/breaker").is(200).json()["state"], "closed");
-    let fences = own.get("/metrics").is(200);
-    let failed = r#"renttracker_fences_total{result="failed"}"#;
-    assert!(!fences.text().contains(failed), "{}", fences.text());
 }
 
 /// Why none of them is in `redis.conf`.

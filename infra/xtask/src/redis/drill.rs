@@ -25,7 +25,7 @@ const KEEP_DAYS: u32 = 7;
 
 #[derive(Args)]
 pub struct Drill {
-    /// How long the breaker leaves Redis alone; 60 in production, which is then most of the time that recovery takes
+    /// How long the breaker leaves Redis alone once it is open; 60 by default in production
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=300), value_name = "SECONDS")]
     breaker_reset: u32,
 }
