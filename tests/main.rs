@@ -15,7 +15,9 @@ mod configuration;
 mod cors;
 mod harness;
 mod health;
+mod idempotency;
 mod invalidation;
+mod isolation;
 mod lists;
 mod load;
 mod metrics;
@@ -58,7 +60,9 @@ fn main() -> ExitCode {
         cors::tests,
         harness::tests,
         health::tests,
+        idempotency::tests,
         invalidation::tests,
+        isolation::tests,
         lists::tests,
         metrics::tests,
         observability::tests,

@@ -211,6 +211,7 @@ fn with_postgres() -> (Postgres, Private) {
     postgres.create_database("own").expect("a database");
     let url = postgres.url("own");
     stack::migrate(&url).expect("the schema");
+    world::ensure_login(&url);
     (postgres, Private::on_database(&url, &[("database_timeout_ms", "1000")]))
 }
 

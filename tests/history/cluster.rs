@@ -77,7 +77,8 @@ impl Cluster {
             let to_redis = network.link(redis.port(), options.redis_noise, seed)?;
             let to_postgres = network.link(database.port, options.database_noise, !seed)?;
             let redis_url = format!("redis://127.0.0.1:{}", to_redis.port());
-            let mut variables = stack::variables(&redis_url, &database.url_through(to_postgres.port()), JWT_SECRET);
+            let mut variables =
+                stack::variables(&redis_url, &database.login_url_through(to_postgres.port())?, JWT_SECRET);
             variables.extend(options.variables.iter().map(|(name, value)| ((*name).into(), value.clone())));
             let folder = folder.join(format!("host-{number}"));
             std::fs::create_dir_all(&folder)?;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use stack::{Host, HostOptions, Redis};
 
-use super::{JWT_SECRET, World, leftovers, patient_variables, stage};
+use super::{JWT_SECRET, LOGIN_PASSWORD, World, leftovers, patient_variables, stage};
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
@@ -43,7 +43,7 @@ impl Private {
         Private::on(None, &url, &stage::new_database().expect("a database"), changes)
     }
 
-    /// On a database of the caller's.
+    /// On a database of the caller's, given as its owner; the components' role is on its server.
     pub fn on_database(database_url: &str, changes: &[(&str, &str)]) -> Private {
         let redis = Redis::start(&stage::scratch().join(next("redis"))).expect("Redis starts");
         let url = redis.url();
@@ -51,7 +51,8 @@ impl Private {
     }
 
     fn on(redis: Option<Redis>, redis_url: &str, database_url: &str, changes: &[(&str, &str)]) -> Private {
-        let mut variables: BTreeMap<String, String> = patient_variables(redis_url, database_url);
+        let login_url = stack::login_url(database_url, LOGIN_PASSWORD).expect("a URL");
+        let mut variables: BTreeMap<String, String> = patient_variables(redis_url, &login_url);
         variables.extend(changes.iter().map(|(name, value)| ((*name).into(), (*value).into())));
         let instance = variables.get("redis_instance_name").map_or("RentTracker_", String::as_str).to_owned();
         let state_dir = stage::scratch().join(next("host"));
@@ -61,6 +62,7 @@ impl Private {
             base_url: host.base_url().into(),
             redis_url: redis_url.into(),
             database_url: database_url.into(),
+            login_url,
             instance,
             secret: JWT_SECRET.into(),
         };

@@ -25,6 +25,9 @@ struct Details {
     epoch: Option<u64>,
     cache: Option<Cache>,
     outbox: Option<Outbox>,
+    /// Whether PostgreSQL itself keeps the components to one tenant's rows: not so if they log in as its owner.
+    #[serde(rename = "rowLevelSecurity")]
+    row_level_security: Option<bool>,
 }
 
 #[derive(Serialize)]
@@ -110,7 +113,11 @@ async fn details(call: &Call, is_connected: bool) -> Details {
     let record = spin::breaker_record(config).await;
     let memory = spin::redis_memory(config).await;
     let totals = spin::totals(config).await.ok();
-    let lag = if is_connected { spin::lag(config).await.ok() } else { None };
+    let (lag, row_level_security) = if is_connected {
+        (spin::lag(config).await.ok(), spin::row_level_security_holds(config).await.ok())
+    } else {
+        (None, None)
+    };
     let quantile = |percent| {
         let minute = totals.as_ref()?.recent_redis(spin::unix_ms());
         // A few thousand microseconds are exact.
@@ -128,6 +135,7 @@ async fn details(call: &Call, is_connected: bool) -> Details {
         breaker: record.as_ref().map(|record| Breaker::of(record)),
         cache: totals.as_ref().map(cache),
         outbox: lag.map(|lag| Outbox { rows: lag.rows, oldest_seconds: lag.oldest_seconds }),
+        row_level_security,
     }
 }
 

@@ -38,6 +38,12 @@ pub enum Error {
     /// `rowVersion` in the body is not the current one.
     #[error("the row version is not the current one")]
     Conflict,
+    /// The idempotency key is in use by a request that is under way at this moment.
+    #[error("the idempotency key is in use")]
+    KeyInUse,
+    /// The idempotency key was used for another request.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
     /// PostgreSQL cannot be reached or did not answer in time. The text is for the log.
     #[error("unavailable: {0}")]
     Unavailable(String),

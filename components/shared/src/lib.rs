@@ -15,6 +15,7 @@ pub mod log;
 pub mod metrics;
 pub mod protocol;
 pub mod row;
+pub mod statement;
 
 #[cfg(target_arch = "wasm32")]
 pub mod spin;

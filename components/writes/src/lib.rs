@@ -8,6 +8,7 @@ mod create_payment;
 mod create_property;
 mod delete_payment;
 mod delete_property;
+mod idempotency;
 mod precondition;
 mod replace_payment;
 mod replace_property;

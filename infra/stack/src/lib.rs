@@ -6,6 +6,7 @@
 mod addresses;
 mod database;
 mod host;
+mod login;
 mod migrate;
 mod paths;
 mod ports;
@@ -17,6 +18,7 @@ mod token;
 pub use addresses::{address, database_address, redis_address, variables};
 pub use database::{connect, explain};
 pub use host::{Host, HostOptions, Runtime};
+pub use login::{LOGIN, ensure_login, login_url};
 pub use migrate::{migrate, migrate_from};
 pub use paths::{host_binary, repository_root, spin_on_path};
 pub use postgres::{Postgres, postgres_binaries};

@@ -90,6 +90,11 @@ impl Payment {
         })
     }
 
+    /// Which payment it is.
+    pub fn id(&self) -> PaymentId {
+        self.id
+    }
+
     /// The version of the row, and so of the answer.
     pub fn row_version(&self) -> RowVersion {
         self.row_version

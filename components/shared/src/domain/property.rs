@@ -59,6 +59,11 @@ impl Property {
         })
     }
 
+    /// Which property it is.
+    pub fn id(&self) -> PropertyId {
+        self.id
+    }
+
     /// The version of the row, and so of the answer.
     pub fn row_version(&self) -> RowVersion {
         self.row_version

@@ -2,6 +2,7 @@
 
 mod answer;
 mod cors;
+mod idempotency;
 mod list_query;
 mod precondition;
 mod problem;
@@ -11,6 +12,7 @@ mod route;
 
 pub use answer::Answer;
 pub use cors::{finish, preflight};
+pub use idempotency::{Claim, Idempotency};
 pub use list_query::{Direction, ListQuery, SortFields};
 pub use precondition::{IfMatch, Precondition, is_not_modified};
 pub use problem::problem;

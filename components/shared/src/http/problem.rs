@@ -6,7 +6,7 @@ use http::{StatusCode, header};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// How many seconds a client should wait before it tries an unavailable service again.
+/// How many seconds a client should wait before it tries an unavailable service, or a key in use, again.
 const RETRY_AFTER_SECONDS: &str = "1";
 
 #[derive(Serialize)]
@@ -40,6 +40,13 @@ pub fn problem(error: &Error, instance: &str) -> Answer {
             "Name the version that is replaced: If-Match, or rowVersion in the body.",
         ),
         Error::Conflict => (StatusCode::CONFLICT, "rowVersion is not the current one; read the resource again."),
+        Error::KeyInUse => {
+            (StatusCode::CONFLICT, "A request with this Idempotency-Key is under way; send it again in a moment.")
+        }
+        Error::KeyReused => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "This Idempotency-Key was used for another request; each request needs its own.",
+        ),
         Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "The service is not available right now."),
         Error::Busy => (StatusCode::SERVICE_UNAVAILABLE, "The service is busy right now."),
         Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "The request could not be answered."),
@@ -61,7 +68,7 @@ pub fn problem(error: &Error, instance: &str) -> Answer {
     match error {
         Error::Unauthenticated(_) => answer.with(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""),
         Error::MethodNotAllowed(allowed) => answer.with(header::ALLOW, allowed),
-        Error::Unavailable(_) | Error::Busy => answer.with(header::RETRY_AFTER, RETRY_AFTER_SECONDS),
+        Error::Unavailable(_) | Error::Busy | Error::KeyInUse => answer.with(header::RETRY_AFTER, RETRY_AFTER_SECONDS),
         _ => answer,
     }
 }

@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::log::{self, Level};
 use crate::metrics::{Check, Count};
 use crate::row::{Parameter, RowReader};
+use crate::statement::Statement;
 use std::cell::Cell;
 use std::rc::Rc;
 
@@ -69,7 +70,7 @@ async fn compare(
     let record = || async { key_value::read(config).await.ok().flatten().map(|lease| lease.shared_record()) };
     let before = record().await;
     let sql = format!("SELECT row_version FROM {table} WHERE tenant_id = $1 AND id = $2");
-    let rows = query(config, &sql, vec![Parameter::text(tenant), Parameter::uuid(id)]).await?;
+    let rows = query(config, Statement::select(tenant, &sql).bind([Parameter::uuid(id)])).await?;
     let current = rows.first().map(|row| RowReader::new(row).from_integer(RowVersion::new)).transpose()?;
     if current == Some(version) {
         return Ok(Some(Check::Consistent));

@@ -15,7 +15,8 @@ use crate::metrics::Count;
 use crate::protocol::{
     AfterStatement, BeforeStatement, Standing, after_fenced, after_unfenced, before_statement, over_at,
 };
-use crate::row::{Column, Parameter};
+use crate::row::Column;
+use crate::statement::Statement;
 use futures::future::join;
 use std::rc::Rc;
 use std::time::Duration;
@@ -40,7 +41,7 @@ pub async fn write<T>(
     config: &Rc<Config>,
     tenant: &TenantId,
     resources: &[Resource],
-    statement: impl FnOnce(&str) -> (String, Vec<Parameter>),
+    statement: impl FnOnce(&str) -> Statement,
     read: impl FnOnce(Vec<Vec<Column>>) -> Result<Written<T>, Error>,
 ) -> Result<T, Error> {
     let key = |resource: &Resource| CacheKey::new(&config.namespace, tenant, *resource);
@@ -49,8 +50,7 @@ pub async fn write<T>(
         clock::new_id(|ms, random| uuid::Builder::from_unix_timestamp_millis(ms, random).into_uuid())?.to_string();
 
     let fenced_by = fence(config, &keys, &write_id).await;
-    let (sql, parameters) = statement(&write_id);
-    let rows = match run(config, &sql, parameters).await {
+    let rows = match run(config, statement(&write_id)).await {
         Ok(rows) => rows,
         // The fence stays up: the statement may still commit, and until its deadline nothing may be stored.
         Err(Failure { error, may_have_run: true }) => return Err(error),
