@@ -70,19 +70,19 @@ CREATE POLICY own_invalidations ON cache_invalidations FOR INSERT TO renttracker
 -- What follows runs with the owner's rights, so each function is bound to this schema (pg_temp last, where a caller could
 -- put tables of its own), and only the components may call it.
 
--- The ids of the tenant's properties that a LIKE pattern finds. Under a policy PostgreSQL tries nothing on a row that
+-- The tenant's properties that a LIKE pattern finds. Under a policy PostgreSQL tries nothing on a row that
 -- could leak it before the policy has let it through, and so uses no index for LIKE: the trigrams would lie idle and each
 -- search would read all rows of the tenant. Here there is no policy, so the tenant is taken from where the policies take
 -- it, never from an argument. The plan is made for the pattern at hand, as a plain statement's would be: the best way to a
 -- rare word and to a single letter are not the same.
-CREATE FUNCTION matching_properties(pattern text) RETURNS TABLE (id uuid)
+CREATE FUNCTION matching_properties(pattern text) RETURNS SETOF properties
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 100
     SET search_path = pg_catalog, public, pg_temp
     SET plan_cache_mode = force_custom_plan
 AS $$
 BEGIN
     RETURN QUERY
-    SELECT p.id FROM properties p
+    SELECT p.* FROM properties p
     WHERE p.tenant_id = current_setting('renttracker.tenant', true) AND p.search_text LIKE fold(pattern)
         -- The character that separates the members of search_text is in none of them.
         AND strpos(pattern, E'\x1f') = 0;

@@ -50,18 +50,16 @@ fn statement(tenant: &TenantId, asked: &ListQuery) -> Statement {
     let direction = asked.direction.sql();
     let order = format!("{column} {direction} NULLS LAST, p.id");
     // See `infra/migrations/0007_row_level_security.sql` for why searching is a function.
-    let (found, search) = match asked.search {
-        Some(_) => {
-            ("found AS MATERIALIZED (SELECT id FROM matching_properties($4)), ", " AND p.id IN (SELECT id FROM found)")
-        }
-        None => ("", ""),
+    let (found, properties) = match asked.search {
+        Some(_) => ("found AS MATERIALIZED (SELECT * FROM matching_properties($4)), ", "found"),
+        None => ("", "properties"),
     };
     let columns = Property::COLUMNS;
     let tables = format!(
         "{found}page AS (
-            SELECT p.* FROM properties p WHERE p.tenant_id = $1{search} ORDER BY {order} LIMIT $2 OFFSET $3
+            SELECT p.* FROM {properties} p WHERE p.tenant_id = $1 ORDER BY {order} LIMIT $2 OFFSET $3
         ), total AS (
-            SELECT count(*) AS matches FROM properties p WHERE p.tenant_id = $1{search}
+            SELECT count(*) AS matches FROM {properties} p WHERE p.tenant_id = $1
         )"
     );
     let select = format!("SELECT total.matches, {columns} FROM total LEFT JOIN page p ON true ORDER BY {order}");

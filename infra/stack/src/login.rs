@@ -12,15 +12,12 @@ pub const LOGIN: &str = "renttracker_edge";
 /// belong to the whole server, so this is good for its other databases too.
 pub fn ensure_login(admin_url: &str, password: &str) -> Result<String> {
     let mut client = connect(admin_url)?;
-    // Another process may be making it at this moment.
     let statement = format!(
         "DO $$
         BEGIN
             IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{LOGIN}') THEN
                 CREATE ROLE {LOGIN} LOGIN;
             END IF;
-        EXCEPTION
-            WHEN duplicate_object OR unique_violation THEN NULL;
         END
         $$;
         GRANT renttracker_app TO {LOGIN};
