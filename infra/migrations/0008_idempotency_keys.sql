@@ -36,17 +36,18 @@ CREATE FUNCTION claim_idempotency_key(
 )
     LANGUAGE plpgsql
 AS $$
-DECLARE
-    -- Until the transaction ends, and with it the request that uses the key for the first time.
-    is_held CONSTANT boolean := wanted IS NULL
-        OR pg_try_advisory_xact_lock(hashtextextended(wanted, hashtextextended(for_tenant, 0)));
 BEGIN
-    is_free := is_held;
+    is_free := true;
+    IF wanted IS NULL THEN
+        RETURN;
+    END IF;
+    -- Held until the transaction ends, and with it the request that uses the key for the first time.
+    is_free := pg_try_advisory_xact_lock(hashtextextended(wanted, hashtextextended(for_tenant, 0)));
     SELECT k.request, k.answer INTO known_request, known_answer FROM idempotency_keys k
     WHERE k.tenant_id = for_tenant AND k.key = wanted AND k.created_at > clock_timestamp() - interval '24 hours';
     IF FOUND THEN
         is_free := false;
-    ELSIF is_held THEN
+    ELSIF is_free THEN
         -- One that has run out makes room.
         DELETE FROM idempotency_keys k WHERE k.tenant_id = for_tenant AND k.key = wanted;
     END IF;

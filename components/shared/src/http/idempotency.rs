@@ -142,6 +142,24 @@ mod tests {
         assert_eq!(key(&request("/", &[]).headers), Ok(None));
     }
 
+    proptest::proptest! {
+        #[test]
+        fn every_key_is_the_same_bare_and_quoted(text in "[!-~]{1,255}") {
+            let quoted = format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
+            check(&quoted, Some(&text));
+            if !text.starts_with('"') {
+                check(&text, Some(&text));
+            }
+        }
+
+        #[test]
+        fn whatever_stands_in_the_header_is_a_key_or_refused(bytes in proptest::collection::vec(proptest::prop_oneof![32..=126_u8, 128..=255_u8], 0..300)) {
+            if let Ok(Some(key)) = key(&request("/", &[&bytes]).headers) {
+                proptest::prop_assert!((1..=MAX_LENGTH).contains(&key.len()));
+            }
+        }
+    }
+
     #[test]
     fn another_path_or_body_is_another_request() {
         let of = |path, body: &[u8]| Idempotency::of(&request(path, &[b"k"]), body).expect("a key");
