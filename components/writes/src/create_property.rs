@@ -50,7 +50,8 @@ pub async fn create(call: &Call, tenant: &TenantId) -> Result<Answer, Error> {
 /// A request that was answered before is a write of the same keys once more: its first writer may have died before it
 /// could invalidate them.
 fn changes() -> String {
-    let (claim, kept) = (claim(KEY), kept(KEY, "jsonb_build_object('property', to_jsonb(created))", "created"));
+    let (claim, kept) =
+        (claim(KEY), kept(KEY, "jsonb_build_object('property', to_jsonb(created) - 'search_text')", "created"));
     let known = known(KEY, "properties", "property");
     format!(
         "{claim}, created AS (
