@@ -16,6 +16,7 @@ mod cors;
 mod harness;
 mod health;
 mod idempotency;
+mod impostor;
 mod invalidation;
 mod isolation;
 mod lists;
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
         harness::tests,
         health::tests,
         idempotency::tests,
+        impostor::tests,
         invalidation::tests,
         isolation::tests,
         lists::tests,
