@@ -15,7 +15,6 @@ trials![
     every_component_of_the_manifest_has_a_folder,
     every_component_has_a_route,
     every_component_has_a_world,
-    no_component_may_reach_any_host,
     only_the_platform_module_calls_the_platform,
     every_crate_inherits_the_lints,
     every_built_component_imports_what_its_world_says,
@@ -74,17 +73,6 @@ fn every_component_has_a_world() {
         files.filter_map(|entry| entry.file_name().to_string_lossy().strip_suffix(".wit").map(str::to_owned)).collect();
     let missing: Vec<String> = declared().difference(&worlds).cloned().collect();
     assert!(missing.is_empty(), "no world in wit/ for {missing:?}");
-}
-
-fn no_component_may_reach_any_host() {
-    for (name, component) in manifest()["component"].as_table().expect("components") {
-        for host in component["allowed_outbound_hosts"].as_array().expect("hosts") {
-            let host = host.as_str().unwrap_or_default();
-            let addresses = ["{{ redis_address }}", "{{ database_address }}", "{{ alert_webhook_address }}"];
-            let own = addresses.contains(&host) || host.ends_with(".spin.internal");
-            assert!(own && !host.contains('*'), "{name} may reach {host}");
-        }
-    }
 }
 
 fn only_the_platform_module_calls_the_platform() {

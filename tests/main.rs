@@ -5,14 +5,17 @@
 mod world;
 
 mod auth;
+mod auth_keys;
 mod bodies;
 mod breaker;
+mod budget;
 mod cache;
 mod client;
 mod components;
 mod concurrency;
 mod configuration;
 mod cors;
+mod grants;
 mod harness;
 mod health;
 mod invalidation;
@@ -48,14 +51,17 @@ fn main() -> ExitCode {
         outage::tests,
         load::tests,
         auth::tests,
+        auth_keys::tests,
         bodies::tests,
         breaker::tests,
+        budget::tests,
         cache::tests,
         client::tests,
         components::tests,
         concurrency::tests,
         configuration::tests,
         cors::tests,
+        grants::tests,
         harness::tests,
         health::tests,
         invalidation::tests,

@@ -6,6 +6,7 @@
 mod answer;
 pub mod data;
 mod http;
+pub mod issuer;
 pub mod leftovers;
 mod private;
 mod stage;

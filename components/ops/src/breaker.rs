@@ -17,7 +17,7 @@ struct Order {
 
 /// Answers with the breaker as it is after the order, if there is one.
 pub async fn breaker(call: &Call) -> Result<Answer, Error> {
-    call.caller()?.must_be_admin()?;
+    call.caller().await?.must_be_admin()?;
     let record = if call.parts.method == Method::PUT {
         let order: Order = serde_json::from_slice(&call.body().await?)
             .map_err(|_| Violations::one("mode", "must be forced_open, forced_closed, auto or observe"))?;

@@ -100,7 +100,7 @@ pub async fn health(call: &Call) -> Result<Answer, Error> {
     } else {
         (StatusCode::OK, "Degraded", "Connected")
     };
-    let is_admin = call.caller().is_ok_and(|caller| caller.must_be_admin().is_ok());
+    let is_admin = call.caller().await.is_ok_and(|caller| caller.must_be_admin().is_ok());
     let details = if is_admin { Some(details(call, is_connected).await) } else { None };
     Ok(Answer::json(code, serde_json::to_vec(&Health { status, database, details })?))
 }

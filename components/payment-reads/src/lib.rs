@@ -16,13 +16,13 @@ async fn handle(request: Request) -> Outcome {
 }
 
 async fn respond(call: &Call) -> Result<Answer, Error> {
-    let caller = call.caller()?;
+    let tenant = &call.tenant().await?;
     match Route::of(call.parts.uri.path()) {
-        Some(Route::Payments(property)) => list::list(call, &caller.tenant, property_id(property)?).await,
+        Some(Route::Payments(property)) => list::list(call, tenant, property_id(property)?).await,
         Some(Route::Payment(property, payment)) => {
-            get::get(call, &caller.tenant, property_id(property)?, payment_id(payment)?).await
+            get::get(call, tenant, property_id(property)?, payment_id(payment)?).await
         }
-        Some(Route::PaymentMethods) => methods::list(call, &caller.tenant).await,
+        Some(Route::PaymentMethods) => methods::list(call, tenant).await,
         _ => Err(Error::NotFound),
     }
 }

@@ -14,10 +14,10 @@ async fn handle(request: Request) -> Outcome {
 }
 
 async fn respond(call: &Call) -> Result<Answer, Error> {
-    let caller = call.caller()?;
+    let tenant = &call.tenant().await?;
     match Route::of(call.parts.uri.path()) {
-        Some(Route::Properties) => list::list(call, &caller.tenant).await,
-        Some(Route::Property(id)) => get::get(call, &caller.tenant, property_id(id)?).await,
+        Some(Route::Properties) => list::list(call, tenant).await,
+        Some(Route::Property(id)) => get::get(call, tenant, property_id(id)?).await,
         _ => Err(Error::NotFound),
     }
 }

@@ -1,5 +1,10 @@
 //! The configuration: Spin variables, parsed once, refused with a sentence that says how to mend them.
 
+mod tokens;
+
+pub use tokens::{KeySource, TokenKeys};
+
+use crate::budget::Budget;
 use crate::cache::Namespace;
 use std::time::Duration;
 
@@ -7,8 +12,6 @@ use std::time::Duration;
 const MAX_TTL_MINUTES: u64 = 13;
 /// Bounds of every deadline, in milliseconds: above the longest the platform lets a request wait makes no sense.
 const DEADLINE_BOUNDS_MS: std::ops::RangeInclusive<u64> = 1..=10_000;
-/// The shortest HS256 secret, in bytes: a key as long as the hash (RFC 7518, section 3.2).
-const MIN_SECRET_BYTES: usize = 32;
 
 /// How long PostgreSQL may work on one statement. It is below `database_timeout_ms`'s default of 2 s, so that the server
 /// gives up before the component stops listening, and far below [`FENCE_MS`].
@@ -36,8 +39,9 @@ pub struct Config {
     pub database_url: String,
     /// `database_timeout_ms` (2000): how long a request waits for one statement, its connection included.
     pub database_timeout: Duration,
-    /// `jwt_secret`: the HS256 key, at least 32 bytes.
-    pub jwt_secret: Vec<u8>,
+    /// `jwt_secret`, `jwt_jwks`, `jwt_jwks_url`, `jwt_jwks_refresh_seconds` and `jwt_jwks_keep_seconds`: what tokens are
+    /// verified with.
+    pub token_keys: TokenKeys,
     /// `jwt_issuer` (`RentTracker`): the only accepted `iss`.
     pub jwt_issuer: String,
     /// `jwt_audience` (`RentTracker`): what `aud` must be or contain.
@@ -60,6 +64,9 @@ pub struct Config {
     pub database_concurrency: usize,
     /// `database_queue_ms` (500): how long a read beyond that waits for its turn before it is refused.
     pub database_queue: Duration,
+    /// `tenant_requests_per_second` (0) and `tenant_burst` (20): what each tenant may send to an instance. `None` for no
+    /// limit.
+    pub tenant_budget: Option<Budget>,
     /// `alert_webhook_url`: who is told of the breaker's changes; nobody when it is empty.
     pub alert_webhook_url: Option<String>,
 }
@@ -97,6 +104,10 @@ pub const VARIABLES: &[&str] = &[
     "database_url",
     "database_timeout_ms",
     "jwt_secret",
+    "jwt_jwks",
+    "jwt_jwks_url",
+    "jwt_jwks_refresh_seconds",
+    "jwt_jwks_keep_seconds",
     "jwt_issuer",
     "jwt_audience",
     "cors_allowed_origins",
@@ -108,6 +119,8 @@ pub const VARIABLES: &[&str] = &[
     "key_value_timeout_ms",
     "database_concurrency",
     "database_queue_ms",
+    "tenant_requests_per_second",
+    "tenant_burst",
     "alert_webhook_url",
 ];
 
@@ -129,6 +142,7 @@ impl Config {
             }),
         };
         let milliseconds = |name, default| number(name, default, DEADLINE_BOUNDS_MS).map(Duration::from_millis);
+        let seconds = |name, default, bounds| number(name, default, bounds).map(Duration::from_secs);
 
         let redis_url = required("redis_url")?;
         if !["redis://", "rediss://"].iter().any(|scheme| redis_url.starts_with(scheme)) {
@@ -139,19 +153,13 @@ impl Config {
             ConfigError::new("redis_instance_name", "must be 1 to 64 characters of A-Z a-z 0-9 _ - .")
         })?;
         let minutes = number("redis_default_timeout_minutes", 10, 1..=MAX_TTL_MINUTES)?;
-        let jwt_secret = required("jwt_secret")?.into_bytes();
-        if jwt_secret.len() < MIN_SECRET_BYTES {
-            return Err(ConfigError::new(
-                "jwt_secret",
-                format!("has {} bytes; HS256 needs at least {MIN_SECRET_BYTES}", jwt_secret.len()),
-            ));
-        }
+        let count =
+            |name, default, bounds| number(name, default, bounds).map(|it| u32::try_from(it).unwrap_or(u32::MAX));
         let require_if_match = match lookup("require_if_match").as_deref().map(str::trim) {
             None | Some("false") => false,
             Some("true") => true,
             Some(_) => return Err(ConfigError::new("require_if_match", "must be true or false")),
         };
-        let threshold = number("breaker_threshold", 3, 1..=1_000)?;
         Ok(Self {
             redis_url,
             namespace,
@@ -160,14 +168,14 @@ impl Config {
             redis_connect_timeout: milliseconds("redis_connect_timeout_ms", 100)?,
             database_url: database_url(&required("database_url")?)?,
             database_timeout: milliseconds("database_timeout_ms", 2_000)?,
-            jwt_secret,
+            token_keys: TokenKeys::parse(&lookup, seconds)?,
             jwt_issuer: lookup("jwt_issuer").unwrap_or_else(|| "RentTracker".into()),
             jwt_audience: lookup("jwt_audience").unwrap_or_else(|| "RentTracker".into()),
             cors_allowed_origins: origins(lookup("cors_allowed_origins").as_deref().unwrap_or_default())?,
             require_if_match,
-            breaker_threshold: u32::try_from(threshold).unwrap_or(u32::MAX),
-            breaker_reset: Duration::from_secs(number("breaker_reset_seconds", 60, 1..=3_600)?),
-            breaker_max_reset: Duration::from_secs(number("breaker_max_reset_seconds", 300, 1..=3_600)?),
+            breaker_threshold: count("breaker_threshold", 3, 1..=1_000)?,
+            breaker_reset: seconds("breaker_reset_seconds", 60, 1..=3_600)?,
+            breaker_max_reset: seconds("breaker_max_reset_seconds", 300, 1..=3_600)?,
             breaker_lease: milliseconds("breaker_lease_ms", 500)?,
             // A hundred times what a read takes on SQLite.
             key_value_timeout: milliseconds("key_value_timeout_ms", 100)?,
@@ -175,6 +183,10 @@ impl Config {
             // of a host share (64).
             database_concurrency: usize::try_from(number("database_concurrency", 8, 1..=64)?).unwrap_or(usize::MAX),
             database_queue: milliseconds("database_queue_ms", 500)?,
+            tenant_budget: Budget::new(
+                count("tenant_requests_per_second", 0, 0..=100_000)?,
+                count("tenant_burst", 20, 1..=100_000)?,
+            ),
             alert_webhook_url: webhook_url(lookup("alert_webhook_url").unwrap_or_default())?,
         })
     }
@@ -291,6 +303,14 @@ mod tests {
             ("database_url", "mysql://x"),
             ("jwt_secret", "short"),
             ("jwt_secret", ""),
+            ("jwt_jwks", "{}"),
+            ("jwt_jwks", r#"{"keys":[{"kty":"oct","k":"x"}]}"#),
+            ("jwt_jwks_url", "http://id.example/keys"),
+            ("jwt_jwks_url", "http://127.0.0.1.example/keys"),
+            ("jwt_jwks_url", "id.example/keys"),
+            ("jwt_jwks_refresh_seconds", "0"),
+            ("tenant_requests_per_second", "-1"),
+            ("tenant_burst", "0"),
             ("cors_allowed_origins", "*"),
             ("cors_allowed_origins", "http://a.example/path"),
             ("require_if_match", "yes"),

@@ -63,6 +63,10 @@ pub enum Count {
     PostgresError(&'static str),
     /// A read that was not let through to PostgreSQL.
     PostgresRejected,
+    /// A token that was looked at, by what became of it.
+    Token(&'static str),
+    /// A set of keys that was asked for, by how that ended.
+    KeyFetch(&'static str),
     /// Counts that could not be added to the totals at once; they were kept for the next time.
     FailedFlush,
 }
@@ -133,6 +137,8 @@ const FAMILIES: &[Family] = &[
     histogram("renttracker_postgres_duration_seconds", "Time of a statement, its connection included."),
     counter("renttracker_postgres_errors_total", "Statements that failed."),
     counter("renttracker_postgres_rejected_total", "Reads that were not let through to PostgreSQL."),
+    counter("renttracker_tokens_total", "Tokens looked at: verified, remembered from before, or refused."),
+    counter("renttracker_jwks_fetches_total", "Sets of keys that were asked for."),
     counter("renttracker_metrics_failed_flushes_total", "Counts that were added to the totals later than they should."),
 ];
 
@@ -171,6 +177,8 @@ impl Count {
         all.extend(["closed", "open", "half_open"].map(Self::Transition));
         all.extend(["refused", "unavailable"].map(Self::RedisError));
         all.extend(["unavailable", "internal"].map(Self::PostgresError));
+        all.extend(["verified", "remembered", "refused"].map(Self::Token));
+        all.extend(["fetched", "failed"].map(Self::KeyFetch));
         all
     }
 
@@ -203,6 +211,8 @@ impl Count {
             Self::RedisError(kind) => labelled("redis_errors_total", "kind", kind),
             Self::PostgresError(kind) => labelled("postgres_errors_total", "kind", kind),
             Self::PostgresRejected => "renttracker_postgres_rejected_total".into(),
+            Self::Token(result) => labelled("tokens_total", "result", result),
+            Self::KeyFetch(result) => labelled("jwks_fetches_total", "result", result),
             Self::FailedFlush => "renttracker_metrics_failed_flushes_total".into(),
         }
     }

@@ -23,7 +23,7 @@ async fn handle(request: Request) -> Outcome {
 }
 
 async fn respond(call: &Call) -> Result<Answer, Error> {
-    let tenant = &call.caller()?.tenant;
+    let tenant = &call.tenant().await?;
     let Some(route) = Route::of(call.parts.uri.path()) else {
         return Err(Error::NotFound);
     };

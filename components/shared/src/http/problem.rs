@@ -42,6 +42,9 @@ pub fn problem(error: &Error, instance: &str) -> Answer {
         Error::Conflict => (StatusCode::CONFLICT, "rowVersion is not the current one; read the resource again."),
         Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "The service is not available right now."),
         Error::Busy => (StatusCode::SERVICE_UNAVAILABLE, "The service is busy right now."),
+        Error::OverBudget(_) => {
+            (StatusCode::TOO_MANY_REQUESTS, "More requests than you may send; try again after the time in Retry-After.")
+        }
         Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "The request could not be answered."),
     };
     let body = Body {
@@ -62,6 +65,7 @@ pub fn problem(error: &Error, instance: &str) -> Answer {
         Error::Unauthenticated(_) => answer.with(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""),
         Error::MethodNotAllowed(allowed) => answer.with(header::ALLOW, allowed),
         Error::Unavailable(_) | Error::Busy => answer.with(header::RETRY_AFTER, RETRY_AFTER_SECONDS),
+        Error::OverBudget(seconds) => answer.with(header::RETRY_AFTER, &seconds.to_string()),
         _ => answer,
     }
 }
@@ -102,6 +106,13 @@ mod tests {
             let text = body(&error).to_string();
             assert!(!text.contains("db.internal") && !text.contains("relation") && !text.contains("expired"), "{text}");
         }
+    }
+
+    #[test]
+    fn who_is_over_its_budget_is_told_when_to_come_back() {
+        let answer = problem(&Error::OverBudget(7), "/");
+        assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(answer.headers[header::RETRY_AFTER], "7");
     }
 
     #[test]

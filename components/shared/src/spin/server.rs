@@ -2,10 +2,12 @@
 
 use super::clock;
 use super::metrics;
+use super::tokens::authenticate;
 use super::variables::config;
-use crate::auth::{Caller, authenticate};
+use crate::auth::Caller;
+use crate::budget::Buckets;
 use crate::config::Config;
-use crate::domain::Violations;
+use crate::domain::{TenantId, Violations};
 use crate::error::Error;
 use crate::http::{Action, Answer, MAX_BODY_BYTES, Route, check_body_headers, finish, preflight, problem};
 use crate::log::{self, Level};
@@ -22,6 +24,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 const SERVER_TIMING: header::HeaderName = header::HeaderName::from_static("server-timing");
+
+thread_local! {
+    static BUCKETS: RefCell<Buckets> = RefCell::default();
+}
 
 /// What a component's entry point returns.
 pub type Outcome = Result<Response, ErrorCode>;
@@ -40,9 +46,24 @@ impl Call {
     ///
     /// # Errors
     /// Those of [`authenticate`].
-    pub fn caller(&self) -> Result<Caller, Error> {
+    pub async fn caller(&self) -> Result<Caller, Error> {
         let authorization = self.parts.headers.get(header::AUTHORIZATION).map(http::HeaderValue::as_bytes);
-        authenticate(authorization, &self.config, clock::unix_ms() / 1_000)
+        authenticate(&self.config, authorization).await
+    }
+
+    /// Verifies the token of a landlord and takes the request out of its budget. Operators have none: they are needed most
+    /// when something is out of hand.
+    ///
+    /// # Errors
+    /// Those of [`Call::caller`], and [`Error::OverBudget`].
+    pub async fn tenant(&self) -> Result<TenantId, Error> {
+        let tenant = self.caller().await?.tenant;
+        if let Some(budget) = self.config.tenant_budget {
+            let taken = BUCKETS.with_borrow_mut(|buckets| buckets.take(&tenant, budget, clock::elapsed()));
+            // Told in whole seconds, rounded up: sooner would be too early.
+            taken.map_err(|wait| Error::OverBudget(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)))?;
+        }
+        Ok(tenant)
     }
 
     /// Reads the body of a POST or PUT, which must be JSON of at most [`MAX_BODY_BYTES`].
