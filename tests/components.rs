@@ -20,16 +20,19 @@ trials![
     every_built_component_imports_what_its_world_says,
 ];
 
-fn root() -> PathBuf {
+/// The repository.
+pub fn root() -> PathBuf {
     stack::repository_root()
 }
 
-fn read(path: impl AsRef<Path>) -> String {
+/// A file of the repository.
+pub fn read(path: impl AsRef<Path>) -> String {
     let path = root().join(path);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-fn manifest() -> toml::Table {
+/// `spin.toml`
+pub fn manifest() -> toml::Table {
     read("spin.toml").parse().expect("spin.toml is TOML")
 }
 
@@ -91,7 +94,8 @@ fn only_the_platform_module_calls_the_platform() {
     }
 }
 
-fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
+/// All files of Rust below a folder.
+pub fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         if path.is_dir() {

@@ -1,12 +1,12 @@
 //! Least privilege: what `spin.toml` grants a component is what its code uses, and nothing else.
 //!
 //! What it uses is read from the sources: from what a component takes of `shared::spin`, along every function that a
-//! function names, as far as its file imports the other's. That may find a use too many where two functions share a name,
-//! and none too few; a grant too many is then found by whoever looks at the list below.
+//! function names, as far as its file imports the other's. Where two functions share a name that may find a use too many,
+//! and never one too few.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
 
+use crate::components::{manifest, read, root, rust_files};
 use crate::world::trials;
 
 trials![
@@ -19,41 +19,22 @@ trials![
 
 type Names = BTreeSet<String>;
 
-fn root() -> PathBuf {
-    stack::repository_root()
-}
-
-fn read(path: impl AsRef<Path>) -> String {
-    let path = root().join(path);
-    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-fn manifest() -> toml::Table {
-    read("spin.toml").parse().expect("spin.toml is TOML")
-}
-
 fn components() -> toml::Table {
     manifest()["component"].as_table().expect("components").clone()
 }
 
 /// The Rust files below a folder, with their paths in it and without their tests.
 fn sources(folder: &str) -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    let mut folders = vec![root().join(folder)];
-    while let Some(next) = folders.pop() {
-        for entry in std::fs::read_dir(&next).expect("a folder").flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|it| it == "rs") && !path.ends_with("tests.rs") {
-                let name = path.strip_prefix(root().join(folder)).expect("below it").with_extension("");
-                let text = std::fs::read_to_string(&path).expect("a source file");
-                let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned();
-                found.push((name.to_string_lossy().into_owned(), text));
-            }
-        }
-    }
-    found
+    let folder = root().join(folder);
+    let mut files = Vec::new();
+    rust_files(&folder, &mut files);
+    let read = |file: std::path::PathBuf| {
+        let name = file.strip_prefix(&folder).expect("below it").with_extension("");
+        let text = read(&file);
+        let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        (name.to_string_lossy().into_owned(), text.to_owned())
+    };
+    files.into_iter().filter(|file| !file.ends_with("tests.rs")).map(read).collect()
 }
 
 fn words(text: &str) -> Names {
@@ -110,13 +91,13 @@ impl Library {
             imports.insert(module.clone());
             for statement in text.split(';').filter_map(|it| it.trim().rsplit_once("use ").map(|(_, path)| path)) {
                 if let Some(path) = statement.strip_prefix("crate::") {
-                    imports.extend(words(path).into_iter().take(64).filter(|word| path.starts_with(word.as_str())));
+                    imports.extend(path.split("::").next().map(str::to_owned));
                 }
                 if let Some(path) = statement.strip_prefix("super::").filter(|_| module.starts_with("spin/")) {
-                    let modules = path.split("::").next().filter(|first| !first.starts_with('{'));
-                    let several = words(path).into_iter().filter(|_| path.starts_with('{'));
-                    imports
-                        .extend(modules.map(str::to_owned).into_iter().chain(several).map(|it| format!("spin/{it}")));
+                    // `super::{clock, keys}` imports modules, `super::clock::{elapsed, sleep}` from one.
+                    let modules =
+                        if path.starts_with('{') { path } else { path.split("::").next().unwrap_or_default() };
+                    imports.extend(words(modules).into_iter().map(|it| format!("spin/{it}")));
                 }
             }
             if file == "spin/mod" {
