@@ -14,7 +14,6 @@ trials![
     a_signature_is_checked_once_and_remembered,
     a_new_key_is_found_and_a_withdrawn_one_forgotten,
     unknown_key_ids_do_not_have_the_keys_fetched_each_time,
-    keys_are_kept_while_their_address_is_away,
     without_keys_nobody_is_let_in_and_nobody_is_called_a_forger,
     an_address_that_answers_nonsense_lets_nobody_in,
     an_address_that_is_not_granted_is_not_asked,
@@ -185,37 +184,6 @@ fn unknown_key_ids_do_not_have_the_keys_fetched_each_time() {
     ask(&own, &key.sign(&claims())).is(200);
     // Once at the start of an instance, and once in five seconds; a busy machine makes it more of both.
     assert!(server.requests() <= THREADS * TIMES / 4, "asked {} times", server.requests());
-}
-
-fn keys_are_kept_while_their_address_is_away() {
-    let key = SigningKey::p256("e");
-    let good = Behaviour::body(jwks(&[&key]));
-    let server = KeyServer::start(good.clone());
-    let own = fetching(&server, "1");
-    let failures = || log(&own).matches("jwks.not_fetched").count();
-    for behaviour in [Behaviour::HangUp, Behaviour::Silence, Behaviour::body("<html>")] {
-        eventually("an instance goes on with its keys after it has asked in vain", || {
-            server.now(good.clone());
-            eventually("the keys are there", || (ask(&own, &key.sign(&claims())).status == 200).then_some(()));
-            server.now(behaviour.clone());
-            let before = failures();
-            loop {
-                let has_failed = failures() > before;
-                // Another instance has no keys to go on with, and this has to begin anew.
-                let answer = ask(&own, &key.sign(&claims()));
-                if answer.status == 503 {
-                    return None;
-                }
-                answer.is(200);
-                let forged = ask(&own, &SigningKey::p256("e").sign(&claims()));
-                assert!([401, 503].contains(&forged.status), "{forged}");
-                if has_failed {
-                    return Some(());
-                }
-            }
-        });
-    }
-    assert!(!log(&own).contains("of=issuer"), "the log holds the address");
 }
 
 fn without_keys_nobody_is_let_in_and_nobody_is_called_a_forger() {
