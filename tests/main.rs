@@ -28,6 +28,7 @@ mod payments;
 mod properties;
 mod protocol;
 mod schema;
+mod sealing;
 mod search;
 mod tenancy;
 mod values;
@@ -68,6 +69,7 @@ fn main() -> ExitCode {
         payments::tests,
         properties::tests,
         protocol::tests,
+        sealing::tests,
         search::tests,
         tenancy::tests,
         values::tests,

@@ -1,6 +1,6 @@
 //! The configuration: Spin variables, parsed once, refused with a sentence that says how to mend them.
 
-use crate::cache::Namespace;
+use crate::cache::{Namespace, Seals};
 use std::time::Duration;
 
 /// The longest time to live of an entry. With the jitter of ±10 % it stays below the contract's 900 s.
@@ -60,6 +60,8 @@ pub struct Config {
     pub database_concurrency: usize,
     /// `database_queue_ms` (500): how long a read beyond that waits for its turn before it is refused.
     pub database_queue: Duration,
+    /// `cache_seal_key`: what entries of the cache are sealed with; when it is empty they carry a checksum alone.
+    pub seals: Option<Seals>,
     /// `alert_webhook_url`: who is told of the breaker's changes; nobody when it is empty.
     pub alert_webhook_url: Option<String>,
 }
@@ -108,6 +110,7 @@ pub const VARIABLES: &[&str] = &[
     "key_value_timeout_ms",
     "database_concurrency",
     "database_queue_ms",
+    "cache_seal_key",
     "alert_webhook_url",
 ];
 
@@ -175,6 +178,8 @@ impl Config {
             // of a host share (64).
             database_concurrency: usize::try_from(number("database_concurrency", 8, 1..=64)?).unwrap_or(usize::MAX),
             database_queue: milliseconds("database_queue_ms", 500)?,
+            seals: Seals::parse(&lookup("cache_seal_key").unwrap_or_default())
+                .map_err(|problem| ConfigError::new("cache_seal_key", problem))?,
             alert_webhook_url: webhook_url(lookup("alert_webhook_url").unwrap_or_default())?,
         })
     }
@@ -298,6 +303,7 @@ mod tests {
             ("key_value_timeout_ms", "0"),
             ("database_concurrency", "65"),
             ("database_queue_ms", "x"),
+            ("cache_seal_key", "AAECAwQFBgcICQoLDA0ODw=="),
             ("alert_webhook_url", "ftp://x"),
         ] {
             let error = parse(&[(name, value)]).err().unwrap_or_else(|| panic!("{name}={value} was taken"));

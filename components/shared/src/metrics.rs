@@ -3,7 +3,7 @@
 //! An instance counts in its own memory ([`Delta`]); what it has counted is added to the shared [`Totals`] after the
 //! answers have gone out. No tenant, id or key is ever part of a name or a label.
 
-use crate::cache::CacheStatus;
+use crate::cache::{CacheStatus, Rejection};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -52,7 +52,7 @@ pub enum Count {
     /// A write's fence, by how it ended.
     Fence(&'static str),
     /// An entry that was not taken, by reason.
-    Rejected(&'static str),
+    Rejected(Rejection),
     /// An invalidation that was made up for.
     Drained,
     /// A change of the breaker's state, by the new one.
@@ -117,7 +117,7 @@ const FAMILIES: &[Family] = &[
     counter("renttracker_cache_fills_total", "Attempts to store what was read."),
     counter("renttracker_cache_lock_waits_total", "Pauses of reads that waited for another instance's leader."),
     counter("renttracker_cache_fences_total", "Fences of writes."),
-    counter("renttracker_cache_rejected_total", "Entries that were found and not taken."),
+    counter("renttracker_cache_rejected_total", "Values that were found and not taken for entries."),
     counter("renttracker_cache_checks_total", "Hits of a sample that were compared with PostgreSQL."),
     gauge("renttracker_cache_epoch", "The cache's generation."),
     gauge("renttracker_outbox_rows", "Invalidations that Redis has not been told of."),
@@ -167,7 +167,7 @@ impl Count {
         all.extend(["stored", "refused", "full", "too_large", "failed"].map(Self::Fill));
         all.extend(["raised", "failed", "skipped"].map(Self::Fence));
         all.extend([Check::Consistent, Check::Changed, Check::Stale].map(Self::Check));
-        all.extend(["damaged", "misplaced", "outdated"].map(Self::Rejected));
+        all.extend(Rejection::ALL.map(Self::Rejected));
         all.extend(["closed", "open", "half_open"].map(Self::Transition));
         all.extend(["refused", "unavailable"].map(Self::RedisError));
         all.extend(["unavailable", "internal"].map(Self::PostgresError));
@@ -197,7 +197,7 @@ impl Count {
             }
             Self::LockWait => "renttracker_cache_lock_waits_total".into(),
             Self::Fence(result) => labelled("cache_fences_total", "result", result),
-            Self::Rejected(reason) => labelled("cache_rejected_total", "reason", reason),
+            Self::Rejected(reason) => labelled("cache_rejected_total", "reason", reason.name()),
             Self::Drained => "renttracker_outbox_drained_total".into(),
             Self::Transition(to) => labelled("breaker_transitions_total", "to", to),
             Self::RedisError(kind) => labelled("redis_errors_total", "kind", kind),

@@ -6,11 +6,13 @@ mod failure;
 mod key;
 mod population;
 mod scripts;
+mod seal;
 mod status;
 
-pub use envelope::{Entry, Rejection, fingerprint, seal};
+pub use envelope::{Entry, MAX_ENTRY_BYTES, Rejection, fingerprint};
 pub use failure::RedisFailure;
 pub use key::{CacheKey, Namespace, Resource};
 pub use population::{LOCK_MS, MAX_LIST_PAGES, MAX_STORED_BYTES, WAIT_BUDGET, ttl_ms, wait_before_attempt};
 pub use scripts::{Fill, Lookup, Script, ScriptError};
+pub use seal::{Nonce, Seal, Seals};
 pub use status::CacheStatus;

@@ -84,7 +84,8 @@ async fn compare(
         return Ok(None);
     };
     let was_in_use = before.admits() && after.admits() && before.since_ms == after.since_ms;
-    let entry = found.and_then(|bytes| Entry::open(bytes, name, after.epoch).ok());
+    let seal = config.seals.as_ref().map(|seals| seals.of(tenant));
+    let entry = found.and_then(|bytes| Entry::open(bytes, name, after.epoch, seal.as_deref()).ok());
     let is_still_there = entry.is_some_and(|entry| entry.version == Some(version));
     let is_stale = was_in_use && is_still_there && after.trusts(&kept.run_id);
     Ok(Some(if is_stale { Check::Stale } else { Check::Changed }))
