@@ -4,6 +4,7 @@
 
 mod world;
 
+mod acl;
 mod auth;
 mod bodies;
 mod breaker;
@@ -27,10 +28,12 @@ mod payment_methods;
 mod payments;
 mod properties;
 mod protocol;
+mod purge;
 mod schema;
 mod sealing;
 mod search;
 mod tenancy;
+mod tls;
 mod values;
 mod webhook;
 
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         schema::tests, // first, because it is the longest
         outage::tests,
         load::tests,
+        acl::tests,
         auth::tests,
         bodies::tests,
         breaker::tests,
@@ -69,9 +73,11 @@ fn main() -> ExitCode {
         payments::tests,
         properties::tests,
         protocol::tests,
+        purge::tests,
         sealing::tests,
         search::tests,
         tenancy::tests,
+        tls::tests,
         values::tests,
         webhook::tests,
     ];

@@ -30,7 +30,7 @@ trials![
 ];
 
 /// Every read and write once, each answer checked: the API as it should be, cache or not.
-fn a_full_round(who: &Tenant) {
+pub fn a_full_round(who: &Tenant) {
     let property = who.property(&json!({ "address": "1 Round St", "weeklyRentAmount": 1.5 }));
     let path = property_path(&property);
     for _ in 0..2 {

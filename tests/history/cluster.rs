@@ -151,6 +151,7 @@ impl Node {
                     state_dir: self.state_dir.clone(),
                     variables: self.variables.clone(),
                     log: Some(log),
+                    authorities: None,
                 })?;
                 let base_url = host.base_url().to_owned();
                 (Server::Stack(host), base_url)

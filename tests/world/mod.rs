@@ -4,10 +4,12 @@
 //! variables or breaks a server has its own ([`Private`]).
 
 mod answer;
+pub mod certificates;
 pub mod data;
 mod http;
 pub mod leftovers;
 mod private;
+pub mod secured;
 mod stage;
 mod tenant;
 pub mod token;

@@ -70,6 +70,7 @@ impl Stage {
             state_dir: path.join("host"),
             variables: patient_variables(&redis.url(), &database_url),
             log: Some(path.join("host.log")),
+            authorities: None,
         })?;
         let world = World {
             base_url: host.base_url().into(),

@@ -6,6 +6,7 @@ mod drain;
 mod health;
 mod metrics;
 mod probes;
+mod purge;
 
 use shared::error::Error;
 use shared::http::{Answer, Route};
@@ -22,6 +23,7 @@ async fn respond(call: &Call) -> Result<Answer, Error> {
         Some(Route::Live) => Ok(probes::live()),
         Some(Route::Ready) => probes::ready(call).await,
         Some(Route::Metrics) => metrics::metrics(call).await,
+        Some(Route::Cache) => purge::purge(call).await,
         Some(Route::CacheDrain) => drain::drain(call).await,
         Some(Route::CacheBreaker) => breaker::breaker(call).await,
         _ => Err(Error::NotFound),

@@ -24,6 +24,16 @@ pub struct Redis {
     port: u16,
     dir: PathBuf,
     extra: Vec<String>,
+    login: Option<Login>,
+}
+
+/// A user of a server that admits nobody else, and its password; neither has a character that a URL would encode.
+#[derive(Clone)]
+pub struct Login {
+    /// Its name.
+    pub user: String,
+    /// Its password.
+    pub password: String,
 }
 
 impl Redis {
@@ -40,28 +50,25 @@ impl Redis {
     /// The same with further command line options, which win over ours: `&["--appendonly", "yes"]`.
     /// Port 0 takes a free one.
     pub fn start_with(dir: &Path, port: u16, extra: &[&str]) -> Result<Redis> {
-        let extra: Vec<String> = extra.iter().map(ToString::to_string).collect();
-        for _ in 1..ATTEMPTS {
-            if port != 0 {
-                break;
-            }
-            if let Ok(redis) = launch(dir, free_port()?, &extra) {
-                return Ok(redis);
-            }
-        }
-        launch(dir, if port == 0 { free_port()? } else { port }, &extra)
+        start(dir, port, extra, None)
+    }
+
+    /// The same on a free port, where the options admit `login` alone.
+    pub fn start_for(login: Login, dir: &Path, extra: &[&str]) -> Result<Redis> {
+        start(dir, 0, extra, Some(login))
     }
 
     /// Starts it again, on the same port, after [`Redis::kill`] or [`Redis::stop`].
     pub fn restart(&mut self) -> Result<()> {
         self.stop();
-        *self = launch(&self.dir.clone(), self.port, &self.extra.clone())?;
+        *self = launch(&self.dir.clone(), self.port, &self.extra.clone(), self.login.clone())?;
         Ok(())
     }
 
-    /// `redis://127.0.0.1:PORT`
+    /// `redis://[USER:PASSWORD@]127.0.0.1:PORT`
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        let login = self.login.as_ref().map(|login| format!("{}:{}@", login.user, login.password)).unwrap_or_default();
+        format!("redis://{login}127.0.0.1:{}", self.port)
     }
 
     /// The port that it listens on.
@@ -106,7 +113,20 @@ impl Drop for Redis {
     }
 }
 
-fn launch(dir: &Path, port: u16, extra: &[String]) -> Result<Redis> {
+fn start(dir: &Path, port: u16, extra: &[&str], login: Option<Login>) -> Result<Redis> {
+    let extra: Vec<String> = extra.iter().map(ToString::to_string).collect();
+    for _ in 1..ATTEMPTS {
+        if port != 0 {
+            break;
+        }
+        if let Ok(redis) = launch(dir, free_port()?, &extra, login.clone()) {
+            return Ok(redis);
+        }
+    }
+    launch(dir, if port == 0 { free_port()? } else { port }, &extra, login)
+}
+
+fn launch(dir: &Path, port: u16, extra: &[String], login: Option<Login>) -> Result<Redis> {
     std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
     let Some(program) = ["redis-server", "valkey-server"].into_iter().find_map(find_on_path) else {
         bail!("neither redis-server nor valkey-server is on PATH; `apt-get install redis-server` brings the first");
@@ -123,24 +143,28 @@ fn launch(dir: &Path, port: u16, extra: &[String]) -> Result<Redis> {
         .stderr(output);
     let mut process = Process::spawn(command, Signal::SIGKILL)?;
     let pid = process.id();
-    match wait_until(&mut process, START_PATIENCE, || answers_as(pid, port)) {
+    match wait_until(&mut process, START_PATIENCE, || answers_as(pid, port, login.as_ref())) {
         Ok(()) => {}
         Err(NotReady::TimedOut(error)) if error.to_string().contains("LOADING") => {
             return Err(error.context("Redis did not load its data in time"));
         }
         Err(not_ready) => return Err(not_ready.into_error("Redis", &log)),
     }
-    Ok(Redis { process, port, dir: dir.to_owned(), extra: extra.to_vec() })
+    Ok(Redis { process, port, dir: dir.to_owned(), extra: extra.to_vec(), login })
 }
 
 /// Asks the server on `port` who it is: another one there would answer as willingly as ours.
-fn answers_as(pid: u32, port: u16) -> Result<()> {
+fn answers_as(pid: u32, port: u16, login: Option<&Login>) -> Result<()> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let mut stream = TcpStream::connect_timeout(&address, PROBE_TIMEOUT)?;
     stream.set_read_timeout(Some(PROBE_TIMEOUT))?;
+    if let Some(Login { user, password }) = login {
+        stream.write_all(format!("AUTH {user} {password}\r\n").as_bytes())?;
+    }
     stream.write_all(b"PING\r\nINFO server\r\nQUIT\r\n")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
+    let answer = login.and(answer.strip_prefix("+OK\r\n")).unwrap_or(&answer);
     ensure!(answer.starts_with("+PONG"), "{}", answer.lines().next().unwrap_or("no answer"));
     ensure!(
         answer.lines().any(|line| line.trim_end() == format!("process_id:{pid}")),

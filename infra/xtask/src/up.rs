@@ -163,6 +163,7 @@ impl Up {
             state_dir: dev.path("state"),
             variables,
             log: Some(log),
+            authorities: None,
         })?;
         let facts = Facts {
             base_url: host.base_url().to_owned(),

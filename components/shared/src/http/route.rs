@@ -19,6 +19,8 @@ pub enum Route<'a> {
     PaymentMethods,
     /// `/api/health`
     Health,
+    /// `/api/cache`
+    Cache,
     /// `/api/cache/drain`
     CacheDrain,
     /// `/api/cache/breaker`
@@ -62,6 +64,7 @@ impl<'a> Route<'a> {
         match (head, rest) {
             ("paymentmethods", None) => return Some(Self::PaymentMethods),
             ("health", None) => return Some(Self::Health),
+            ("cache", None) => return Some(Self::Cache),
             ("cache", Some("drain")) => return Some(Self::CacheDrain),
             ("cache", Some("breaker")) => return Some(Self::CacheBreaker),
             ("properties", None) => return Some(Self::Properties),
@@ -83,6 +86,7 @@ impl<'a> Route<'a> {
             Self::Properties | Self::Payments(_) => "GET, HEAD, POST, OPTIONS",
             Self::Property(_) | Self::Payment(..) => "GET, HEAD, PUT, DELETE, OPTIONS",
             Self::PaymentMethods | Self::Health | Self::Metrics | Self::Live | Self::Ready => "GET, HEAD, OPTIONS",
+            Self::Cache => "DELETE, OPTIONS",
             Self::CacheDrain => "POST, OPTIONS",
             Self::CacheBreaker => "GET, HEAD, PUT, OPTIONS",
         }
@@ -97,7 +101,7 @@ impl<'a> Route<'a> {
             Self::Payment(..) => "payment",
             Self::PaymentMethods => "payment_methods",
             Self::Health => "health",
-            Self::CacheDrain | Self::CacheBreaker | Self::Metrics | Self::Live | Self::Ready => "ops",
+            Self::Cache | Self::CacheDrain | Self::CacheBreaker | Self::Metrics | Self::Live | Self::Ready => "ops",
         }
     }
 
@@ -106,7 +110,8 @@ impl<'a> Route<'a> {
         match (self, method) {
             (_, &Method::OPTIONS) => Action::Preflight,
             (Self::Properties | Self::Payments(_) | Self::CacheDrain, &Method::POST) => Action::Write,
-            (Self::CacheDrain, _) => Action::NotAllowed,
+            (Self::Cache, &Method::DELETE) => Action::Write,
+            (Self::Cache | Self::CacheDrain, _) => Action::NotAllowed,
             (_, &Method::GET | &Method::HEAD) => Action::Read,
             (Self::CacheBreaker, &Method::PUT) => Action::Write,
             (Self::Property(_) | Self::Payment(..), &Method::PUT | &Method::DELETE) => Action::Write,
@@ -149,6 +154,7 @@ mod tests {
             check(&path("/api/properties/a/payments/b"), Some(Route::Payment("a", "b")));
             check(&path("/api/paymentmethods"), Some(Route::PaymentMethods));
             check(&path("/api/health"), Some(Route::Health));
+            check(&path("/api/cache"), Some(Route::Cache));
             check(&path("/api/cache/drain"), Some(Route::CacheDrain));
             check(&path("/api/cache/breaker"), Some(Route::CacheBreaker));
             check(&path("/metrics"), Some(Route::Metrics));
@@ -171,7 +177,8 @@ mod tests {
             "/api/properties/a/payments/b/c",
             "/api/paymentmethods/a",
             "/api/health/live",
-            "/api/cache",
+            "/api/cache//",
+            "/api/cache/*",
             "/api/cache/drain/x",
             "/api/metrics",
             "/livez/x",
@@ -191,6 +198,7 @@ mod tests {
             Route::Payment("a", "b"),
             Route::PaymentMethods,
             Route::Health,
+            Route::Cache,
             Route::CacheDrain,
             Route::CacheBreaker,
             Route::Metrics,

@@ -139,19 +139,52 @@ impl Kept {
         }))
     }
 
+    /// One step of a walk through all keys: where the next one begins (0: nowhere), and the keys of this one that match.
+    ///
+    /// # Errors
+    /// As every command.
+    pub async fn scan(
+        self: &Rc<Self>,
+        deadline: Duration,
+        cursor: u64,
+        glob: &str,
+        count: u32,
+    ) -> Result<(u64, Vec<Vec<u8>>), RedisFailure> {
+        let words = [&cursor.to_string(), "MATCH", glob, "COUNT", &count.to_string()];
+        let answer = self.command(deadline, "SCAN", words.map(|word| word.as_bytes().to_vec()).into()).await?;
+        // The cursor and the list of keys come as one flat list.
+        let mut parts = strings(answer);
+        let next = parts.next().and_then(|part| std::str::from_utf8(&part).ok()?.parse().ok());
+        let next = next.ok_or_else(|| RedisFailure::Refused("SCAN names no cursor".into()))?;
+        Ok((next, parts.collect()))
+    }
+
+    /// Deletes keys; how many there were.
+    ///
+    /// # Errors
+    /// As every command.
+    pub async fn delete(self: &Rc<Self>, deadline: Duration, keys: Vec<Vec<u8>>) -> Result<u64, RedisFailure> {
+        let answer = self.command(deadline, "DEL", keys).await?;
+        let number = answer.into_iter().find_map(|part| match part {
+            RedisResult::Int64(number) => u64::try_from(number).ok(),
+            _ => None,
+        });
+        number.ok_or_else(|| RedisFailure::Refused("DEL answers no number".into()))
+    }
+
     /// Runs a script; the parts of its answer that are strings, or nothing within `deadline`.
     ///
     /// # Errors
     /// As every command.
     pub async fn run(self: &Rc<Self>, deadline: Duration, script: Script) -> Result<Vec<Vec<u8>>, RedisFailure> {
-        let answer = self.command(deadline, "EVAL", script.arguments).await?;
-        Ok(answer
-            .into_iter()
-            .filter_map(|part| match part {
-                RedisResult::Binary(bytes) => Some(bytes),
-                RedisResult::Status(text) => Some(text.into_bytes()),
-                RedisResult::Nil | RedisResult::Int64(_) => None,
-            })
-            .collect())
+        Ok(strings(self.command(deadline, "EVAL", script.arguments).await?).collect())
     }
+}
+
+fn strings(answer: Vec<RedisResult>) -> impl Iterator<Item = Vec<u8>> {
+    answer.into_iter().filter_map(|part| match part {
+        RedisResult::Binary(bytes) => Some(bytes),
+        RedisResult::Status(text) => Some(text.into_bytes()),
+        RedisResult::Nil | RedisResult::Int64(_) => None,
+    })
 }

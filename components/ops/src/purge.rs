@@ -1,0 +1,33 @@
+//! `DELETE /api/cache`.
+
+use http::StatusCode;
+use serde::Serialize;
+use shared::error::Error;
+use shared::http::{Answer, PurgeQuery};
+use shared::spin::{self, Call};
+
+#[derive(Serialize)]
+struct Purged {
+    removed: u64,
+    /// Where the next request goes on, left out when nothing is left to look at. A text: it may be more than a
+    /// JavaScript number can hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cursor: Option<String>,
+}
+
+/// Removes the caller's values whose names match a pattern; an administrator may name another tenant. It is never needed
+/// for what the API writes: it is for rows that were changed in PostgreSQL behind its back.
+pub async fn purge(call: &Call) -> Result<Answer, Error> {
+    let caller = call.caller()?;
+    let query = PurgeQuery::parse(call.parts.uri.query())?;
+    let tenant = match &query.tenant {
+        Some(tenant) => {
+            caller.must_be_admin()?;
+            tenant
+        }
+        None => &caller.tenant,
+    };
+    let purged = spin::purge(&call.config, tenant, &query.pattern, query.cursor).await?;
+    let body = Purged { removed: purged.removed, cursor: purged.cursor.map(|cursor| cursor.to_string()) };
+    Ok(Answer::json(StatusCode::OK, serde_json::to_vec(&body)?))
+}
