@@ -40,6 +40,9 @@ impl Secured {
             ("--tls-key-file", path(&certificates.key)),
             ("--tls-ca-cert-file", path(&certificates.authority)),
             ("--tls-auth-clients", "no".into()),
+            // So that it is the file that refuses them.
+            ("--enable-debug-command", "yes".into()),
+            ("--enable-module-command", "yes".into()),
         ];
         let options: Vec<&str> = options.iter().flat_map(|(name, value)| [*name, value.as_str()]).collect();
         let login = Login { user: "operator".into(), password: OPERATOR.into() };

@@ -137,6 +137,9 @@ impl Config {
         if !["redis://", "rediss://"].iter().any(|scheme| redis_url.starts_with(scheme)) {
             return Err(ConfigError::new("redis_url", "must begin with redis:// or rediss://"));
         }
+        if redis_url.contains("#insecure") {
+            return Err(ConfigError::new("redis_url", "must not end in #insecure, which takes any certificate"));
+        }
         let instance = lookup("redis_instance_name").unwrap_or_else(|| "RentTracker_".into());
         let namespace = Namespace::parse(&instance).ok_or_else(|| {
             ConfigError::new("redis_instance_name", "must be 1 to 64 characters of A-Z a-z 0-9 _ - .")
@@ -189,6 +192,13 @@ impl Config {
 fn database_url(url: &str) -> Result<String, ConfigError> {
     if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
         return Err(ConfigError::new("database_url", "must begin with postgres://"));
+    }
+    if url.contains("sslmode=verify-") {
+        return Err(ConfigError::new(
+            "database_url",
+            "has a sslmode that Spin's client does not know; its `require` verifies the certificate and the host's name, \
+             as `verify-full` does elsewhere",
+        ));
     }
     if url.contains("options=") {
         let given =
@@ -287,6 +297,7 @@ mod tests {
         for (name, value) in [
             ("redis_url", "http://x"),
             ("redis_url", ""),
+            ("redis_url", "rediss://cache.example:6379/#insecure"),
             ("redis_instance_name", "a:b"),
             ("redis_instance_name", ""),
             ("redis_default_timeout_minutes", "0"),
@@ -294,6 +305,7 @@ mod tests {
             ("redis_default_timeout_minutes", "ten"),
             ("redis_timeout_ms", "-1"),
             ("database_url", "mysql://x"),
+            ("database_url", "postgres://db.example/d?sslmode=verify-full"),
             ("jwt_secret", "short"),
             ("jwt_secret", ""),
             ("cors_allowed_origins", "*"),
