@@ -15,6 +15,7 @@
 //! ```
 //! Numbers are little endian. The checksum catches damage, not malice; the seal ([`crate::cache::Seal`]) catches both.
 
+use super::Rejection;
 use super::population::MAX_STORED_BYTES;
 use super::seal::{Nonce, Seal, TAG_BYTES};
 use crate::domain::{PropertyId, RowVersion};
@@ -45,55 +46,6 @@ pub struct Entry {
     pub owner: Option<PropertyId>,
     /// The body of the answer; empty when the resource is not there.
     pub body: Vec<u8>,
-}
-
-/// Why what Redis has is not taken for an entry. It counts as a miss.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Rejection {
-    /// Not this format, cut off, or the checksum does not fit.
-    Damaged,
-    /// Longer than any entry.
-    TooLarge,
-    /// A value of another type than an entry's.
-    Mistyped,
-    /// Made for another key or another page.
-    Misplaced,
-    /// Made before the cache was last distrusted.
-    Outdated,
-    /// Checked alone, where entries are sealed.
-    Unsealed,
-    /// Sealed, where there is no key.
-    Sealed,
-    /// The tag does not vouch for it: altered, cut off, another tenant's, or sealed with a key that is no longer known.
-    Forged,
-}
-
-impl Rejection {
-    /// All of them.
-    pub const ALL: [Self; 8] = [
-        Self::Damaged,
-        Self::TooLarge,
-        Self::Mistyped,
-        Self::Misplaced,
-        Self::Outdated,
-        Self::Unsealed,
-        Self::Sealed,
-        Self::Forged,
-    ];
-
-    /// Its name in logs and metrics.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Damaged => "damaged",
-            Self::TooLarge => "too_large",
-            Self::Mistyped => "mistyped",
-            Self::Misplaced => "misplaced",
-            Self::Outdated => "outdated",
-            Self::Unsealed => "unsealed",
-            Self::Sealed => "sealed",
-            Self::Forged => "forged",
-        }
-    }
 }
 
 /// The first bytes of a stored value, by which a script recognises the very value that was rejected.
@@ -396,8 +348,8 @@ mod tests {
         #[test]
         fn only_the_same_place_and_tenant_opens_a_sealed_entry(
             body in proptest::collection::vec(any::<u8>(), 0..300),
-            names in ("[a-z:]{1,20}", "[a-z:]{1,20}"),
-            tenants in ("[a-c]", "[a-c]"),
+            names in ("[ab]", "[ab]"),
+            tenants in ("[ab]", "[ab]"),
             epochs in (0_u64..3, 0_u64..3),
             nonce in any::<[u8; 24]>(),
         ) {
