@@ -58,6 +58,7 @@ fn variables(secured: &Secured, database_url: &str) -> Vec<(&'static str, String
     changes.extend([
         ("redis_timeout_ms", "2000".into()),
         ("redis_connect_timeout_ms", "2000".into()),
+        ("key_value_timeout_ms", "2000".into()),
         ("redis_url", format!("rediss://renttracker:{COMPONENTS}@{address}")),
         ("redis_address", format!("rediss://{address}")),
         ("database_url", database_url),
