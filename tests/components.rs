@@ -15,22 +15,26 @@ trials![
     every_component_of_the_manifest_has_a_folder,
     every_component_has_a_route,
     every_component_has_a_world,
-    no_component_may_reach_any_host,
     only_the_platform_module_calls_the_platform,
     every_crate_inherits_the_lints,
+    no_component_may_panic_on_input,
+    every_test_that_security_md_names_exists,
     every_built_component_imports_what_its_world_says,
 ];
 
-fn root() -> PathBuf {
+/// The repository.
+pub fn root() -> PathBuf {
     stack::repository_root()
 }
 
-fn read(path: impl AsRef<Path>) -> String {
+/// A file of the repository.
+pub fn read(path: impl AsRef<Path>) -> String {
     let path = root().join(path);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-fn manifest() -> toml::Table {
+/// `spin.toml`
+pub fn manifest() -> toml::Table {
     read("spin.toml").parse().expect("spin.toml is TOML")
 }
 
@@ -76,17 +80,6 @@ fn every_component_has_a_world() {
     assert!(missing.is_empty(), "no world in wit/ for {missing:?}");
 }
 
-fn no_component_may_reach_any_host() {
-    for (name, component) in manifest()["component"].as_table().expect("components") {
-        for host in component["allowed_outbound_hosts"].as_array().expect("hosts") {
-            let host = host.as_str().unwrap_or_default();
-            let addresses = ["{{ redis_address }}", "{{ database_address }}", "{{ alert_webhook_address }}"];
-            let own = addresses.contains(&host) || host.ends_with(".spin.internal");
-            assert!(own && !host.contains('*'), "{name} may reach {host}");
-        }
-    }
-}
-
 fn only_the_platform_module_calls_the_platform() {
     let mut sources = Vec::new();
     rust_files(&root().join("components"), &mut sources);
@@ -103,7 +96,8 @@ fn only_the_platform_module_calls_the_platform() {
     }
 }
 
-fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
+/// All files of Rust below a folder.
+pub fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         if path.is_dir() {
@@ -134,6 +128,31 @@ fn every_crate_inherits_the_lints() {
         let table: toml::Table = read(path).parse().expect("a manifest");
         let inherits = table.get("lints").and_then(|lints| lints.get("workspace")).and_then(toml::Value::as_bool);
         assert_eq!(inherits, Some(true), "{path}: [lints] workspace = true");
+    }
+}
+
+fn no_component_may_panic_on_input() {
+    let lints = ["unwrap_used", "expect_used", "panic", "unreachable", "indexing_slicing", "string_slice"]
+        .map(|lint| format!("clippy::{lint}"));
+    for name in folders().into_iter().chain(["shared".into()]) {
+        let source = read(format!("components/{name}/src/lib.rs"));
+        let denied: String = source.lines().filter(|line| line.starts_with("#![deny(")).collect();
+        let missing: Vec<&String> = lints.iter().filter(|lint| !denied.contains(*lint)).collect();
+        assert!(missing.is_empty(), "components/{name} does not deny {missing:?}");
+    }
+}
+
+/// `suite::test`, or `suite::` for a whole suite.
+fn every_test_that_security_md_names_exists() {
+    let text = read("SECURITY.md");
+    let quoted = text.split('`').skip(1).step_by(2);
+    let named: Vec<(&str, &str)> = quoted.filter_map(|quoted| quoted.split_once("::")).collect();
+    assert!(named.len() > 20, "{named:?}");
+    for (suite, test) in named.into_iter().filter(|named| *named != ("suite", "test") && named.0 != "Answer") {
+        let files = [format!("tests/{suite}.rs"), format!("tests/{suite}/main.rs")];
+        let source = files.iter().find(|file| root().join(file).is_file()).map(read);
+        let source = source.unwrap_or_else(|| panic!("SECURITY.md names the suite {suite}, which there is not"));
+        assert!(test.is_empty() || source.contains(&format!("fn {test}()")), "SECURITY.md names {suite}::{test}");
     }
 }
 

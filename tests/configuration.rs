@@ -9,7 +9,9 @@ trials![
     a_number_out_of_bounds_is_refused,
     a_bad_boolean_is_refused,
     a_bad_instance_name_is_refused,
-    an_empty_secret_is_refused,
+    an_empty_secret_without_a_jwks_is_refused,
+    bad_keys_are_refused,
+    an_address_of_keys_that_anybody_could_answer_for_is_refused,
     another_issuer_and_audience_can_be_expected,
 ];
 
@@ -17,8 +19,11 @@ trials![
 fn refused(variable: &str, value: &str) {
     let own = Private::with(&[(variable, value)]);
     let who = own.tenant();
-    let mut answers = vec![who.post("/api/properties", &json!({ "address": "1 Main St" }))];
-    // What only writes need is not given to what only reads.
+    let mut answers = Vec::new();
+    // What only writes need is not given to what only reads, nor the other way round.
+    if variable != "redis_default_timeout_minutes" {
+        answers.push(who.post("/api/properties", &json!({ "address": "1 Main St" })));
+    }
     if variable != "require_if_match" {
         answers.push(who.get("/api/properties"));
     }
@@ -33,7 +38,7 @@ fn refused(variable: &str, value: &str) {
 }
 
 fn a_bad_number_is_refused() {
-    refused("redis_default_timeout_minutes", "ten");
+    refused("breaker_reset_seconds", "ten");
 }
 
 fn a_number_out_of_bounds_is_refused() {
@@ -49,8 +54,16 @@ fn a_bad_instance_name_is_refused() {
     refused("redis_instance_name", "Rent~Tracker*");
 }
 
-fn an_empty_secret_is_refused() {
+fn an_empty_secret_without_a_jwks_is_refused() {
     refused("jwt_secret", "");
+}
+
+fn bad_keys_are_refused() {
+    refused("jwt_jwks", r#"{"keys":[{"kty":"oct","k":"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ"}]}"#);
+}
+
+fn an_address_of_keys_that_anybody_could_answer_for_is_refused() {
+    refused("jwt_jwks_url", "http://id.example/keys");
 }
 
 fn another_issuer_and_audience_can_be_expected() {

@@ -4,9 +4,12 @@
 
 mod world;
 
+mod acl;
 mod auth;
+mod auth_keys;
 mod bodies;
 mod breaker;
+mod budget;
 mod cache;
 mod client;
 mod components;
@@ -14,14 +17,22 @@ mod concurrency;
 mod configuration;
 mod cors;
 mod deaf;
+mod full;
+mod grants;
 mod harness;
 mod health;
+mod idempotency;
+mod impostor;
+mod input;
 mod invalidation;
+mod isolation;
 mod key_value;
 mod lists;
 mod load;
+mod masters;
 mod metrics;
 mod observability;
+mod openapi;
 mod operator;
 mod outage;
 mod outbox;
@@ -29,10 +40,14 @@ mod payment_methods;
 mod payments;
 mod properties;
 mod protocol;
+mod purge;
 mod schema;
+mod sealing;
 mod search;
 mod tenancy;
+mod tls;
 mod trace;
+mod unshared;
 mod values;
 mod webhook;
 
@@ -51,30 +66,45 @@ fn main() -> ExitCode {
         outage::tests,
         load::tests,
         key_value::tests,
+        acl::tests,
         auth::tests,
+        auth_keys::tests,
         bodies::tests,
         breaker::tests,
+        budget::tests,
         cache::tests,
         client::tests,
         components::tests,
         concurrency::tests,
         configuration::tests,
         cors::tests,
+        full::tests,
+        grants::tests,
         harness::tests,
         health::tests,
+        idempotency::tests,
+        impostor::tests,
+        input::tests,
         invalidation::tests,
+        isolation::tests,
         lists::tests,
+        masters::tests,
         metrics::tests,
         observability::tests,
+        openapi::tests,
         operator::tests,
         outbox::tests,
         payment_methods::tests,
         payments::tests,
         properties::tests,
         protocol::tests,
+        purge::tests,
+        sealing::tests,
         search::tests,
         tenancy::tests,
+        tls::tests,
         trace::tests,
+        unshared::tests,
         values::tests,
         webhook::tests,
     ];

@@ -23,7 +23,7 @@ trials![
 const METRICS: &str = "/metrics";
 
 /// The value of a series, 0 when it is not told.
-fn value(world: &World, series: &str) -> u64 {
+pub fn value(world: &World, series: &str) -> u64 {
     let text = world.get(METRICS).is(200).text();
     let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
     line.map_or(0, |number| number.parse().expect("a whole number"))

@@ -30,7 +30,7 @@ trials![
 ];
 
 /// Every read and write once, each answer checked: the API as it should be, cache or not.
-fn a_full_round(who: &Tenant) {
+pub fn a_full_round(who: &Tenant) {
     let property = who.property(&json!({ "address": "1 Round St", "weeklyRentAmount": 1.5 }));
     let path = property_path(&property);
     for _ in 0..2 {
@@ -211,6 +211,7 @@ fn with_postgres() -> (Postgres, Private) {
     postgres.create_database("own").expect("a database");
     let url = postgres.url("own");
     stack::migrate(&url).expect("the schema");
+    world::ensure_login(&url);
     (postgres, Private::on_database(&url, &[("database_timeout_ms", "1000")]))
 }
 

@@ -19,6 +19,7 @@ trials![
     answers_carry_their_length,
     a_connection_serves_several_requests,
     every_answer_says_how_it_may_be_kept,
+    every_kind_of_answer_has_the_security_headers,
     a_header_section_too_large_is_a_clients_error,
     a_query_too_large_is_a_clients_error,
     odd_queries_do_no_harm,
@@ -239,8 +240,55 @@ fn every_answer_says_how_it_may_be_kept() {
         world().get("/api/properties").is(401),
     ];
     for answer in answers {
-        assert_eq!(answer.list("cache-control"), ["no-cache", "private"], "{answer}");
+        let caching: &[&str] = if answer.status < 400 { &["no-cache", "private"] } else { &["no-store"] };
+        assert_eq!(answer.list("cache-control"), caching, "{answer}");
         assert_eq!(answer.list("vary"), ["authorization", "origin"], "{answer}");
+    }
+}
+
+/// What each of them owes is held by [`crate::world::Answer::hold_to_the_contract`]: here are all kinds.
+fn every_kind_of_answer_has_the_security_headers() {
+    let place = place();
+    let (who, path) = (&place.who, place.property_path());
+    let tag = who.get(&path).etag();
+    let body = json!({ "address": "1 Main St" });
+    let json = |method: &str, path: &str| who.request(method, path).json(&body);
+    let kinds = [
+        (200, who.request("HEAD", &path)),
+        (200, world().request("GET", "/livez")),
+        (200, world().request("GET", "/readyz")),
+        (200, world().request("GET", "/metrics")),
+        (200, world().request("GET", "/api/health")),
+        (204, who.request("OPTIONS", &path).header("Origin", "http://localhost:5112")),
+        (304, who.request("GET", &path).header("If-None-Match", tag)),
+        (400, who.request("POST", "/api/properties").raw_json("{")),
+        (400, who.request("GET", "/api/properties?pageSize=x")),
+        (401, world().request("GET", &path)),
+        (401, world().request("POST", "/api/properties").json(&body)),
+        (401, world().request("GET", "/api/cache/breaker")),
+        (403, world().tenant_named("a:b").request("GET", &path)),
+        (403, who.request("GET", "/api/cache/breaker")),
+        (404, who.request("GET", &property_path(NOWHERE))),
+        (404, who.request("DELETE", &property_path(NOWHERE))),
+        (404, who.request("GET", "/api/nothing")),
+        (404, world().request("GET", "/nothing")),
+        (404, world().request("BREW", "/nothing")),
+        (405, who.request("PATCH", &path)),
+        (405, world().request("POST", "/api/health")),
+        (409, who.request("PUT", &path).json(&json!({ "address": "1 Main St", "rowVersion": 99 }))),
+        (412, json("PUT", &path).header("If-Match", "\"99\"")),
+        (413, who.request("POST", "/api/properties").raw_json(vec![b' '; MEBIBYTE + 1])),
+        (415, who.request("POST", "/api/properties").body("x")),
+        (201, json("POST", "/api/properties")),
+        (200, json("PUT", &path)),
+        (204, who.request("DELETE", &path)),
+    ];
+    for (status, request) in kinds {
+        let answer = request.send().is(status);
+        for name in ["x-content-type-options", "cache-control"] {
+            assert!(answer.header(name).is_some(), "{answer}");
+        }
+        assert_eq!(answer.header("server"), None, "{answer}");
     }
 }
 

@@ -30,6 +30,8 @@ pub struct Options {
     pub redis_noise: (u64, u64),
     /// The same on the ways to PostgreSQL.
     pub database_noise: (u64, u64),
+    /// Where the caller's Redis is, in place of one of the cluster's own.
+    pub redis_port: Option<u16>,
 }
 
 /// Three hosts and their servers.
@@ -38,7 +40,7 @@ pub struct Cluster {
     pub nodes: Vec<Arc<Node>>,
     /// The database that they share.
     pub database: Database,
-    redis: Mutex<Redis>,
+    redis: Option<Mutex<Redis>>,
     redis_port: u16,
     _network: Network,
 }
@@ -69,15 +71,23 @@ impl Cluster {
     pub fn start(options: &Options, seed: u64) -> Result<Arc<Cluster>> {
         let folder = servers::scratch("cluster")?;
         let database = servers::new_database()?;
-        let redis = Redis::start(&folder.join("redis"))?;
+        let (redis, redis_port) = match options.redis_port {
+            Some(port) => (None, port),
+            None => {
+                let redis = Redis::start(&folder.join("redis"))?;
+                let port = redis.port();
+                (Some(Mutex::new(redis)), port)
+            }
+        };
         let network = Network::start()?;
         let mut nodes = Vec::new();
         for number in 0..HOSTS {
             let seed = seed.wrapping_mul(31).wrapping_add(number as u64);
-            let to_redis = network.link(redis.port(), options.redis_noise, seed)?;
+            let to_redis = network.link(redis_port, options.redis_noise, seed)?;
             let to_postgres = network.link(database.port, options.database_noise, !seed)?;
             let redis_url = format!("redis://127.0.0.1:{}", to_redis.port());
-            let mut variables = stack::variables(&redis_url, &database.url_through(to_postgres.port()), JWT_SECRET);
+            let mut variables =
+                stack::variables(&redis_url, &database.login_url_through(to_postgres.port())?, JWT_SECRET);
             variables.extend(options.variables.iter().map(|(name, value)| ((*name).into(), value.clone())));
             let folder = folder.join(format!("host-{number}"));
             std::fs::create_dir_all(&folder)?;
@@ -93,17 +103,17 @@ impl Cluster {
                 manifest: options.manifest.clone(),
             }));
         }
-        let redis_port = redis.port();
-        let cluster = Cluster { nodes, database, redis: Mutex::new(redis), redis_port, _network: network };
+        let cluster = Cluster { nodes, database, redis, redis_port, _network: network };
         for node in &cluster.nodes {
             node.start()?;
         }
         Ok(Arc::new(cluster))
     }
 
-    /// The Redis server, to be broken.
+    /// The cluster's own Redis server, to be broken.
     pub fn redis(&self) -> MutexGuard<'_, Redis> {
-        self.redis.lock().unwrap_or_else(PoisonError::into_inner)
+        let redis = self.redis.as_ref().expect("the Redis is the caller's");
+        redis.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A connection to Redis past every proxy.
@@ -151,6 +161,7 @@ impl Node {
                     state_dir: self.state_dir.clone(),
                     variables: self.variables.clone(),
                     log: Some(log),
+                    authorities: None,
                 })?;
                 let base_url = host.base_url().to_owned();
                 (Server::Stack(host), base_url)

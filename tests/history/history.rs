@@ -147,7 +147,7 @@ fn inflict_all(run: &Run, duration: Duration, fired: &mut BTreeMap<Fault, u64>) 
 }
 
 /// Waits until the cache is used again.
-fn used_again(run: &Run) -> Result<()> {
+pub fn used_again(run: &Run) -> Result<()> {
     let hits = || run.counters.hits.load(Ordering::Relaxed);
     let (begun, enough) = (Instant::now(), hits() + USED_AGAIN);
     while hits() < enough {
@@ -158,7 +158,7 @@ fn used_again(run: &Run) -> Result<()> {
 }
 
 /// Compares with the database, and reads everything once more through every host. How many answered writes are lost.
-fn settle(run: &Run) -> Result<u64> {
+pub fn settle(run: &Run) -> Result<u64> {
     // A statement whose client was killed may run on for as long as PostgreSQL lets it.
     std::thread::sleep(Duration::from_secs(2));
     for node in 0..HOSTS {

@@ -9,6 +9,7 @@ mod client;
 mod cluster;
 mod cold;
 mod cut;
+mod failover;
 mod faults;
 mod history;
 mod http;
@@ -37,6 +38,10 @@ fn main() -> ExitCode {
         trial("one_cold_key_is_read_once", cold::one_cold_key_is_read_once),
         trial("a_host_cut_from_redis_leaves_no_stale_reader", cut::a_host_cut_from_redis_leaves_no_stale_reader),
         trial("a_slow_way_to_redis_shares_no_old_read", slow::a_slow_way_to_redis_shares_no_old_read),
+        trial(
+            "a_failover_fails_no_request_and_serves_nothing_old",
+            failover::a_failover_fails_no_request_and_serves_nothing_old,
+        ),
         trial(
             "no_answer_is_older_than_what_was_answered_before",
             history::no_answer_is_older_than_what_was_answered_before,

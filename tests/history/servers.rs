@@ -14,6 +14,9 @@ use crate::leftovers;
 /// The migrated database that every other is copied from.
 const TEMPLATE: &str = "template_renttracker";
 
+/// Of the role that the components log in as.
+const LOGIN_PASSWORD: &str = "a password of the history checker";
+
 static SERVERS: Mutex<Option<Servers>> = Mutex::new(None);
 
 struct Servers {
@@ -36,9 +39,9 @@ impl Database {
         Client::connect(&self.url, NoTls).context("PostgreSQL does not answer")
     }
 
-    /// The URL through a proxy on another port.
-    pub fn url_through(&self, port: u16) -> String {
-        self.url.replace(&format!(":{}/", self.port), &format!(":{port}/"))
+    /// The URL for the components, through a proxy on another port.
+    pub fn login_url_through(&self, port: u16) -> Result<String> {
+        stack::login_url(&self.url.replace(&format!(":{}/", self.port), &format!(":{port}/")), LOGIN_PASSWORD)
     }
 }
 
@@ -54,6 +57,7 @@ fn started(slot: &mut Option<Servers>) -> Result<&mut Servers> {
         let postgres = Postgres::start_for_tests(&directory.path().join("postgres"))?;
         postgres.create_database(TEMPLATE)?;
         stack::migrate(&postgres.url(TEMPLATE))?;
+        stack::ensure_login(&postgres.url(TEMPLATE), LOGIN_PASSWORD)?;
         *slot = Some(Servers { postgres, directory, count: 0 });
     }
     slot.as_mut().context("the servers were started above")

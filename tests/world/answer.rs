@@ -73,8 +73,15 @@ impl Answer {
         Answer { status: response.code.unwrap_or_default(), headers, body: bytes[length..].to_vec(), asked, head }
     }
 
-    /// `Content-Length` on every answer but 204 and 304, and right; nothing chunked; every error is a problem.
+    /// `Content-Length` on every answer but 204 and 304, and right; nothing chunked; every error is a problem; nothing is
+    /// sniffed, kept for others or, if it is an error, kept at all; and no word on what serves.
     pub fn hold_to_the_contract(&self) {
+        assert_eq!(self.header("x-content-type-options").as_deref(), Some("nosniff"), "{self}");
+        let caching = if self.status >= 400 { "no-store" } else { "private, no-cache" };
+        assert_eq!(self.header("cache-control").as_deref(), Some(caching), "{self}");
+        for name in ["server", "x-powered-by"] {
+            assert_eq!(self.header(name), None, "{self}");
+        }
         assert_eq!(self.header("transfer-encoding"), None, "a chunked answer: {self}");
         let length = self.header("content-length").map(|text| text.parse::<usize>().unwrap_or(usize::MAX));
         match (self.status, self.head) {

@@ -11,6 +11,11 @@ impl World {
         Client::connect(&self.database_url, NoTls).expect("PostgreSQL answers")
     }
 
+    /// The database, as the components.
+    pub fn component_sql(&self) -> Client {
+        Client::connect(&self.login_url, NoTls).expect("PostgreSQL answers")
+    }
+
     /// Runs a statement: how many rows it touched.
     pub fn execute(&self, statement: &str, parameters: &[&(dyn ToSql + Sync)]) -> u64 {
         self.sql().execute(statement, parameters).unwrap_or_else(|error| panic!("{statement}: {error:?}"))
@@ -62,9 +67,9 @@ impl World {
         let database = self.database_url.rsplit('/').next().unwrap_or_default();
         let database = database.split('?').next().unwrap_or_default();
         let statement = "SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements s \
-            JOIN pg_database d ON d.oid = s.dbid WHERE d.datname = $1 AND query ~* '\\m(properties|payments)\\M' \
+            JOIN pg_database d ON d.oid = s.dbid WHERE d.datname = $1 AND query ~* '\\m(properties|matching_properties|payments)\\M' \
             AND query !~* '\\m(insert|update|delete|create|analyze|copy)\\M' \
-            AND query !~* '^select row_version from'";
+            AND query !~* 'select row_version from'";
         let mut admin = stage::admin().expect("PostgreSQL answers");
         admin.query_one(statement, &[&database]).expect("pg_stat_statements").get(0)
     }

@@ -86,7 +86,8 @@ impl Request {
         Answer::parse(asked, self.method == "HEAD", &bytes)
     }
 
-    fn bytes(&self) -> Vec<u8> {
+    /// What goes over the wire.
+    pub fn bytes(&self) -> Vec<u8> {
         let mut head = format!("{} {} HTTP/1.1\r\nHost: {}\r\n", self.method, self.target, self.address);
         head.push_str("Connection: close\r\n");
         for (name, value) in &self.headers {

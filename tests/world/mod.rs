@@ -4,11 +4,15 @@
 //! variables or breaks a server has its own ([`Private`]).
 
 mod answer;
+pub mod certificates;
 pub mod data;
 mod http;
+pub mod issuer;
 pub mod leftovers;
 mod private;
+pub mod secured;
 mod stage;
+pub mod statements;
 mod tenant;
 pub mod token;
 
@@ -25,6 +29,8 @@ pub use tenant::{NOWHERE, Place, Tenant, payment_path, payments_path, property_p
 
 /// Long enough for HS256 (RFC 7518 asks for 256 bits), and used nowhere else.
 const JWT_SECRET: &str = "a secret of the end-to-end suites, 32 bytes or more";
+/// Of the role that the components log in as.
+const LOGIN_PASSWORD: &str = "a password of the end-to-end suites";
 
 /// Where things are. Cheap to clone, owns nothing.
 #[derive(Clone)]
@@ -35,6 +41,8 @@ pub struct World {
     pub redis_url: String,
     /// The database, as its owner.
     pub database_url: String,
+    /// The database, as the components.
+    pub login_url: String,
     /// What every key in Redis starts with.
     pub instance: String,
     /// What tokens are signed with.
@@ -119,6 +127,11 @@ fn patient_variables(redis_url: &str, database_url: &str) -> BTreeMap<String, St
         variables.insert(name.into(), "2000".into());
     }
     variables
+}
+
+/// Lets components log in to a server of the test's own: the URL of the migrated database for them.
+pub fn ensure_login(database_url: &str) -> String {
+    stack::ensure_login(database_url, LOGIN_PASSWORD).expect("the components' role")
 }
 
 /// Makes the list of trials of a suite from the names of its functions.

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use nix::fcntl::{FcntlArg, fcntl};
 use stack::{Host, HostOptions, Redis};
 
-use super::{JWT_SECRET, World, leftovers, patient_variables, stage};
+use super::{JWT_SECRET, LOGIN_PASSWORD, World, leftovers, patient_variables, stage};
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
@@ -19,6 +19,7 @@ pub struct Private {
     variables: BTreeMap<String, String>,
     state_dir: PathBuf,
     log: PathBuf,
+    authorities: Option<PathBuf>,
     /// `None` when there never was one.
     redis: Option<Redis>,
     host: Host,
@@ -34,7 +35,7 @@ impl Private {
     pub fn with(changes: &[(&str, &str)]) -> Private {
         let redis = Redis::start(&stage::scratch().join(next("redis"))).expect("Redis starts");
         let url = redis.url();
-        Private::on(Some(redis), &url, &stage::new_database().expect("a database"), changes)
+        Private::on(Some(redis), &url, &stage::new_database().expect("a database"), None, changes)
     }
 
     /// Where nothing listens at Redis's address.
@@ -42,31 +43,46 @@ impl Private {
         let mut redis = Redis::start(&stage::scratch().join(next("redis"))).expect("Redis starts");
         let url = redis.url();
         redis.kill();
-        Private::on(None, &url, &stage::new_database().expect("a database"), changes)
+        Private::on(None, &url, &stage::new_database().expect("a database"), None, changes)
     }
 
-    /// On a database of the caller's.
+    /// On a database of the caller's, given as its owner; the components' role is on its server.
     pub fn on_database(database_url: &str, changes: &[(&str, &str)]) -> Private {
         let redis = Redis::start(&stage::scratch().join(next("redis"))).expect("Redis starts");
         let url = redis.url();
-        Private::on(Some(redis), &url, database_url, changes)
+        Private::on(Some(redis), &url, database_url, None, changes)
     }
 
-    fn on(redis: Option<Redis>, redis_url: &str, database_url: &str, changes: &[(&str, &str)]) -> Private {
-        let mut variables: BTreeMap<String, String> = patient_variables(redis_url, database_url);
+    /// On servers of the caller's, whose certificates these authorities vouch for. `changes` say how the components reach
+    /// them; the test itself does so without TLS.
+    pub fn over_tls(redis: Redis, database_url: &str, authorities: &Path, changes: &[(&str, &str)]) -> Private {
+        let url = redis.url();
+        Private::on(Some(redis), &url, database_url, Some(authorities.to_owned()), changes)
+    }
+
+    fn on(
+        redis: Option<Redis>,
+        redis_url: &str,
+        database_url: &str,
+        authorities: Option<PathBuf>,
+        changes: &[(&str, &str)],
+    ) -> Private {
+        let login_url = stack::login_url(database_url, LOGIN_PASSWORD).expect("a URL");
+        let mut variables: BTreeMap<String, String> = patient_variables(redis_url, &login_url);
         variables.extend(changes.iter().map(|(name, value)| ((*name).into(), (*value).into())));
         let instance = variables.get("redis_instance_name").map_or("RentTracker_", String::as_str).to_owned();
         let state_dir = stage::scratch().join(next("host"));
         let log = state_dir.with_extension("log");
-        let host = start_host(variables.clone(), &state_dir, &log);
+        let host = start_host(variables.clone(), &state_dir, &log, authorities.clone());
         let world = World {
             base_url: host.base_url().into(),
             redis_url: redis_url.into(),
             database_url: database_url.into(),
+            login_url,
             instance,
             secret: JWT_SECRET.into(),
         };
-        Private { world, variables, state_dir, log, redis, host }
+        Private { world, variables, state_dir, log, authorities, redis, host }
     }
 
     /// A second host process on the same Redis, database and key-value store.
@@ -76,10 +92,19 @@ impl Private {
 
     /// [`Private::another_host`], with these variables set otherwise.
     pub fn another_host_with(&self, changes: &[(&str, &str)]) -> (Host, World) {
+        self.host_in(&self.state_dir, changes)
+    }
+
+    /// [`Private::another_host_with`], but with a key-value store of its own.
+    pub fn host_apart(&self, changes: &[(&str, &str)]) -> (Host, World) {
+        self.host_in(&stage::scratch().join(next("apart")), changes)
+    }
+
+    fn host_in(&self, state_dir: &Path, changes: &[(&str, &str)]) -> (Host, World) {
         let log = stage::scratch().join(next("host")).with_extension("log");
         let mut variables = self.variables.clone();
         variables.extend(changes.iter().map(|(name, value)| ((*name).into(), (*value).into())));
-        let host = start_host(variables, &self.state_dir, &log);
+        let host = start_host(variables, state_dir, &log, self.authorities.clone());
         let world = World { base_url: host.base_url().into(), ..self.world.clone() };
         (host, world)
     }
@@ -154,10 +179,10 @@ impl Drop for Private {
     }
 }
 
-fn start_host(variables: BTreeMap<String, String>, state_dir: &Path, log: &Path) -> Host {
+fn start_host(variables: BTreeMap<String, String>, state_dir: &Path, log: &Path, authorities: Option<PathBuf>) -> Host {
     let log = Some(log.to_owned());
     let (state_dir, listen) = (state_dir.to_owned(), "127.0.0.1:0".to_owned());
-    let options = HostOptions { runtime: stage::runtime(), listen, state_dir, variables, log };
+    let options = HostOptions { runtime: stage::runtime(), listen, state_dir, variables, log, authorities };
     Host::start(options).expect("the host starts")
 }
 

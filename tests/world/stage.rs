@@ -8,7 +8,7 @@ use postgres::{Client, NoTls};
 use stack::{Host, HostOptions, Postgres, Redis, Runtime};
 use tempfile::TempDir;
 
-use super::{JWT_SECRET, World, leftovers, patient_variables};
+use super::{JWT_SECRET, LOGIN_PASSWORD, World, leftovers, patient_variables};
 
 /// The migrated database that every other is copied from. Nobody connects to it, or it could not be copied.
 const TEMPLATE: &str = "template_renttracker";
@@ -64,17 +64,20 @@ impl Stage {
         let postgres = Postgres::start_for_tests(&path.join("postgres"))?;
         prepare(&postgres)?;
         let database_url = postgres.url(SHARED);
+        let login_url = stack::ensure_login(&database_url, LOGIN_PASSWORD)?;
         let host = Host::start(HostOptions {
             runtime: runtime(),
             listen: "127.0.0.1:0".into(),
             state_dir: path.join("host"),
-            variables: patient_variables(&redis.url(), &database_url),
+            variables: patient_variables(&redis.url(), &login_url),
             log: Some(path.join("host.log")),
+            authorities: None,
         })?;
         let world = World {
             base_url: host.base_url().into(),
             redis_url: redis.url(),
             database_url,
+            login_url,
             instance: "RentTracker_".into(),
             secret: JWT_SECRET.into(),
         };

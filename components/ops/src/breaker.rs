@@ -1,23 +1,15 @@
 //! `GET` and `PUT /api/cache/breaker`: what an operator sees of the breaker, and orders.
 
-use crate::health::Breaker;
 use http::{Method, StatusCode};
-use serde::Deserialize;
-use shared::breaker::Mode;
 use shared::domain::Violations;
 use shared::error::Error;
 use shared::http::Answer;
+use shared::operator::{Breaker, Order};
 use shared::spin::{Call, breaker_record, order_breaker};
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Order {
-    mode: Mode,
-}
 
 /// Answers with the breaker as it is after the order, if there is one.
 pub async fn breaker(call: &Call) -> Result<Answer, Error> {
-    call.caller()?.must_be_admin()?;
+    call.caller().await?.must_be_admin()?;
     let record = if call.parts.method == Method::PUT {
         let order: Order = serde_json::from_slice(&call.body().await?)
             .map_err(|_| Violations::one("mode", "must be forced_open, forced_closed, auto or observe"))?;

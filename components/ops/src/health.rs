@@ -1,96 +1,11 @@
 //! `GET /api/health`.
 
 use http::StatusCode;
-use serde::Serialize;
-use shared::domain::Timestamp;
 use shared::error::Error;
 use shared::http::Answer;
 use shared::metrics::{Kind, Totals};
+use shared::operator::{Breaker, Cache, Details, Health, Lookups, Outbox, Redis};
 use shared::spin::{self, Call};
-
-#[derive(Serialize)]
-struct Health {
-    status: &'static str,
-    database: &'static str,
-    #[serde(flatten)]
-    details: Option<Details>,
-}
-
-/// What an administrator is told besides. What cannot be found out at this moment is null.
-#[derive(Serialize)]
-struct Details {
-    version: &'static str,
-    redis: Redis,
-    breaker: Option<Breaker>,
-    epoch: Option<u64>,
-    cache: Option<Cache>,
-    outbox: Option<Outbox>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Redis {
-    status: &'static str,
-    memory_bytes: Option<u64>,
-    /// Of the last minute's commands; upper bounds of the buckets that the quantiles fall into.
-    p50_ms: Option<f64>,
-    p99_ms: Option<f64>,
-}
-
-/// The breaker, as health and `/api/cache/breaker` tell it.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Breaker {
-    state: &'static str,
-    mode: shared::breaker::Mode,
-    since: Option<Timestamp>,
-    /// When the next probe is due. Null while the cache is used or probed, and where an operator wants none.
-    retry_at: Option<Timestamp>,
-    reason: String,
-    failed_probes: u32,
-    /// Whether one instance alone says that Redis is failing.
-    is_suspected: bool,
-    epoch: u64,
-}
-
-#[derive(Serialize)]
-struct Cache {
-    list: Lookups,
-    single: Lookups,
-    overall: Lookups,
-}
-
-#[derive(Serialize)]
-struct Lookups {
-    hits: u64,
-    misses: u64,
-    /// Null before the first.
-    ratio: Option<f64>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Outbox {
-    rows: i64,
-    oldest_seconds: i64,
-}
-
-impl Breaker {
-    /// What may be told of a record.
-    pub fn of(record: &shared::breaker::Record) -> Self {
-        let time = |ms: u64| Timestamp::from_unix_micros(i64::try_from(ms.saturating_mul(1_000)).ok()?);
-        Self {
-            state: record.state_name(),
-            mode: record.mode,
-            since: time(record.since_ms),
-            retry_at: record.retry_at_ms().and_then(time),
-            reason: record.reason.clone(),
-            failed_probes: record.failed_probes,
-            is_suspected: record.suspicion.is_some(),
-            epoch: record.epoch,
-        }
-    }
-}
 
 /// Answers 503 only when PostgreSQL is gone: without the cache the service is slower, and whole. Whoever has no
 /// administrator's token, or a bad one, is told the two words that a load balancer needs.
@@ -103,7 +18,7 @@ pub async fn health(call: &Call) -> Result<Answer, Error> {
     } else {
         (StatusCode::OK, "Degraded", "Connected")
     };
-    let is_admin = call.caller().is_ok_and(|caller| caller.must_be_admin().is_ok());
+    let is_admin = call.caller().await.is_ok_and(|caller| caller.must_be_admin().is_ok());
     let details = if is_admin { Some(details(call, is_connected).await) } else { None };
     Ok(Answer::json(code, serde_json::to_vec(&Health { status, database, details })?))
 }
@@ -113,7 +28,11 @@ async fn details(call: &Call, is_connected: bool) -> Details {
     let record = spin::breaker_record(config).await;
     let memory = spin::redis_memory(config).await;
     let totals = spin::totals(config).await.ok();
-    let lag = if is_connected { spin::lag(config).await.ok() } else { None };
+    let (lag, row_level_security) = if is_connected {
+        (spin::lag(config).await.ok(), spin::row_level_security_holds(config).await.ok())
+    } else {
+        (None, None)
+    };
     let quantile = |percent| {
         let minute = totals.as_ref()?.recent_redis(spin::unix_ms());
         // A few thousand microseconds are exact.
@@ -131,15 +50,12 @@ async fn details(call: &Call, is_connected: bool) -> Details {
         breaker: record.as_ref().map(|record| Breaker::of(record)),
         cache: totals.as_ref().map(cache),
         outbox: lag.map(|lag| Outbox { rows: lag.rows, oldest_seconds: lag.oldest_seconds }),
+        row_level_security,
     }
 }
 
 fn cache(totals: &Totals) -> Cache {
     let (list, single) = (totals.hits_and_misses(Kind::List), totals.hits_and_misses(Kind::Single));
-    Cache { list: lookups(list), single: lookups(single), overall: lookups((list.0 + single.0, list.1 + single.1)) }
-}
-
-fn lookups((hits, misses): (u64, u64)) -> Lookups {
-    let all = hits + misses;
-    Lookups { hits, misses, ratio: (all > 0).then(|| hits as f64 / all as f64) }
+    let overall = (list.0 + single.0, list.1 + single.1);
+    Cache { list: Lookups::new(list), single: Lookups::new(single), overall: Lookups::new(overall) }
 }

@@ -1,11 +1,16 @@
 //! Health, metrics, what operators do to the cache, and the answer for every path that the API does not have.
 #![cfg(target_arch = "wasm32")]
+// A panic ends the instance and every request in it: input is never unwrapped, indexed or sliced.
+#![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::string_slice, clippy::unreachable)]
+#![deny(clippy::unwrap_used)]
 
 mod breaker;
 mod drain;
 mod health;
 mod metrics;
+mod openapi;
 mod probes;
+mod purge;
 
 use shared::error::Error;
 use shared::http::{Answer, Route};
@@ -21,7 +26,9 @@ async fn respond(call: &Call) -> Result<Answer, Error> {
         Some(Route::Health) => health::health(call).await,
         Some(Route::Live) => Ok(probes::live()),
         Some(Route::Ready) => probes::ready(call).await,
+        Some(Route::OpenApi) => Ok(openapi::document()),
         Some(Route::Metrics) => metrics::metrics(call).await,
+        Some(Route::Cache) => purge::purge(call).await,
         Some(Route::CacheDrain) => drain::drain(call).await,
         Some(Route::CacheBreaker) => breaker::breaker(call).await,
         _ => Err(Error::NotFound),

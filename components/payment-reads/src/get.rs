@@ -6,6 +6,7 @@ use shared::error::Error;
 use shared::http::{Answer, single};
 use shared::row::{Parameter, RowReader};
 use shared::spin::{Cached, Call, query, read_through};
+use shared::statement::Statement;
 
 /// Answers with one payment, if it was paid for this property. The entry in the cache knows its property, so a payment
 /// that is asked for through another one is not there, cached or not.
@@ -24,7 +25,7 @@ async fn fetch(call: &Call, tenant: &TenantId, id: PaymentId) -> Result<Entry, E
         Payment::COLUMNS,
         PaymentMethod::COLUMNS
     );
-    let rows = query(&call.config, &sql, vec![Parameter::text(tenant), Parameter::uuid(id)]).await?;
+    let rows = query(&call.config, Statement::select(tenant, &sql).bind([Parameter::uuid(id)])).await?;
     let Some(row) = rows.first() else {
         return Ok(Entry::not_there());
     };

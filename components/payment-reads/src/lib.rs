@@ -1,6 +1,9 @@
 //! `GET …/payments`, `GET …/payments/{paymentId}` and `GET /api/paymentmethods`. Writes on these paths are handed on to
 //! `writes`.
 #![cfg(target_arch = "wasm32")]
+// A panic ends the instance and every request in it: input is never unwrapped, indexed or sliced.
+#![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::string_slice, clippy::unreachable)]
+#![deny(clippy::unwrap_used)]
 
 mod get;
 mod list;
@@ -16,13 +19,13 @@ async fn handle(request: Request) -> Outcome {
 }
 
 async fn respond(call: &Call) -> Result<Answer, Error> {
-    let caller = call.caller()?;
+    let tenant = &call.tenant().await?;
     match Route::of(call.parts.uri.path()) {
-        Some(Route::Payments(property)) => list::list(call, &caller.tenant, property_id(property)?).await,
+        Some(Route::Payments(property)) => list::list(call, tenant, property_id(property)?).await,
         Some(Route::Payment(property, payment)) => {
-            get::get(call, &caller.tenant, property_id(property)?, payment_id(payment)?).await
+            get::get(call, tenant, property_id(property)?, payment_id(payment)?).await
         }
-        Some(Route::PaymentMethods) => methods::list(call, &caller.tenant).await,
+        Some(Route::PaymentMethods) => methods::list(call, tenant).await,
         _ => Err(Error::NotFound),
     }
 }

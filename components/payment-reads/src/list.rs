@@ -6,6 +6,7 @@ use shared::error::Error;
 use shared::http::{self, Answer, Direction, ListQuery, SortFields};
 use shared::row::{Parameter, RowReader};
 use shared::spin::{Cached, Call, query, read_through};
+use shared::statement::Statement;
 
 const SORT_FIELDS: SortFields = SortFields {
     names: &["paymentDate", "amount", "paymentMethod", "paymentReference", "notes"],
@@ -27,14 +28,10 @@ pub async fn list(call: &Call, tenant: &TenantId, property: PropertyId) -> Resul
 }
 
 async fn fetch(call: &Call, tenant: &TenantId, property: PropertyId, asked: &ListQuery) -> Result<Entry, Error> {
-    let mut parameters = vec![
-        Parameter::text(tenant),
-        Parameter::uuid(property),
-        Parameter::Integer(asked.page_size),
-        Parameter::Integer(asked.offset()),
-    ];
-    parameters.extend(asked.search_pattern().map(Parameter::Text));
-    let rows = query(&call.config, &sql(asked), parameters).await?;
+    let statement = statement(tenant, asked)
+        .bind([Parameter::uuid(property), Parameter::Integer(asked.page_size), Parameter::Integer(asked.offset())])
+        .bind(asked.search_pattern().map(Parameter::Text));
+    let rows = query(&call.config, statement).await?;
 
     let mut readers = Vec::with_capacity(rows.len());
     for row in &rows {
@@ -50,7 +47,7 @@ async fn fetch(call: &Call, tenant: &TenantId, property: PropertyId, asked: &Lis
 }
 
 /// Whether the property exists, the number of all matches and the page, in one statement.
-fn sql(asked: &ListQuery) -> String {
+fn statement(tenant: &TenantId, asked: &ListQuery) -> Statement {
     const METHOD: &str = "payment_methods m ON m.tenant_id = y.payment_method_tenant_id AND m.id = y.payment_method_id";
     let column = match asked.sort_field {
         "amount" => "y.amount",
@@ -72,13 +69,16 @@ fn sql(asked: &ListQuery) -> String {
     };
     let matching = format!("FROM payments y JOIN {METHOD} WHERE y.tenant_id = $1 AND y.property_id = $2{search}");
     let (payment, method) = (Payment::COLUMNS, PaymentMethod::COLUMNS);
-    format!(
-        "WITH page AS (
+    let tables = format!(
+        "page AS (
             SELECT y.* {matching} ORDER BY {order} LIMIT $3 OFFSET $4
         ), total AS (
             SELECT count(*) AS matches {matching}
-        )
-        SELECT EXISTS (SELECT FROM properties WHERE tenant_id = $1 AND id = $2), total.matches, {payment}, {method}
+        )"
+    );
+    let select = format!(
+        "SELECT EXISTS (SELECT FROM properties WHERE tenant_id = $1 AND id = $2), total.matches, {payment}, {method}
         FROM total LEFT JOIN (page y JOIN {METHOD}) ON true ORDER BY {order}"
-    )
+    );
+    Statement::with(tenant, &tables, &select)
 }

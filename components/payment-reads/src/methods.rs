@@ -5,8 +5,9 @@ use shared::cache::CacheStatus;
 use shared::domain::{PaymentMethod, TenantId};
 use shared::error::Error;
 use shared::http::Answer;
-use shared::row::{Parameter, RowReader};
+use shared::row::RowReader;
 use shared::spin::{Call, query};
+use shared::statement::Statement;
 
 /// Answers with the system's and the tenant's own methods. They are not cached: nothing here writes them, so nothing here
 /// could invalidate them.
@@ -15,7 +16,7 @@ pub async fn list(call: &Call, tenant: &TenantId) -> Result<Answer, Error> {
         "SELECT {} FROM payment_methods m WHERE m.tenant_id IN ('~system', $1) ORDER BY m.name, m.id",
         PaymentMethod::COLUMNS
     );
-    let rows = query(&call.config, &sql, vec![Parameter::text(tenant)]).await?;
+    let rows = query(&call.config, Statement::select(tenant, &sql)).await?;
     let methods =
         rows.iter().map(|row| PaymentMethod::from_row(&mut RowReader::new(row))).collect::<Result<Vec<_>, _>>()?;
     Ok(Answer::json(StatusCode::OK, serde_json::to_vec(&methods)?).with_cache_status(CacheStatus::Bypass))

@@ -6,6 +6,7 @@ use shared::error::Error;
 use shared::http::{Answer, single};
 use shared::row::{Parameter, RowReader};
 use shared::spin::{Cached, Call, query, read_through};
+use shared::statement::Statement;
 
 /// Answers with one property of the tenant.
 pub async fn get(call: &Call, tenant: &TenantId, id: PropertyId) -> Result<Answer, Error> {
@@ -16,7 +17,7 @@ pub async fn get(call: &Call, tenant: &TenantId, id: PropertyId) -> Result<Answe
 
 async fn fetch(call: &Call, tenant: &TenantId, id: PropertyId) -> Result<Entry, Error> {
     let sql = format!("SELECT {} FROM properties p WHERE p.tenant_id = $1 AND p.id = $2", Property::COLUMNS);
-    let rows = query(&call.config, &sql, vec![Parameter::text(tenant), Parameter::uuid(id)]).await?;
+    let rows = query(&call.config, Statement::select(tenant, &sql).bind([Parameter::uuid(id)])).await?;
     let Some(row) = rows.first() else {
         return Ok(Entry::not_there());
     };

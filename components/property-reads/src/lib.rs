@@ -1,5 +1,8 @@
 //! `GET /api/properties` and `GET /api/properties/{id}`. Writes on these paths are handed on to `writes`.
 #![cfg(target_arch = "wasm32")]
+// A panic ends the instance and every request in it: input is never unwrapped, indexed or sliced.
+#![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::string_slice, clippy::unreachable)]
+#![deny(clippy::unwrap_used)]
 
 mod get;
 mod list;
@@ -14,10 +17,10 @@ async fn handle(request: Request) -> Outcome {
 }
 
 async fn respond(call: &Call) -> Result<Answer, Error> {
-    let caller = call.caller()?;
+    let tenant = &call.tenant().await?;
     match Route::of(call.parts.uri.path()) {
-        Some(Route::Properties) => list::list(call, &caller.tenant).await,
-        Some(Route::Property(id)) => get::get(call, &caller.tenant, property_id(id)?).await,
+        Some(Route::Properties) => list::list(call, tenant).await,
+        Some(Route::Property(id)) => get::get(call, tenant, property_id(id)?).await,
         _ => Err(Error::NotFound),
     }
 }

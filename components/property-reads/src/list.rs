@@ -6,6 +6,7 @@ use shared::error::Error;
 use shared::http::{self, Answer, Direction, ListQuery, SortFields};
 use shared::row::{Parameter, RowReader};
 use shared::spin::{Cached, Call, query, read_through};
+use shared::statement::Statement;
 
 const SORT_FIELDS: SortFields = SortFields {
     names: &["address", "suburb", "state", "weeklyRentAmount", "leaseStartDate", "leaseEndDate"],
@@ -26,10 +27,10 @@ pub async fn list(call: &Call, tenant: &TenantId) -> Result<Answer, Error> {
 }
 
 async fn fetch(call: &Call, tenant: &TenantId, asked: &ListQuery) -> Result<Entry, Error> {
-    let mut parameters =
-        vec![Parameter::text(tenant), Parameter::Integer(asked.page_size), Parameter::Integer(asked.offset())];
-    parameters.extend(asked.search_pattern().map(Parameter::Text));
-    let rows = query(&call.config, &sql(asked), parameters).await?;
+    let statement = statement(tenant, asked)
+        .bind([Parameter::Integer(asked.page_size), Parameter::Integer(asked.offset())])
+        .bind(asked.search_pattern().map(Parameter::Text));
+    let rows = query(&call.config, statement).await?;
 
     let rows = rows.iter().map(|row| RowReader::new(row));
     let page = Page::from_rows(rows, asked.page_number, asked.page_size, Property::from_row)?;
@@ -37,7 +38,7 @@ async fn fetch(call: &Call, tenant: &TenantId, asked: &ListQuery) -> Result<Entr
 }
 
 /// The page and the number of all matches, in one statement.
-fn sql(asked: &ListQuery) -> String {
+fn statement(tenant: &TenantId, asked: &ListQuery) -> Statement {
     let column = match asked.sort_field {
         "suburb" => "p.suburb",
         "state" => "p.state",
@@ -48,16 +49,19 @@ fn sql(asked: &ListQuery) -> String {
     };
     let direction = asked.direction.sql();
     let order = format!("{column} {direction} NULLS LAST, p.id");
-    // The character that separates the members of search_text is in none of them, so a term with it finds nothing.
-    let search =
-        if asked.search.is_some() { r" AND p.search_text LIKE fold($4) AND strpos($4, E'\x1f') = 0" } else { "" };
+    // See `infra/migrations/0007_row_level_security.sql` for why searching is a function.
+    let (found, properties) = match asked.search {
+        Some(_) => ("found AS MATERIALIZED (SELECT * FROM matching_properties($4)), ", "found"),
+        None => ("", "properties"),
+    };
     let columns = Property::COLUMNS;
-    format!(
-        "WITH page AS (
-            SELECT p.* FROM properties p WHERE p.tenant_id = $1{search} ORDER BY {order} LIMIT $2 OFFSET $3
+    let tables = format!(
+        "{found}page AS (
+            SELECT p.* FROM {properties} p WHERE p.tenant_id = $1 ORDER BY {order} LIMIT $2 OFFSET $3
         ), total AS (
-            SELECT count(*) AS matches FROM properties p WHERE p.tenant_id = $1{search}
-        )
-        SELECT total.matches, {columns} FROM total LEFT JOIN page p ON true ORDER BY {order}"
-    )
+            SELECT count(*) AS matches FROM {properties} p WHERE p.tenant_id = $1
+        )"
+    );
+    let select = format!("SELECT total.matches, {columns} FROM total LEFT JOIN page p ON true ORDER BY {order}");
+    Statement::with(tenant, &tables, &select)
 }

@@ -41,6 +41,7 @@ pub enum State {
 /// What an operator has ordered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Mode {
     /// The breaker decides.
     #[default]
@@ -83,7 +84,7 @@ pub struct Record {
     pub state: State,
     /// The cache's generation. Entries of another one are misses.
     pub epoch: u64,
-    /// The `run_id` of the Redis that the entries of this epoch are in.
+    /// Which Redis the entries of this epoch are in: its `run_id` and the history of its data.
     pub run_id: Option<String>,
     /// When the state last changed, Unix time in milliseconds.
     pub since_ms: u64,
@@ -373,6 +374,11 @@ impl Lease {
         Self { record: Rc::new(record), read_at }
     }
 
+    /// The same record, for no longer than `earlier` lasts.
+    pub fn as_long_as(self, earlier: &Self) -> Self {
+        Self { read_at: self.read_at.min(earlier.read_at), ..self }
+    }
+
     /// The record as it was read.
     pub fn shared_record(&self) -> Rc<Record> {
         Rc::clone(&self.record)
@@ -657,6 +663,17 @@ mod tests {
         assert_eq!(worth(1_250), Worth::RenewSoon);
         assert_eq!(worth(1_499), Worth::RenewSoon);
         assert_eq!(worth(1_500), Worth::Lapsed);
+    }
+
+    #[test]
+    fn a_lease_that_lasts_no_longer_than_an_earlier_one_holds_the_later_record() {
+        let at = Duration::from_millis;
+        let open = Record { state: State::Open { retry_at_ms: 0 }, ..closed() };
+        let later = Lease::new(open, at(1_400)).as_long_as(&Lease::new(closed(), at(1_000)));
+        assert!(!later.shared_record().admits());
+        assert_eq!(later.worth(at(1_500), at(500)), Worth::Lapsed);
+        let earlier = Lease::new(closed(), at(1_000)).as_long_as(&later);
+        assert_eq!(earlier.worth(at(1_499), at(500)), Worth::RenewSoon);
     }
 
     proptest! {

@@ -1,14 +1,17 @@
 //! The configuration: Spin variables, parsed once, refused with a sentence that says how to mend them.
 
-use crate::cache::Namespace;
+mod tokens;
+
+pub use tokens::{KeySource, TokenKeys};
+
+use crate::budget::Budget;
+use crate::cache::{Namespace, Seals};
 use std::time::Duration;
 
 /// The longest time to live of an entry. With the jitter of ±10 % it stays below the contract's 900 s.
 const MAX_TTL_MINUTES: u64 = 13;
 /// Bounds of every deadline, in milliseconds: above the longest the platform lets a request wait makes no sense.
 const DEADLINE_BOUNDS_MS: std::ops::RangeInclusive<u64> = 1..=10_000;
-/// The shortest HS256 secret, in bytes: a key as long as the hash (RFC 7518, section 3.2).
-const MIN_SECRET_BYTES: usize = 32;
 
 /// How long PostgreSQL may work on one statement. It is below `database_timeout_ms`'s default of 2 s, so that the server
 /// gives up before the component stops listening, and far below [`FENCE_MS`].
@@ -36,8 +39,9 @@ pub struct Config {
     pub database_url: String,
     /// `database_timeout_ms` (2000): how long a request waits for one statement, its connection included.
     pub database_timeout: Duration,
-    /// `jwt_secret`: the HS256 key, at least 32 bytes.
-    pub jwt_secret: Vec<u8>,
+    /// `jwt_secret`, `jwt_jwks`, `jwt_jwks_url`, `jwt_jwks_refresh_seconds` and `jwt_jwks_keep_seconds`: what tokens are
+    /// verified with.
+    pub token_keys: TokenKeys,
     /// `jwt_issuer` (`RentTracker`): the only accepted `iss`.
     pub jwt_issuer: String,
     /// `jwt_audience` (`RentTracker`): what `aud` must be or contain.
@@ -56,10 +60,17 @@ pub struct Config {
     pub breaker_lease: Duration,
     /// `key_value_timeout_ms` (100): how long reading the breaker's record may take.
     pub key_value_timeout: Duration,
+    /// `key_value_shared` (true): whether all hosts have the same key-value store.
+    pub key_value_shared: bool,
     /// `database_concurrency` (8): how many reads an instance has under way in PostgreSQL at a time.
     pub database_concurrency: usize,
     /// `database_queue_ms` (500): how long a read beyond that waits for its turn before it is refused.
     pub database_queue: Duration,
+    /// `tenant_requests_per_second` (0) and `tenant_burst` (20): what each tenant may send to an instance. `None` for no
+    /// limit.
+    pub tenant_budget: Option<Budget>,
+    /// `cache_seal_key`: what entries of the cache are sealed with; when it is empty they carry a checksum alone.
+    pub seals: Option<Seals>,
     /// `alert_webhook_url`: who is told of the breaker's changes; nobody when it is empty.
     pub alert_webhook_url: Option<String>,
 }
@@ -97,6 +108,10 @@ pub const VARIABLES: &[&str] = &[
     "database_url",
     "database_timeout_ms",
     "jwt_secret",
+    "jwt_jwks",
+    "jwt_jwks_url",
+    "jwt_jwks_refresh_seconds",
+    "jwt_jwks_keep_seconds",
     "jwt_issuer",
     "jwt_audience",
     "cors_allowed_origins",
@@ -106,8 +121,12 @@ pub const VARIABLES: &[&str] = &[
     "breaker_max_reset_seconds",
     "breaker_lease_ms",
     "key_value_timeout_ms",
+    "key_value_shared",
     "database_concurrency",
     "database_queue_ms",
+    "tenant_requests_per_second",
+    "tenant_burst",
+    "cache_seal_key",
     "alert_webhook_url",
 ];
 
@@ -129,29 +148,29 @@ impl Config {
             }),
         };
         let milliseconds = |name, default| number(name, default, DEADLINE_BOUNDS_MS).map(Duration::from_millis);
+        let seconds = |name, default, bounds| number(name, default, bounds).map(Duration::from_secs);
+
+        let boolean = |name, default| match lookup(name).as_deref().map(str::trim) {
+            None => Ok(default),
+            Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(ConfigError::new(name, "must be true or false")),
+        };
 
         let redis_url = required("redis_url")?;
         if !["redis://", "rediss://"].iter().any(|scheme| redis_url.starts_with(scheme)) {
             return Err(ConfigError::new("redis_url", "must begin with redis:// or rediss://"));
+        }
+        if redis_url.contains("#insecure") {
+            return Err(ConfigError::new("redis_url", "must not end in #insecure, which takes any certificate"));
         }
         let instance = lookup("redis_instance_name").unwrap_or_else(|| "RentTracker_".into());
         let namespace = Namespace::parse(&instance).ok_or_else(|| {
             ConfigError::new("redis_instance_name", "must be 1 to 64 characters of A-Z a-z 0-9 _ - .")
         })?;
         let minutes = number("redis_default_timeout_minutes", 10, 1..=MAX_TTL_MINUTES)?;
-        let jwt_secret = required("jwt_secret")?.into_bytes();
-        if jwt_secret.len() < MIN_SECRET_BYTES {
-            return Err(ConfigError::new(
-                "jwt_secret",
-                format!("has {} bytes; HS256 needs at least {MIN_SECRET_BYTES}", jwt_secret.len()),
-            ));
-        }
-        let require_if_match = match lookup("require_if_match").as_deref().map(str::trim) {
-            None | Some("false") => false,
-            Some("true") => true,
-            Some(_) => return Err(ConfigError::new("require_if_match", "must be true or false")),
-        };
-        let threshold = number("breaker_threshold", 3, 1..=1_000)?;
+        let count =
+            |name, default, bounds| number(name, default, bounds).map(|it| u32::try_from(it).unwrap_or(u32::MAX));
         Ok(Self {
             redis_url,
             namespace,
@@ -160,21 +179,28 @@ impl Config {
             redis_connect_timeout: milliseconds("redis_connect_timeout_ms", 100)?,
             database_url: database_url(&required("database_url")?)?,
             database_timeout: milliseconds("database_timeout_ms", 2_000)?,
-            jwt_secret,
+            token_keys: TokenKeys::parse(&lookup, seconds)?,
             jwt_issuer: lookup("jwt_issuer").unwrap_or_else(|| "RentTracker".into()),
             jwt_audience: lookup("jwt_audience").unwrap_or_else(|| "RentTracker".into()),
             cors_allowed_origins: origins(lookup("cors_allowed_origins").as_deref().unwrap_or_default())?,
-            require_if_match,
-            breaker_threshold: u32::try_from(threshold).unwrap_or(u32::MAX),
-            breaker_reset: Duration::from_secs(number("breaker_reset_seconds", 60, 1..=3_600)?),
-            breaker_max_reset: Duration::from_secs(number("breaker_max_reset_seconds", 300, 1..=3_600)?),
+            require_if_match: boolean("require_if_match", false)?,
+            breaker_threshold: count("breaker_threshold", 3, 1..=1_000)?,
+            breaker_reset: seconds("breaker_reset_seconds", 60, 1..=3_600)?,
+            breaker_max_reset: seconds("breaker_max_reset_seconds", 300, 1..=3_600)?,
             breaker_lease: milliseconds("breaker_lease_ms", 500)?,
             // A hundred times what a read takes on SQLite.
             key_value_timeout: milliseconds("key_value_timeout_ms", 100)?,
+            key_value_shared: boolean("key_value_shared", true)?,
             // An instance serves 16 requests at a time. Half of them may be in PostgreSQL, whose connections all instances
             // of a host share (64).
             database_concurrency: usize::try_from(number("database_concurrency", 8, 1..=64)?).unwrap_or(usize::MAX),
             database_queue: milliseconds("database_queue_ms", 500)?,
+            tenant_budget: Budget::new(
+                count("tenant_requests_per_second", 0, 0..=100_000)?,
+                count("tenant_burst", 20, 1..=100_000)?,
+            ),
+            seals: Seals::parse(&lookup("cache_seal_key").unwrap_or_default())
+                .map_err(|problem| ConfigError::new("cache_seal_key", problem))?,
             alert_webhook_url: webhook_url(lookup("alert_webhook_url").unwrap_or_default())?,
         })
     }
@@ -184,6 +210,13 @@ impl Config {
 fn database_url(url: &str) -> Result<String, ConfigError> {
     if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
         return Err(ConfigError::new("database_url", "must begin with postgres://"));
+    }
+    if url.contains("sslmode=verify-") {
+        return Err(ConfigError::new(
+            "database_url",
+            "has a sslmode that Spin's client does not know; its `require` verifies the certificate and the host's name, \
+             as `verify-full` does elsewhere",
+        ));
     }
     if url.contains("options=") {
         let given =
@@ -258,6 +291,7 @@ mod tests {
         assert_eq!(config.ttl, Duration::from_secs(600));
         assert_eq!(config.redis_timeout, Duration::from_millis(50));
         assert!(!config.require_if_match);
+        assert!(config.key_value_shared);
         assert_eq!(config.jwt_issuer, "RentTracker");
     }
 
@@ -282,6 +316,7 @@ mod tests {
         for (name, value) in [
             ("redis_url", "http://x"),
             ("redis_url", ""),
+            ("redis_url", "rediss://cache.example:6379/#insecure"),
             ("redis_instance_name", "a:b"),
             ("redis_instance_name", ""),
             ("redis_default_timeout_minutes", "0"),
@@ -289,15 +324,26 @@ mod tests {
             ("redis_default_timeout_minutes", "ten"),
             ("redis_timeout_ms", "-1"),
             ("database_url", "mysql://x"),
+            ("database_url", "postgres://db.example/d?sslmode=verify-full"),
             ("jwt_secret", "short"),
             ("jwt_secret", ""),
+            ("jwt_jwks", "{}"),
+            ("jwt_jwks", r#"{"keys":[{"kty":"oct","k":"x"}]}"#),
+            ("jwt_jwks_url", "http://id.example/keys"),
+            ("jwt_jwks_url", "http://127.0.0.1.example/keys"),
+            ("jwt_jwks_url", "id.example/keys"),
+            ("jwt_jwks_refresh_seconds", "0"),
+            ("tenant_requests_per_second", "-1"),
+            ("tenant_burst", "0"),
             ("cors_allowed_origins", "*"),
             ("cors_allowed_origins", "http://a.example/path"),
             ("require_if_match", "yes"),
             ("breaker_threshold", "0"),
             ("key_value_timeout_ms", "0"),
+            ("key_value_shared", "no"),
             ("database_concurrency", "65"),
             ("database_queue_ms", "x"),
+            ("cache_seal_key", "AAECAwQFBgcICQoLDA0ODw=="),
             ("alert_webhook_url", "ftp://x"),
         ] {
             let error = parse(&[(name, value)]).err().unwrap_or_else(|| panic!("{name}={value} was taken"));

@@ -23,6 +23,12 @@ pub enum Error {
     /// Members of the body or the query are missing or wrong.
     #[error("invalid request: {0:?}")]
     Invalid(Violations),
+    /// The path or the query is longer than the limit.
+    #[error("the path or the query is too long")]
+    UriTooLong,
+    /// There are more headers, or longer ones, than the limit.
+    #[error("the headers are too large")]
+    HeadersTooLarge,
     /// The body is larger than the limit.
     #[error("the body is too large")]
     TooLarge,
@@ -38,12 +44,21 @@ pub enum Error {
     /// `rowVersion` in the body is not the current one.
     #[error("the row version is not the current one")]
     Conflict,
+    /// The idempotency key is in use by a request that is under way at this moment.
+    #[error("the idempotency key is in use")]
+    KeyInUse,
+    /// The idempotency key was used for another request.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
     /// PostgreSQL cannot be reached or did not answer in time. The text is for the log.
     #[error("unavailable: {0}")]
     Unavailable(String),
     /// More is asked of PostgreSQL at this moment than this instance lets through.
     #[error("busy: too many reads are under way")]
     Busy,
+    /// The tenant has sent more than its budget; after so many seconds it may send again.
+    #[error("over the tenant's budget")]
+    OverBudget(u64),
     /// A defect or a bad configuration. The text is for the log.
     #[error("internal: {0}")]
     Internal(String),

@@ -3,7 +3,7 @@
 //! An instance counts in its own memory ([`Delta`]); what it has counted is added to the shared [`Totals`] after the
 //! answers have gone out. No tenant, id or key is ever part of a name or a label.
 
-use crate::cache::CacheStatus;
+use crate::cache::{CacheStatus, Rejection};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -52,7 +52,7 @@ pub enum Count {
     /// A write's fence, by how it ended.
     Fence(&'static str),
     /// An entry that was not taken, by reason.
-    Rejected(&'static str),
+    Rejected(Rejection),
     /// An invalidation that was made up for.
     Drained,
     /// A change of the breaker's state, by the new one.
@@ -64,6 +64,10 @@ pub enum Count {
     PostgresError(&'static str),
     /// A read that was not let through to PostgreSQL.
     PostgresRejected,
+    /// A token that was looked at, by what became of it.
+    Token(&'static str),
+    /// A set of keys that was asked for, by how that ended.
+    KeyFetch(&'static str),
     /// Counts that could not be added to the totals at once; they were kept for the next time.
     FailedFlush,
 }
@@ -118,7 +122,7 @@ const FAMILIES: &[Family] = &[
     counter("renttracker_cache_fills_total", "Attempts to store what was read."),
     counter("renttracker_cache_lock_waits_total", "Pauses of reads that waited for another instance's leader."),
     counter("renttracker_cache_fences_total", "Fences of writes."),
-    counter("renttracker_cache_rejected_total", "Entries that were found and not taken."),
+    counter("renttracker_cache_rejected_total", "Values that were found and not taken for entries."),
     counter("renttracker_cache_checks_total", "Hits of a sample that were compared with PostgreSQL."),
     gauge("renttracker_cache_epoch", "The cache's generation."),
     gauge("renttracker_outbox_rows", "Invalidations that Redis has not been told of."),
@@ -134,6 +138,8 @@ const FAMILIES: &[Family] = &[
     histogram("renttracker_postgres_duration_seconds", "Time of a statement, its connection included."),
     counter("renttracker_postgres_errors_total", "Statements that failed."),
     counter("renttracker_postgres_rejected_total", "Reads that were not let through to PostgreSQL."),
+    counter("renttracker_tokens_total", "Tokens looked at: verified, remembered from before, or refused."),
+    counter("renttracker_jwks_fetches_total", "Sets of keys that were asked for."),
     counter("renttracker_metrics_failed_flushes_total", "Counts that were added to the totals later than they should."),
 ];
 
@@ -168,10 +174,12 @@ impl Count {
         all.extend(["stored", "refused", "full", "too_large", "failed"].map(Self::Fill));
         all.extend(["raised", "failed", "skipped"].map(Self::Fence));
         all.extend([Check::Consistent, Check::Changed, Check::Stale].map(Self::Check));
-        all.extend(["damaged", "misplaced", "outdated"].map(Self::Rejected));
+        all.extend(Rejection::ALL.map(Self::Rejected));
         all.extend(["closed", "open", "half_open"].map(Self::Transition));
         all.extend(["timeout", "unavailable", "refused"].map(Self::RedisError));
         all.extend(["timeout", "unavailable", "internal"].map(Self::PostgresError));
+        all.extend(["verified", "remembered", "refused"].map(Self::Token));
+        all.extend(["fetched", "failed"].map(Self::KeyFetch));
         all
     }
 
@@ -198,12 +206,14 @@ impl Count {
             }
             Self::LockWait => "renttracker_cache_lock_waits_total".into(),
             Self::Fence(result) => labelled("cache_fences_total", "result", result),
-            Self::Rejected(reason) => labelled("cache_rejected_total", "reason", reason),
+            Self::Rejected(reason) => labelled("cache_rejected_total", "reason", reason.name()),
             Self::Drained => "renttracker_outbox_drained_total".into(),
             Self::Transition(to) => labelled("breaker_transitions_total", "to", to),
             Self::RedisError(kind) => labelled("redis_errors_total", "kind", kind),
             Self::PostgresError(kind) => labelled("postgres_errors_total", "kind", kind),
             Self::PostgresRejected => "renttracker_postgres_rejected_total".into(),
+            Self::Token(result) => labelled("tokens_total", "result", result),
+            Self::KeyFetch(result) => labelled("jwks_fetches_total", "result", result),
             Self::FailedFlush => "renttracker_metrics_failed_flushes_total".into(),
         }
     }

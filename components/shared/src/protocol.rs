@@ -53,7 +53,7 @@ pub fn unfenced_writes_are_over_at(now_ms: u64, lease: Duration, longest: Durati
 
 /// How long to wait until no instance can still act on a lease from before the breaker was opened, whoever opened it.
 /// `now_ms` is Unix time in milliseconds, `lease` how long a lease lasts.
-fn until_leases_are_over(record: &Record, now_ms: u64, lease: Duration) -> Duration {
+pub fn until_leases_are_over(record: &Record, now_ms: u64, lease: Duration) -> Duration {
     longest_wait(lease).saturating_sub(Duration::from_millis(now_ms.saturating_sub(record.left_ms)))
 }
 

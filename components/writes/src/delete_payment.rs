@@ -8,9 +8,10 @@ use shared::error::Error;
 use shared::http::Answer;
 use shared::row::{Parameter, RowReader};
 use shared::spin::{Call, Written, write};
+use shared::statement::Statement;
 
 /// The row is locked first, so that the version that is checked is the one that is deleted.
-const DELETE: &str = "WITH target AS (
+const DELETE: &str = "target AS (
         SELECT row_version FROM payments WHERE tenant_id = $1 AND property_id = $2 AND id = $3 FOR UPDATE
     ), gone AS (
         DELETE FROM payments y USING target
@@ -19,22 +20,16 @@ const DELETE: &str = "WITH target AS (
     ), outbox AS (
         INSERT INTO cache_invalidations (tenant_id, id, resources)
         SELECT $1, $4, ARRAY['payment:' || id, 'property:' || property_id || ':payments:list'] FROM gone
-    )
-    SELECT target.row_version, EXISTS (SELECT FROM gone) FROM target";
+    )";
+const OUTCOME: &str = "SELECT target.row_version, EXISTS (SELECT FROM gone) FROM target";
 
 /// Removes a payment.
 pub async fn delete(call: &Call, tenant: &TenantId, property: PropertyId, id: PaymentId) -> Result<Answer, Error> {
     let precondition = demanded(call, tenant, Target::Payment(property, id), None).await?;
     let statement = |write_id: &str| {
         let versions = precondition.versions().map_or(Parameter::Null, Parameter::Integers);
-        let parameters = vec![
-            Parameter::text(tenant),
-            Parameter::uuid(property),
-            Parameter::uuid(id),
-            Parameter::uuid(write_id),
-            versions,
-        ];
-        (DELETE.to_owned(), parameters)
+        let parameters = [Parameter::uuid(property), Parameter::uuid(id), Parameter::uuid(write_id), versions];
+        Statement::with(tenant, DELETE, OUTCOME).bind(parameters)
     };
     let resources = [Resource::Payment(id), Resource::PaymentList(property)];
     let outcome = write(&call.config, tenant, &resources, statement, |rows| {

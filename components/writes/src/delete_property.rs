@@ -8,6 +8,7 @@ use shared::error::Error;
 use shared::http::Answer;
 use shared::row::{Parameter, RowReader};
 use shared::spin::{Call, Written, query, write};
+use shared::statement::Statement;
 use std::collections::HashSet;
 
 /// The payments that the property has now: their entries are fenced with its own.
@@ -19,14 +20,14 @@ const DELETE: &str = "SELECT found_version, is_deleted, payment_ids FROM delete_
 /// Removes a property and its payments.
 pub async fn delete(call: &Call, tenant: &TenantId, id: PropertyId) -> Result<Answer, Error> {
     let precondition = demanded(call, tenant, Target::Property(id), None).await?;
-    let rows = query(&call.config, PAYMENTS, vec![Parameter::text(tenant), Parameter::uuid(id)]).await?;
+    let rows = query(&call.config, Statement::select(tenant, PAYMENTS).bind([Parameter::uuid(id)])).await?;
     let payments =
         rows.iter().map(|row| RowReader::new(row).parsed(PaymentId::parse)).collect::<Result<HashSet<_>, _>>()?;
     let mut resources = vec![Resource::Property(id), Resource::PropertyList, Resource::PaymentList(id)];
     resources.extend(payments.iter().copied().map(Resource::Payment));
     let statement = |write_id: &str| {
         let versions = precondition.versions().map_or(Parameter::Null, Parameter::Integers);
-        (DELETE.to_owned(), vec![Parameter::text(tenant), Parameter::uuid(id), Parameter::uuid(write_id), versions])
+        Statement::select(tenant, DELETE).bind([Parameter::uuid(id), Parameter::uuid(write_id), versions])
     };
     let outcome = write(&call.config, tenant, &resources, statement, |rows| {
         let row = rows.first().ok_or_else(|| Error::Internal("delete_property answers no row".into()))?;

@@ -3,11 +3,15 @@
 //! Each write is one statement, which checks, changes and inserts into the outbox; see `shared::spin::write` for the fence
 //! around it.
 #![cfg(target_arch = "wasm32")]
+// A panic ends the instance and every request in it: input is never unwrapped, indexed or sliced.
+#![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::string_slice, clippy::unreachable)]
+#![deny(clippy::unwrap_used)]
 
 mod create_payment;
 mod create_property;
 mod delete_payment;
 mod delete_property;
+mod idempotency;
 mod precondition;
 mod replace_payment;
 mod replace_property;
@@ -23,7 +27,7 @@ async fn handle(request: Request) -> Outcome {
 }
 
 async fn respond(call: &Call) -> Result<Answer, Error> {
-    let tenant = &call.caller()?.tenant;
+    let tenant = &call.tenant().await?;
     let Some(route) = Route::of(call.parts.uri.path()) else {
         return Err(Error::NotFound);
     };

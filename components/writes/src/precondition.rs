@@ -5,6 +5,7 @@ use shared::error::Error;
 use shared::http::Precondition;
 use shared::row::Parameter;
 use shared::spin::{Call, query};
+use shared::statement::Statement;
 
 /// What a write is about to change.
 #[derive(Clone, Copy)]
@@ -36,16 +37,15 @@ pub async fn demanded(
 /// is refused anyway pays for the look.
 pub async fn unless_missing(call: &Call, tenant: &TenantId, target: Target, error: impl Into<Error>) -> Error {
     let (sql, parameters) = match target {
-        Target::Property(id) => (
-            "SELECT row_version FROM properties WHERE tenant_id = $1 AND id = $2",
-            vec![Parameter::text(tenant), Parameter::uuid(id)],
-        ),
+        Target::Property(id) => {
+            ("SELECT row_version FROM properties WHERE tenant_id = $1 AND id = $2", vec![Parameter::uuid(id)])
+        }
         Target::Payment(property, id) => (
             "SELECT row_version FROM payments WHERE tenant_id = $1 AND property_id = $2 AND id = $3",
-            vec![Parameter::text(tenant), Parameter::uuid(property), Parameter::uuid(id)],
+            vec![Parameter::uuid(property), Parameter::uuid(id)],
         ),
     };
-    match query(&call.config, sql, parameters).await {
+    match query(&call.config, Statement::select(tenant, sql).bind(parameters)).await {
         Ok(rows) if rows.is_empty() => Error::NotFound,
         Ok(_) => error.into(),
         Err(unavailable) => unavailable,

@@ -9,6 +9,7 @@ use shared::error::Error;
 use shared::http::Answer;
 use shared::row::{Parameter, RowReader};
 use shared::spin::{Call, Written, write};
+use shared::statement::Statement;
 
 /// Replaces the writable members of a payment.
 pub async fn replace(call: &Call, tenant: &TenantId, property: PropertyId, id: PaymentId) -> Result<Answer, Error> {
@@ -19,11 +20,10 @@ pub async fn replace(call: &Call, tenant: &TenantId, property: PropertyId, id: P
     };
     let precondition = demanded(call, tenant, target, draft.row_version).await?;
     let statement = |write_id: &str| {
-        let mut parameters =
-            vec![Parameter::text(tenant), Parameter::uuid(property), Parameter::uuid(id), Parameter::uuid(write_id)];
-        parameters.extend(members(&draft));
-        parameters.push(precondition.versions().map_or(Parameter::Null, Parameter::Integers));
-        (sql(), parameters)
+        Statement::with(tenant, &changes(), OUTCOME)
+            .bind([Parameter::uuid(property), Parameter::uuid(id), Parameter::uuid(write_id)])
+            .bind(members(&draft))
+            .bind([precondition.versions().map_or(Parameter::Null, Parameter::Integers)])
     };
     let resources = [Resource::Payment(id), Resource::PaymentList(property)];
     let outcome = write(&call.config, tenant, &resources, statement, |rows| {
@@ -45,9 +45,9 @@ pub async fn replace(call: &Call, tenant: &TenantId, property: PropertyId, id: P
 }
 
 /// The row is locked first, so that of two writers who demand the same version the second sees the first's.
-fn sql() -> String {
+fn changes() -> String {
     format!(
-        "WITH target AS (
+        "target AS (
             SELECT row_version FROM payments WHERE tenant_id = $1 AND property_id = $2 AND id = $3 FOR UPDATE
         ), method AS (
             {METHOD}
@@ -61,7 +61,9 @@ fn sql() -> String {
         ), outbox AS (
             INSERT INTO cache_invalidations (tenant_id, id, resources)
             SELECT $1, $4, ARRAY['payment:' || id, 'property:' || property_id || ':payments:list'] FROM changed
-        )
-        SELECT (SELECT row_version FROM target), EXISTS (SELECT FROM method), (SELECT row_version FROM changed)"
+        )"
     )
 }
+
+const OUTCOME: &str =
+    "SELECT (SELECT row_version FROM target), EXISTS (SELECT FROM method), (SELECT row_version FROM changed)";

@@ -9,6 +9,7 @@ use shared::error::Error;
 use shared::http::Answer;
 use shared::row::{Parameter, RowReader};
 use shared::spin::{Call, Written, write};
+use shared::statement::Statement;
 
 /// Replaces the writable members of a property.
 pub async fn replace(call: &Call, tenant: &TenantId, id: PropertyId) -> Result<Answer, Error> {
@@ -19,10 +20,12 @@ pub async fn replace(call: &Call, tenant: &TenantId, id: PropertyId) -> Result<A
     };
     let precondition = demanded(call, tenant, target, draft.row_version).await?;
     let statement = |write_id: &str| {
-        let mut parameters = vec![Parameter::text(tenant), Parameter::uuid(id), Parameter::uuid(write_id)];
-        parameters.extend(members(&draft));
-        parameters.push(precondition.versions().map_or(Parameter::Null, Parameter::Integers));
-        (sql(), parameters)
+        let outcome =
+            format!("SELECT target.row_version, {} FROM target LEFT JOIN changed p ON true", Property::COLUMNS);
+        Statement::with(tenant, CHANGES, &outcome)
+            .bind([Parameter::uuid(id), Parameter::uuid(write_id)])
+            .bind(members(&draft))
+            .bind([precondition.versions().map_or(Parameter::Null, Parameter::Integers)])
     };
     let resources = [Resource::Property(id), Resource::PropertyList];
     let outcome = write(&call.config, tenant, &resources, statement, |rows| {
@@ -41,9 +44,7 @@ pub async fn replace(call: &Call, tenant: &TenantId, id: PropertyId) -> Result<A
 }
 
 /// The row is locked first, so that of two writers who demand the same version the second sees the first's.
-fn sql() -> String {
-    format!(
-        "WITH target AS (
+const CHANGES: &str = "target AS (
             SELECT row_version FROM properties WHERE tenant_id = $1 AND id = $2 FOR UPDATE
         ), changed AS (
             UPDATE properties p SET address = $4, suburb = $5, state = $6, post_code = $7, description = $8,
@@ -56,8 +57,4 @@ fn sql() -> String {
         ), outbox AS (
             INSERT INTO cache_invalidations (tenant_id, id, resources)
             SELECT $1, $3, ARRAY['property:' || id, 'property:list'] FROM changed
-        )
-        SELECT target.row_version, {} FROM target LEFT JOIN changed p ON true",
-        Property::COLUMNS
-    )
-}
+        )";

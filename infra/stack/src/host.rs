@@ -54,6 +54,8 @@ pub struct HostOptions {
     pub variables: BTreeMap<String, String>,
     /// Where its output goes; `None` passes it on to ours.
     pub log: Option<PathBuf>,
+    /// A PEM file of the authorities that it trusts for TLS in place of the system's (`SSL_CERT_FILE`).
+    pub authorities: Option<PathBuf>,
 }
 
 /// A host that serves. Dropping it stops it.
@@ -194,6 +196,9 @@ fn command(options: &HostOptions) -> Result<Command> {
     command.current_dir(&root);
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SPIN_VARIABLE_")) {
         command.env_remove(name);
+    }
+    if let Some(authorities) = &options.authorities {
+        command.env("SSL_CERT_FILE", authorities);
     }
     for (name, value) in &options.variables {
         command.env(format!("SPIN_VARIABLE_{}", name.to_uppercase()), value);

@@ -5,21 +5,27 @@
 
 mod addresses;
 mod database;
+mod failover;
 mod host;
+mod login;
 mod migrate;
 mod paths;
 mod ports;
 mod postgres;
 mod process;
+mod production;
 mod redis;
 mod token;
 
 pub use addresses::{address, database_address, redis_address, variables};
 pub use database::{connect, explain};
+pub use failover::Failover;
 pub use host::{Host, HostOptions, Runtime};
+pub use login::{LOGIN, ensure_login, login_url};
 pub use migrate::{migrate, migrate_from};
 pub use paths::{host_binary, repository_root, spin_on_path};
+pub use ports::free_port;
 pub use postgres::{Postgres, postgres_binaries};
 pub use process::find_on_path;
-pub use redis::Redis;
+pub use redis::{Login, Redis};
 pub use token::{AUDIENCE, ISSUER, TokenRequest, random_secret, token};

@@ -13,7 +13,7 @@ const LAST: u16 = 31_999;
 pub(crate) const ATTEMPTS: usize = 5;
 
 /// A port on which nothing listens now. Another process may take it before the caller does: try again then.
-pub(crate) fn free_port() -> Result<u16> {
+pub fn free_port() -> Result<u16> {
     for _ in 0..100 {
         let random = u16::try_from(getrandom::u32()? % u32::from(LAST - FIRST + 1))?;
         let port = FIRST + random;

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use nix::sys::signal::Signal;
 
 use crate::ports::{ATTEMPTS, free_port};
 use crate::process::{NotReady, Process, find_on_path, wait_until};
+use crate::production;
 
 /// A Redis that loads no data set answers within milliseconds; this is for a machine busy with compilers.
 const START_PATIENCE: Duration = Duration::from_secs(20);
@@ -23,7 +24,25 @@ pub struct Redis {
     process: Process,
     port: u16,
     dir: PathBuf,
+    settings: Settings,
+}
+
+/// How it is started.
+#[derive(Clone, Default)]
+struct Settings {
+    /// Its configuration file, if it has one.
+    file: Option<PathBuf>,
     extra: Vec<String>,
+    login: Option<Login>,
+}
+
+/// A user of a server that admits nobody else, and its password; neither has a character that a URL would encode.
+#[derive(Clone)]
+pub struct Login {
+    /// Its name.
+    pub user: String,
+    /// Its password.
+    pub password: String,
 }
 
 impl Redis {
@@ -40,28 +59,46 @@ impl Redis {
     /// The same with further command line options, which win over ours: `&["--appendonly", "yes"]`.
     /// Port 0 takes a free one.
     pub fn start_with(dir: &Path, port: u16, extra: &[&str]) -> Result<Redis> {
-        let extra: Vec<String> = extra.iter().map(ToString::to_string).collect();
-        for _ in 1..ATTEMPTS {
-            if port != 0 {
-                break;
-            }
-            if let Ok(redis) = launch(dir, free_port()?, &extra) {
-                return Ok(redis);
-            }
-        }
-        launch(dir, if port == 0 { free_port()? } else { port }, &extra)
+        start(dir, port, Settings { extra: owned(extra), ..Settings::default() })
+    }
+
+    /// The same on a free port, where the options admit `login` alone.
+    pub fn start_for(login: Login, dir: &Path, extra: &[&str]) -> Result<Redis> {
+        start(dir, 0, Settings { extra: owned(extra), login: Some(login), ..Settings::default() })
+    }
+
+    /// Starts a server with `infra/redis/redis.conf`, which keeps its data in `dir`; `more` is added to the file. Left out
+    /// is what has no place on loopback: TLS, users and passwords. Port 0 takes a free one.
+    pub fn start_as_in_production(dir: &Path, port: u16, more: &str) -> Result<Redis> {
+        std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        // The server writes into its file when Sentinel gives it another role.
+        let file = dir.join("redis.conf");
+        std::fs::write(&file, production::redis_conf()? + more)?;
+        start(dir, port, Settings { file: Some(file), ..Settings::default() })
     }
 
     /// Starts it again, on the same port, after [`Redis::kill`] or [`Redis::stop`].
     pub fn restart(&mut self) -> Result<()> {
         self.stop();
-        *self = launch(&self.dir.clone(), self.port, &self.extra.clone())?;
+        *self = launch(&self.dir.clone(), self.port, self.settings.clone())?;
         Ok(())
     }
 
-    /// `redis://127.0.0.1:PORT`
+    /// What it says of itself in this section of `INFO`.
+    pub fn info(&self, section: &str) -> Result<String> {
+        info(self.port, self.settings.login.as_ref(), section)
+    }
+
+    /// Where it keeps its data.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// `redis://[USER:PASSWORD@]127.0.0.1:PORT`
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        let login =
+            self.settings.login.as_ref().map(|login| format!("{}:{}@", login.user, login.password)).unwrap_or_default();
+        format!("redis://{login}127.0.0.1:{}", self.port)
     }
 
     /// The port that it listens on.
@@ -106,44 +143,84 @@ impl Drop for Redis {
     }
 }
 
-fn launch(dir: &Path, port: u16, extra: &[String]) -> Result<Redis> {
-    std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+fn owned(options: &[&str]) -> Vec<String> {
+    options.iter().map(ToString::to_string).collect()
+}
+
+fn start(dir: &Path, port: u16, settings: Settings) -> Result<Redis> {
+    for _ in 1..ATTEMPTS {
+        if port != 0 {
+            break;
+        }
+        if let Ok(redis) = launch(dir, free_port()?, settings.clone()) {
+            return Ok(redis);
+        }
+    }
+    launch(dir, if port == 0 { free_port()? } else { port }, settings)
+}
+
+/// The server, which is also Sentinel.
+pub(crate) fn program() -> Result<PathBuf> {
     let Some(program) = ["redis-server", "valkey-server"].into_iter().find_map(find_on_path) else {
         bail!("neither redis-server nor valkey-server is on PATH; `apt-get install redis-server` brings the first");
     };
+    Ok(program)
+}
+
+fn launch(dir: &Path, port: u16, settings: Settings) -> Result<Redis> {
+    std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    let program = program()?;
     let log = dir.join("redis.log");
     let output = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
     let mut command = Command::new(program);
+    let keeps_nothing = ["--save", "", "--appendonly", "no"];
     command
-        .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--daemonize", "no", "--save", ""])
-        .args(["--appendonly", "no", "--dir"])
+        .args(&settings.file)
+        .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--daemonize", "no"])
+        .args(keeps_nothing.iter().filter(|_| settings.file.is_none()))
+        .arg("--dir")
         .arg(dir)
-        .args(extra)
+        .args(&settings.extra)
         .stdout(output.try_clone()?)
         .stderr(output);
     let mut process = Process::spawn(command, Signal::SIGKILL)?;
     let pid = process.id();
-    match wait_until(&mut process, START_PATIENCE, || answers_as(pid, port)) {
+    match wait_until(&mut process, START_PATIENCE, || answers_as(pid, port, settings.login.as_ref())) {
         Ok(()) => {}
         Err(NotReady::TimedOut(error)) if error.to_string().contains("LOADING") => {
             return Err(error.context("Redis did not load its data in time"));
         }
         Err(not_ready) => return Err(not_ready.into_error("Redis", &log)),
     }
-    Ok(Redis { process, port, dir: dir.to_owned(), extra: extra.to_vec() })
+    Ok(Redis { process, port, dir: dir.to_owned(), settings })
 }
 
-/// Asks the server on `port` who it is: another one there would answer as willingly as ours.
-fn answers_as(pid: u32, port: u16) -> Result<()> {
+/// What the Redis behind `port` says of itself in this section of `INFO`, to `login` if it admits nobody else.
+pub(crate) fn info(port: u16, login: Option<&Login>, section: &str) -> Result<String> {
+    let auth = login.map(|login| format!("AUTH {} {}\r\n", login.user, login.password)).unwrap_or_default();
+    let answer = ask(port, &format!("{auth}PING\r\nINFO {section}\r\n"))?;
+    let answer = login.and(answer.strip_prefix("+OK\r\n")).unwrap_or(&answer);
+    ensure!(answer.starts_with("+PONG"), "{}", answer.lines().next().unwrap_or("no answer"));
+    Ok(answer.to_owned())
+}
+
+/// What comes back for inline commands.
+pub(crate) fn ask(port: u16, commands: &str) -> Result<String> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let mut stream = TcpStream::connect_timeout(&address, PROBE_TIMEOUT)?;
     stream.set_read_timeout(Some(PROBE_TIMEOUT))?;
-    stream.write_all(b"PING\r\nINFO server\r\nQUIT\r\n")?;
+    stream.write_all(commands.as_bytes())?;
+    // In place of QUIT, which Sentinel does not know.
+    stream.shutdown(Shutdown::Write)?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
-    ensure!(answer.starts_with("+PONG"), "{}", answer.lines().next().unwrap_or("no answer"));
+    Ok(answer)
+}
+
+/// Asks the server on `port` who it is: another one there would answer as willingly as ours.
+fn answers_as(pid: u32, port: u16, login: Option<&Login>) -> Result<()> {
     ensure!(
-        answer.lines().any(|line| line.trim_end() == format!("process_id:{pid}")),
+        info(port, login, "server")?.lines().any(|line| line.trim_end() == format!("process_id:{pid}")),
         "another Redis answers on port {port}"
     );
     Ok(())

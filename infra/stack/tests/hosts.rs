@@ -58,6 +58,7 @@ fn options(dir: &Path) -> HostOptions {
         state_dir: dir.join("state"),
         variables: BTreeMap::from([("jwt_secret".to_owned(), "hush".to_owned())]),
         log: Some(dir.join("host.log")),
+        authorities: None,
     }
 }
 

@@ -261,6 +261,31 @@ fn migrations_started_together_are_applied_once() {
     assert_eq!(applied, 1);
 }
 
+/// Roles belong to the server and migrations to a database: those of several databases meet in the role.
+#[test]
+fn databases_of_one_server_that_are_migrated_together_share_the_components_role() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let server = Postgres::start_for_tests(&dir.path().join("pg")).expect("PostgreSQL");
+    let names = ["one", "two", "three", "four"];
+    names.iter().for_each(|name| server.create_database(name).expect("a database"));
+    std::thread::scope(|scope| {
+        for name in names {
+            let url = server.url(name);
+            scope.spawn(move || stack::migrate(&url).expect("migrated"));
+        }
+    });
+    stack::ensure_login(&server.url("four"), "a password").expect("a role");
+    stack::ensure_login(&server.url("one"), "another password").expect("a role");
+    for name in names {
+        let login = |password| Client::connect(&stack::login_url(&server.url(name), password).expect("a URL"), NoTls);
+        assert!(login("a password").is_err(), "the password was changed");
+        let mut client = login("another password").expect("connected");
+        let bound = client.query_one("SELECT row_level_security_holds()", &[]).expect("asked");
+        assert!(bound.get::<_, bool>(0), "{name}");
+        assert!(client.execute("CREATE TABLE mine (n int)", &[]).is_err(), "{name}");
+    }
+}
+
 /// Not a test of its own: the victim of the next one, run in a process that can be killed.
 #[test]
 #[ignore = "run by servers_end_when_their_owner_is_killed"]

@@ -80,12 +80,17 @@ impl Dev {
     pub fn jwt_secret(&self) -> Result<String> {
         match std::env::var("JWT_SECRET") {
             Ok(secret) if !secret.is_empty() => Ok(secret),
-            _ => self.own_jwt_secret(),
+            _ => self.own_secret("jwt_secret"),
         }
     }
 
-    fn own_jwt_secret(&self) -> Result<String> {
-        let path = self.path("jwt_secret");
+    /// The password of the role that the components log in as, made here once.
+    pub fn database_password(&self) -> Result<String> {
+        self.own_secret("database_password")
+    }
+
+    fn own_secret(&self, name: &str) -> Result<String> {
+        let path = self.path(name);
         match std::fs::read_to_string(&path) {
             Ok(text) if !text.trim().is_empty() => Ok(text.trim().to_owned()),
             Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -175,7 +180,7 @@ mod tests {
         let dev = Dev::open_in(folder.path()).expect("opened");
         dev.write_facts(&facts()).expect("written");
         dev.write_facts(&facts()).expect("written over");
-        dev.own_jwt_secret().expect("made");
+        dev.own_secret("jwt_secret").expect("made");
         assert_eq!(mode(&dev.path("stack.json")), 0o600);
         assert_eq!(mode(&dev.path("jwt_secret")), 0o600);
         assert_eq!(dev.facts().expect("read"), facts());
@@ -187,9 +192,10 @@ mod tests {
     fn the_secret_is_made_once_and_is_long_enough() {
         let folder = tempfile::tempdir().expect("a folder");
         let dev = Dev::open_in(folder.path()).expect("opened");
-        let secret = dev.own_jwt_secret().expect("made");
+        let secret = dev.own_secret("jwt_secret").expect("made");
         assert!(secret.len() >= 43, "32 bytes are 43 characters of base64url");
-        assert_eq!(dev.own_jwt_secret().expect("read"), secret);
+        assert_eq!(dev.own_secret("jwt_secret").expect("read"), secret);
+        assert_ne!(dev.own_secret("another").expect("made"), secret);
     }
 
     #[test]

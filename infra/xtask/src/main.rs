@@ -1,15 +1,20 @@
 //! `cargo xtask`: what a developer and CI do with this repository, in one place and without any other tool.
 
 mod alerts;
+mod api;
 mod build;
 mod demo;
+mod deploy;
 mod dev;
 mod migrate;
+mod python;
+mod redis;
 mod shell;
 mod soak;
 mod test;
 mod token;
 mod tools;
+mod units;
 mod up;
 mod wasm;
 
@@ -34,8 +39,16 @@ enum Task {
     Soak(soak::Soak),
     /// Build the components, and the host that runs them where Spin is not installed
     Build,
+    /// Hold the running API to its OpenAPI document
+    Api,
+    /// Write components/ops/openapi.json from the code
+    Openapi,
     /// Apply infra/migrations to a database
     Migrate(migrate::Migrate),
+    /// Check what a deployment would run with
+    Deploy(deploy::Deploy),
+    /// Back Redis up, verify and restore backups, and rehearse it
+    Redis(redis::Redis),
     /// Print a token for a tenant
     Token(token::Token),
 }
@@ -47,7 +60,11 @@ fn main() -> ExitCode {
         Task::Test(test) => test.run(),
         Task::Soak(soak) => soak.run(),
         Task::Build => build::run(),
+        Task::Api => build::run().and_then(|()| api::check(stack::Runtime::Embedded)),
+        Task::Openapi => shell::run(shell::cargo().args(["run", "--quiet", "--package", "openapi"])),
         Task::Migrate(migrate) => migrate.run(),
+        Task::Deploy(deploy) => deploy.run(),
+        Task::Redis(redis) => redis.run(),
         Task::Token(token) => token.run(),
     });
     match result {

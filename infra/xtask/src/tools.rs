@@ -19,6 +19,7 @@ const POLICY: &str = "/usr/sbin/policy-rc.d";
 pub enum Server {
     Redis,
     Postgres,
+    HaProxy,
 }
 
 impl Server {
@@ -26,6 +27,7 @@ impl Server {
         match self {
             Server::Redis => "redis-server",
             Server::Postgres => "postgresql",
+            Server::HaProxy => "haproxy",
         }
     }
 
@@ -33,6 +35,7 @@ impl Server {
         match self {
             Server::Redis => "Redis is the cache",
             Server::Postgres => "PostgreSQL holds the data",
+            Server::HaProxy => "HAProxy stands before a Redis that fails over",
         }
     }
 
@@ -42,6 +45,7 @@ impl Server {
                 ["redis-server", "valkey-server"].into_iter().any(|name| stack::find_on_path(name).is_some())
             }
             Server::Postgres => stack::postgres_binaries(None).is_some(),
+            Server::HaProxy => stack::find_on_path("haproxy").is_some(),
         }
     }
 }
@@ -67,6 +71,14 @@ pub fn ensure_servers(servers: &[Server]) -> Result<()> {
 pub fn ensure_promtool() -> Result<()> {
     if stack::find_on_path("promtool").is_none() {
         apt_install(&["prometheus"], "its promtool checks the alerts")?;
+    }
+    Ok(())
+}
+
+/// Installs `systemd-analyze` if it is missing. Nothing of systemd has to run.
+pub fn ensure_systemd_analyze() -> Result<()> {
+    if stack::find_on_path("systemd-analyze").is_none() {
+        apt_install(&["systemd"], "its systemd-analyze checks the units")?;
     }
     Ok(())
 }

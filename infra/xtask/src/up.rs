@@ -144,11 +144,12 @@ impl Up {
         migrate::apply(&admin_database_url).context("the schema could not be brought up to date")?;
         demo::seed(&admin_database_url, self.demo)
             .context("the demo could not be written; `--demo 0` leaves it out")?;
+        let component_url = stack::ensure_login(&admin_database_url, &dev.database_password()?)?;
         check_interrupted()?;
 
         let jwt_secret = dev.jwt_secret()?;
         let mut variables = variables_from_environment();
-        variables.extend(stack::variables(&redis_url, &admin_database_url, &jwt_secret));
+        variables.extend(stack::variables(&redis_url, &component_url, &jwt_secret));
         let variable = |name: &str, default: &str| variables.get(name).map_or(default, String::as_str).to_owned();
         let (database_url, redis_instance_name) =
             (variable("database_url", ""), variable("redis_instance_name", REDIS_INSTANCE_NAME));
@@ -163,6 +164,7 @@ impl Up {
             state_dir: dev.path("state"),
             variables,
             log: Some(log),
+            authorities: None,
         })?;
         let facts = Facts {
             base_url: host.base_url().to_owned(),

@@ -1,5 +1,7 @@
 //! Telling a Redis that answered "no" from one that did not answer.
 
+use super::Rejection;
+
 /// Why a Redis command has no result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RedisFailure {
@@ -13,6 +15,9 @@ pub enum RedisFailure {
     #[error("refused: {0}")]
     Refused(String),
 }
+
+/// How the host begins to say that it will not hand on an answer of that size (128 MiB).
+const TOO_LARGE: &str = "query result exceeds limit";
 
 impl RedisFailure {
     /// The kind of failure, as it is counted.
@@ -34,10 +39,20 @@ impl RedisFailure {
     pub fn from_text(text: &str) -> Self {
         let code = text.split(':').next().unwrap_or_default();
         let is_code = code.len() > 1 && code.bytes().all(|byte| byte.is_ascii_uppercase());
-        if is_code || text.starts_with("An error was signalled by the server") {
+        let is_told = |beginning| text.starts_with(beginning);
+        if is_code || is_told("An error was signalled by the server") || is_told(TOO_LARGE) {
             Self::Refused(text.into())
         } else {
             Self::Unavailable(text.into())
+        }
+    }
+
+    /// What a failed look for an entry says of the value that is there.
+    pub fn rejection(&self) -> Option<Rejection> {
+        match self {
+            Self::Refused(text) if text.starts_with("WRONGTYPE") => Some(Rejection::Mistyped),
+            Self::Refused(text) if text.starts_with(TOO_LARGE) => Some(Rejection::TooLarge),
+            Self::Refused(_) | Self::Unavailable(_) | Self::TimedOut => None,
         }
     }
 }
@@ -57,11 +72,23 @@ mod tests {
         check("OOM: command not allowed when used memory > 'maxmemory'.", true);
         check("An error was signalled by the server - ResponseError: unknown command 'FOO'", true);
         check("An error was signalled by the server - BusyLoadingError: Redis is loading the dataset in memory", true);
+        check("query result exceeds limit of 134217728 bytes", true);
         check("Connection refused (os error 111)", false);
         check("broken pipe", false);
         check("Multiplexed connection driver unexpectedly terminated", false);
         check("timed out", false);
         check("I/O error: reset", false);
         check("", false);
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_an_entry_is_told_from_other_refusals() {
+        let rejection = |text: &str| RedisFailure::from_text(text).rejection();
+        assert_eq!(
+            rejection("WRONGTYPE: Operation against a key holding the wrong kind of value"),
+            Some(Rejection::Mistyped)
+        );
+        assert_eq!(rejection("query result exceeds limit of 134217728 bytes"), Some(Rejection::TooLarge));
+        assert_eq!(rejection("NOPERM: User renttracker has no permissions"), None);
     }
 }

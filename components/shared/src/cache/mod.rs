@@ -4,13 +4,19 @@
 mod envelope;
 mod failure;
 mod key;
+mod pattern;
 mod population;
+mod rejection;
 mod scripts;
+mod seal;
 mod status;
 
-pub use envelope::{Entry, Rejection, fingerprint, seal};
+pub use envelope::{Entry, MAX_ENTRY_BYTES, fingerprint};
 pub use failure::RedisFailure;
 pub use key::{CacheKey, Namespace, Resource};
+pub use pattern::{KeyPattern, prefix};
 pub use population::{LOCK_MS, MAX_LIST_PAGES, MAX_STORED_BYTES, WAIT_BUDGET, ttl_ms, wait_before_attempt};
+pub use rejection::Rejection;
 pub use scripts::{Fill, Lookup, Script, ScriptError};
+pub use seal::{Nonce, Seal, Seals};
 pub use status::CacheStatus;

@@ -3,7 +3,7 @@
 //! They are sent with `EVAL`: Redis compiles a text once and finds it again by its hash, so a restart or `SCRIPT FLUSH`
 //! costs no second round trip as `EVALSHA` would.
 
-use super::{CacheKey, MAX_LIST_PAGES};
+use super::{CacheKey, MAX_ENTRY_BYTES, MAX_LIST_PAGES};
 
 /// One argument of a Redis command.
 pub type Argument = Vec<u8>;
@@ -63,7 +63,13 @@ impl Script {
         Self::new(
             include_str!("scripts/lookup.lua"),
             [key],
-            vec![field.into(), token.into(), lock_ms.to_string().into(), rejected.to_vec()],
+            vec![
+                field.into(),
+                token.into(),
+                lock_ms.to_string().into(),
+                rejected.to_vec(),
+                MAX_ENTRY_BYTES.to_string().into(),
+            ],
         )
     }
 

@@ -1,36 +1,64 @@
 //! The members of a request body, read one by one with every complaint collected.
 
 use super::{Money, RowVersion, Timestamp, Violations};
-use serde_json::{Map, Value};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+/// How deep arrays and objects may lie in one another. The client's view model has five levels.
+const MAX_NESTING: usize = 32;
+/// The most members and elements in a body, counted at all levels: more than a mebibyte of payments has.
+const MAX_VALUES: usize = 64 * 1024;
 
 /// A JSON object from a client whose members match in any case: the client sends `Address`, other callers `address`.
 ///
 /// Each getter answers what the member holds, or `None` after noting what is wrong with it; [`Members::finish`] tells
-/// whether anything was. Members that nobody asks for are ignored.
+/// whether anything was. Members that nobody asks for are ignored, and nothing is built of them.
 #[derive(Debug)]
-pub struct Members {
-    members: Map<String, Value>,
+pub struct Members<'a> {
+    /// As they are spelled in the body, by their names in lower case. A number keeps its digits: money never passes through
+    /// a float.
+    members: HashMap<String, &'a RawValue>,
+    /// The names, in lower case, that were given more than once, in one spelling or several.
+    repeated: HashSet<String>,
     violations: Violations,
 }
 
-impl Members {
-    /// Reads a body. What is not JSON, or not an object, is a violation of the member `body`; nesting is bounded by the
-    /// parser (128 levels).
-    pub fn parse(body: &[u8]) -> Result<Self, Violations> {
-        let value = serde_json::from_slice(body).map_err(|error| {
-            Violations::one("body", format!("is not valid JSON at line {}, column {}", error.line(), error.column()))
+impl<'a> Members<'a> {
+    /// Reads a body. What is not JSON, not an object, or beyond the limits is a violation of the member `body`.
+    pub fn parse(body: &'a [u8]) -> Result<Self, Violations> {
+        check_extent(body)?;
+        let Pairs(pairs) = serde_json::from_slice(body).map_err(|error| match error.classify() {
+            serde_json::error::Category::Data => Violations::one("body", "must be a JSON object"),
+            _ => Violations::one(
+                "body",
+                format!("is not valid JSON at line {}, column {}", error.line(), error.column()),
+            ),
         })?;
-        let Value::Object(object) = value else {
-            return Err(Violations::one("body", "must be a JSON object"));
-        };
-        // Where two spellings of one member are sent, the later one wins, as it does for two of the same.
-        let members = object.into_iter().map(|(name, value)| (name.to_lowercase(), value)).collect();
-        Ok(Self { members, violations: Violations::default() })
+        let (mut members, mut repeated) = (HashMap::with_capacity(pairs.len()), HashSet::new());
+        for (name, value) in pairs {
+            let name = name.to_lowercase();
+            if members.insert(name.clone(), value).is_some() {
+                repeated.insert(name);
+            }
+        }
+        Ok(Self { members, repeated, violations: Violations::default() })
     }
 
-    /// The member as it was sent; `null` is as good as absent.
-    fn value(&self, name: &str) -> Option<&Value> {
-        self.members.get(&name.to_lowercase()).filter(|value| !value.is_null())
+    /// The member as it is spelled; `null` is as good as absent.
+    fn value(&self, name: &str) -> Option<&'a str> {
+        self.members.get(&name.to_lowercase()).map(|value| value.get()).filter(|value| *value != "null")
+    }
+
+    /// The member, to be read. One that was given more than once is refused: readers of JSON do not agree on
+    /// which of them counts (RFC 8259, section 4), and what was checked before us may have been another.
+    fn read(&mut self, name: &str) -> Option<&'a str> {
+        if self.repeated.contains(&name.to_lowercase()) {
+            self.refuse(name, "is given more than once");
+            return None;
+        }
+        self.value(name)
     }
 
     /// Notes a violation of a member.
@@ -45,18 +73,21 @@ impl Members {
 
     /// Whether the member is an object.
     pub fn is_object(&self, name: &str) -> bool {
-        self.value(name).is_some_and(Value::is_object)
+        self.value(name).is_some_and(|value| value.starts_with('{'))
     }
 
     /// A text of any length.
     fn text(&mut self, name: &str) -> Option<String> {
-        match self.value(name)? {
-            Value::String(text) => Some(text.clone()),
-            _ => {
-                self.refuse(name, "must be a string");
-                None
-            }
+        let value = self.read(name)?;
+        if !value.starts_with('"') {
+            self.refuse(name, "must be a string");
+            return None;
         }
+        let text = serde_json::from_str(value).ok();
+        if text.is_none() {
+            self.refuse(name, "has half of a surrogate pair, which is no character");
+        }
+        text
     }
 
     /// A text of at most `max` characters without NUL, which PostgreSQL cannot store.
@@ -89,11 +120,12 @@ impl Members {
 
     /// An amount of money.
     pub fn optional_money(&mut self, name: &str) -> Option<Money> {
-        let Value::Number(number) = self.value(name)? else {
+        let value = self.read(name)?;
+        if !is_number(value) {
             self.refuse(name, "must be a number");
             return None;
-        };
-        let money = Money::parse(number.as_str());
+        }
+        let money = Money::parse(value);
         if money.is_none() {
             self.refuse(
                 name,
@@ -127,10 +159,8 @@ impl Members {
 
     /// A row version.
     pub fn optional_version(&mut self, name: &str) -> Option<RowVersion> {
-        let version = match self.value(name)? {
-            Value::Number(number) => number.as_i64().and_then(RowVersion::new),
-            _ => None,
-        };
+        let value = self.read(name)?;
+        let version = value.parse().ok().and_then(RowVersion::new);
         if version.is_none() {
             self.refuse(name, "must be an integer of at least 1");
         }
@@ -162,12 +192,73 @@ impl Members {
     }
 }
 
+/// Whether JSON that is well-formed is a number.
+fn is_number(value: &str) -> bool {
+    value.starts_with(|first: char| first == '-' || first.is_ascii_digit())
+}
+
+/// Passes a body that is not nested too deep and has not too many values. It is looked at before it is parsed, so that
+/// nothing is built of what is refused; what is no JSON may pass, and is refused by the parser.
+fn check_extent(body: &[u8]) -> Result<(), Violations> {
+    let (mut depth, mut values) = (0_usize, 0_usize);
+    let (mut in_text, mut is_escaped) = (false, false);
+    for byte in body {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if in_text => is_escaped = true,
+            b'"' => in_text = !in_text,
+            _ if in_text => {}
+            b'[' | b'{' => {
+                depth += 1;
+                values += 1;
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            b',' => values += 1,
+            _ => {}
+        }
+        if depth > MAX_NESTING {
+            return Err(Violations::one("body", format!("is nested more than {MAX_NESTING} levels deep")));
+        }
+        if values > MAX_VALUES {
+            return Err(Violations::one("body", format!("has more than {MAX_VALUES} members and elements")));
+        }
+    }
+    Ok(())
+}
+
+/// The members of an object as they were sent, those of one name included: a map would keep one of them.
+struct Pairs<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Pairs<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+
+        impl<'de> Visitor<'de> for Object {
+            type Value = Pairs<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs<'de>, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+
+        deserializer.deserialize_map(Object)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn members(json: &str) -> Members {
+    fn members(json: &str) -> Members<'_> {
         Members::parse(json.as_bytes()).expect("a JSON object")
     }
 
@@ -207,12 +298,69 @@ mod tests {
 
     #[test]
     fn what_is_no_json_object_is_a_violation_of_the_body() {
-        for bad in ["", "[]", "5", "{", "{} x", "{\"a\":1,}", "// c\n{}", "\"\u{0}\""] {
+        for bad in [
+            "",
+            "{\"a\":01}",
+            "{\"a\":1.}",
+            "{\"a\":nul}",
+            "{\"a\":\"\\x\"}",
+            "[]",
+            "5",
+            "{",
+            "{} x",
+            "{\"a\":1,}",
+            "// c\n{}",
+            "\"\u{0}\"",
+        ] {
             let violations = Members::parse(bad.as_bytes()).expect_err(bad);
             assert!(violations.by_member().contains_key("body"), "{bad}");
         }
         assert!(Members::parse(&"[".repeat(100_000).into_bytes()).is_err());
         assert!(Members::parse(&[0xff, 0xfe]).is_err());
+    }
+
+    #[test]
+    fn a_member_given_twice_in_any_case_is_refused_if_anybody_asks_for_it() {
+        for twice in [
+            r#""address": "a", "address": "b""#,
+            r#""Address": "a", "address": "a""#,
+            r#""address": null, "ADDRESS": "a""#,
+        ] {
+            let json = format!("{{{twice}}}");
+            let mut body = members(&json);
+            body.optional_text("address", 200);
+            let violations = body.finish().expect_err(twice);
+            assert_eq!(violations.by_member()["address"], ["is given more than once"], "{twice}");
+        }
+        let mut body = members(r#"{"address": "a", "other": 1, "other": 2, "deep": {"a": 1, "a": 2}}"#);
+        assert_eq!(body.required_text("address", 200).as_deref(), Some("a"));
+        assert!(body.finish().is_ok());
+    }
+
+    #[test]
+    fn an_object_is_no_number_whatever_its_members_are_called() {
+        for name in ["$serde_json::private::Number", "$serde_json::private::RawValue"] {
+            let json =
+                format!(r#"{{"amount": {{"{name}": "5"}}, "rowVersion": {{"{name}": "5"}}, "id": {{"{name}": "5"}}}}"#);
+            let mut body = members(&json);
+            body.optional_money("amount");
+            body.optional_version("rowVersion");
+            body.optional_text("id", 5);
+            assert_eq!(body.finish().expect_err("no numbers").by_member().len(), 3, "{json}");
+        }
+    }
+
+    #[test]
+    fn nesting_and_the_number_of_values_are_bounded() {
+        let nested = |levels: usize| format!(r#"{{"a":{}{}}}"#, "[".repeat(levels - 1), "]".repeat(levels - 1));
+        assert!(Members::parse(nested(MAX_NESTING).as_bytes()).is_ok());
+        assert!(Members::parse(nested(MAX_NESTING + 1).as_bytes()).is_err());
+        let elements = |count: usize| format!(r#"{{"a":[1{}]}}"#, ",1".repeat(count - 3));
+        assert!(Members::parse(elements(MAX_VALUES + 1).as_bytes()).is_ok());
+        assert!(Members::parse(elements(MAX_VALUES + 2).as_bytes()).is_err());
+        // What stands in a text is text.
+        let text = format!(r#"{{"a":"\\\"{}"}}"#, "[{,".repeat(MAX_VALUES));
+        assert!(Members::parse(text.as_bytes()).is_ok());
     }
 
     proptest! {

@@ -13,6 +13,8 @@ const PRECISION: usize = 18;
 /// An amount of money: at most 18 digits, two of them behind the point (`numeric(18,2)`). It is a decimal from the
 /// client's text to the database and back, and never a binary float.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(value_type = f64, exclusive_minimum = -1e16, exclusive_maximum = 1e16, multiple_of = 0.01))]
 pub struct Money(Decimal);
 
 impl Money {

@@ -6,6 +6,7 @@ use serde::Serialize;
 /// One page of a list, as the contract answers it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Page<T> {
     items: Vec<T>,
     total_count: i64,

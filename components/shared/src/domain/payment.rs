@@ -10,6 +10,7 @@ const METHOD_NAME_MAX: usize = 100;
 /// A way of paying: the system's own or one that a tenant added.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PaymentMethod {
     id: PaymentMethodId,
     name: String,
@@ -41,6 +42,7 @@ impl PaymentMethod {
 /// A rent payment, as the contract answers it: nulls are left out, its method is embedded.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Payment {
     id: PaymentId,
     rental_property_id: PropertyId,
@@ -90,6 +92,11 @@ impl Payment {
         })
     }
 
+    /// Which payment it is.
+    pub fn id(&self) -> PaymentId {
+        self.id
+    }
+
     /// The version of the row, and so of the answer.
     pub fn row_version(&self) -> RowVersion {
         self.row_version
@@ -122,16 +129,21 @@ impl MethodChoice {
 
 /// The writable members of a payment, valid but for whether its method exists.
 #[derive(Debug, PartialEq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(rename_all = "camelCase"))]
 pub struct PaymentDraft {
     /// How much was paid.
     pub amount: Money,
     /// When it was paid.
     pub payment_date: Timestamp,
     /// How it was paid.
+    #[cfg_attr(feature = "openapi", schema(ignore))]
     pub method: MethodChoice,
     /// The payer's reference.
+    #[cfg_attr(feature = "openapi", schema(max_length = 100))]
     pub payment_reference: Option<String>,
     /// Free text.
+    #[cfg_attr(feature = "openapi", schema(max_length = 500))]
     pub notes: Option<String>,
     /// The version that the client last saw, where it says so.
     pub row_version: Option<RowVersion>,

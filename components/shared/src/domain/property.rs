@@ -7,6 +7,7 @@ use serde::Serialize;
 /// A rental property, as the contract answers it: nulls are left out.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Property {
     id: PropertyId,
     address: String,
@@ -59,6 +60,11 @@ impl Property {
         })
     }
 
+    /// Which property it is.
+    pub fn id(&self) -> PropertyId {
+        self.id
+    }
+
     /// The version of the row, and so of the answer.
     pub fn row_version(&self) -> RowVersion {
         self.row_version
@@ -67,16 +73,23 @@ impl Property {
 
 /// The writable members of a property, valid.
 #[derive(Debug, PartialEq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(rename_all = "camelCase"))]
 pub struct PropertyDraft {
     /// Where it is; never blank.
+    #[cfg_attr(feature = "openapi", schema(max_length = 200, pattern = r"\S"))]
     pub address: String,
     /// Its suburb.
+    #[cfg_attr(feature = "openapi", schema(max_length = 100))]
     pub suburb: Option<String>,
     /// Its state.
+    #[cfg_attr(feature = "openapi", schema(max_length = 50))]
     pub state: Option<String>,
     /// Its postal code.
+    #[cfg_attr(feature = "openapi", schema(max_length = 10))]
     pub post_code: Option<String>,
     /// Free text.
+    #[cfg_attr(feature = "openapi", schema(max_length = 500))]
     pub description: Option<String>,
     /// The rent for a week.
     pub weekly_rent_amount: Option<Money>,
@@ -85,8 +98,10 @@ pub struct PropertyDraft {
     /// When the lease ends.
     pub lease_end_date: Option<Timestamp>,
     /// Who manages it.
+    #[cfg_attr(feature = "openapi", schema(max_length = 100))]
     pub property_manager: Option<String>,
     /// How to reach the manager.
+    #[cfg_attr(feature = "openapi", schema(max_length = 100))]
     pub property_manager_contact: Option<String>,
     /// The version that the client last saw, where it says so.
     pub row_version: Option<RowVersion>,

@@ -9,6 +9,8 @@ const YEARS: std::ops::RangeInclusive<i32> = 1..=9999;
 
 /// A point in time in UTC, to the microsecond that PostgreSQL keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
 pub struct Timestamp(DateTime<Utc>);
 
 impl Timestamp {

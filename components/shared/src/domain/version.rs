@@ -5,6 +5,8 @@ use serde::Serialize;
 /// How often a row has been written: 1 at creation, one more with each change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(value_type = i64, minimum = 1))]
 pub struct RowVersion(i64);
 
 impl RowVersion {

@@ -30,7 +30,10 @@ pub fn preflight(request: &HeaderMap, allowed_origins: &[String], allow: &'stati
 /// peer's delayed acknowledgement.
 pub fn finish(answer: &mut Answer, request: &HeaderMap, allowed_origins: &[String]) {
     let headers = &mut answer.headers;
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    // An error may be gone with the next request, and nobody revalidates one.
+    let is_error = answer.status.is_client_error() || answer.status.is_server_error();
+    let caching = if is_error { "no-store" } else { "private, no-cache" };
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
     headers.insert(header::VARY, HeaderValue::from_static("Authorization, Origin"));
     headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
     if !matches!(answer.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
@@ -74,6 +77,17 @@ mod tests {
         for foreign in ["http://localhost:5113", "http://localhost:51122", "null", "http://LOCALHOST:5112"] {
             let headers = finished(StatusCode::OK, &request(foreign)).headers;
             assert!(!headers.keys().any(|name| name.as_str().starts_with("access-control")), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_error_may_be_kept_by_its_client_and_errors_by_nobody() {
+        let caching = |status| finished(status, &HeaderMap::new()).headers[header::CACHE_CONTROL].clone();
+        for status in [StatusCode::OK, StatusCode::CREATED, StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED] {
+            assert_eq!(caching(status), "private, no-cache", "{status}");
+        }
+        for status in [StatusCode::UNAUTHORIZED, StatusCode::NOT_FOUND, StatusCode::SERVICE_UNAVAILABLE] {
+            assert_eq!(caching(status), "no-store", "{status}");
         }
     }
 

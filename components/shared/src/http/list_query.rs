@@ -1,5 +1,6 @@
 //! The query of a list.
 
+use super::parameter;
 use crate::domain::Violations;
 
 /// The largest page.
@@ -56,30 +57,30 @@ pub struct ListQuery {
 }
 
 impl ListQuery {
-    /// Reads a query string (`+` is a space). Names match in any case, the first of two with the same name counts.
+    /// Reads a query string (`+` is a space). Names match in any case, the first of two with the same name counts, as it
+    /// does in RentTracker, and other names are ignored.
     ///
     /// # Errors
-    /// Names the members whose value is no number or no boolean.
+    /// Names the members whose value is no number, no boolean or no text.
     pub fn parse(query: Option<&str>, fields: &SortFields) -> Result<Self, Violations> {
-        let pairs: Vec<(String, String)> =
-            form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().collect();
-        let get =
-            |name: &str| pairs.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str());
         let mut violations = Violations::default();
+        let mut read = |name: &str| parameter(query, name, &mut violations);
+        let (page_number, page_size) = (read("pageNumber"), read("pageSize"));
+        let (search, sort_field, descending) = (read("searchTerm"), read("sortField"), read("sortDescending"));
 
-        let mut number = |name: &str, default: i64| match get(name) {
+        let mut number = |name: &str, text: Option<String>, default: i64| match text {
             None => default,
-            Some(text) => integer(text).unwrap_or_else(|| {
+            Some(text) => integer(&text).unwrap_or_else(|| {
                 violations.add(name, "must be a whole number");
                 default
             }),
         };
-        let page_number = number("pageNumber", 1).clamp(1, MAX_PAGE_NUMBER);
-        let page_size = match number("pageSize", DEFAULT_PAGE_SIZE) {
+        let page_number = number("pageNumber", page_number, 1).clamp(1, MAX_PAGE_NUMBER);
+        let page_size = match number("pageSize", page_size, DEFAULT_PAGE_SIZE) {
             i64::MIN..=0 => DEFAULT_PAGE_SIZE,
             size => size.min(MAX_PAGE_SIZE),
         };
-        let descending = match get("sortDescending").map(str::trim) {
+        let descending = match descending.as_deref().map(str::trim) {
             None => None,
             Some(text) if text.eq_ignore_ascii_case("true") => Some(true),
             Some(text) if text.eq_ignore_ascii_case("false") => Some(false),
@@ -88,19 +89,15 @@ impl ListQuery {
                 None
             }
         };
-        let search = get("searchTerm").filter(|term| !term.trim().is_empty()).map(str::to_owned);
-        match &search {
-            Some(term) if term.contains('\0') => violations.add("searchTerm", "must not contain a NUL character"),
-            Some(term) if term.chars().count() > MAX_SEARCH_CHARS => {
-                violations.add("searchTerm", format!("must have at most {MAX_SEARCH_CHARS} characters"));
-            }
-            _ => {}
+        let search = search.filter(|term| !term.trim().is_empty());
+        if search.as_ref().is_some_and(|term| term.chars().count() > MAX_SEARCH_CHARS) {
+            violations.add("searchTerm", format!("must have at most {MAX_SEARCH_CHARS} characters"));
         }
         if !violations.is_empty() {
             return Err(violations);
         }
 
-        let wanted = get("sortField").map(str::trim).filter(|name| !name.is_empty());
+        let wanted = sort_field.as_deref().map(str::trim).filter(|name| !name.is_empty());
         let known = wanted.and_then(|name| fields.names.iter().find(|field| field.eq_ignore_ascii_case(name)).copied());
         let default_direction = if known.is_some() { Direction::Ascending } else { fields.default_direction };
         let direction = match descending {
@@ -194,10 +191,25 @@ mod tests {
             ("sortDescending=1", "sortDescending"),
             ("sortDescending=", "sortDescending"),
             ("searchTerm=a%00", "searchTerm"),
+            ("sortField=%00", "sortField"),
+            ("searchTerm=%FF", "searchTerm"),
+            ("searchTerm=%C0%80", "searchTerm"),
+            ("searchTerm=%ED%A0%80", "searchTerm"),
+            ("sortField=a%80", "sortField"),
+            ("pageNumber=%D9%A1", "pageNumber"),
         ] {
             let violations = ListQuery::parse(Some(query), &FIELDS).expect_err(query);
             assert!(violations.by_member().contains_key(member), "{query}");
         }
+    }
+
+    #[test]
+    fn the_first_of_two_counts_and_other_names_are_ignored() {
+        assert_eq!(parse("pageNumber=2&PAGENUMBER=3&pageNumber=x").page_number, 2);
+        assert_eq!(parse("page%4Eumber=2").page_number, 2);
+        assert_eq!(parse("other=%FF&a=%00&&=&=x&%FF=1&pageSize=7").page_size, 7);
+        assert_eq!(parse("searchTerm=100%&x").search.as_deref(), Some("100%"));
+        assert_eq!(parse("searchTerm=a%2Bb+c").search.as_deref(), Some("a+b c"));
     }
 
     #[test]

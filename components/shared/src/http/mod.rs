@@ -2,9 +2,13 @@
 
 mod answer;
 mod cors;
+mod idempotency;
+mod limits;
 mod list_query;
+mod parameter;
 mod precondition;
 mod problem;
+mod purge_query;
 mod request;
 mod resource;
 mod route;
@@ -12,9 +16,13 @@ mod traceparent;
 
 pub use answer::Answer;
 pub use cors::{finish, preflight};
+pub use idempotency::{Claim, Idempotency};
+pub use limits::{MAX_HEADER_BYTES, MAX_HEADERS, MAX_PATH_BYTES, MAX_QUERY_BYTES, check_limits};
 pub use list_query::{Direction, ListQuery, SortFields};
+use parameter::parameter;
 pub use precondition::{IfMatch, Precondition, is_not_modified};
-pub use problem::problem;
+pub use problem::{Problem, problem};
+pub use purge_query::PurgeQuery;
 pub use request::{MAX_BODY_BYTES, check_body_headers};
 pub use resource::{list, single};
 pub use route::{Action, Route, payment_id, property_id};

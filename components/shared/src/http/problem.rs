@@ -6,17 +6,25 @@ use http::{StatusCode, header};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// How many seconds a client should wait before it tries an unavailable service again.
+/// How many seconds a client should wait before it tries an unavailable service, or a key in use, again.
 const RETRY_AFTER_SECONDS: &str = "1";
 
+/// The body of every error.
 #[derive(Serialize)]
-struct Body<'a> {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Problem<'a> {
+    /// Always `about:blank`: the status says what kind of problem it is.
     #[serde(rename = "type")]
     kind: &'static str,
+    /// The status in words.
     title: &'a str,
+    /// The status.
     status: u16,
+    /// What is wrong, for a person.
     detail: &'a str,
+    /// The path of the request.
     instance: &'a str,
+    /// Messages by member, for a request that has members missing or wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     errors: Option<&'a BTreeMap<String, Vec<String>>>,
 }
@@ -32,6 +40,10 @@ pub fn problem(error: &Error, instance: &str) -> Answer {
             (StatusCode::METHOD_NOT_ALLOWED, "The path does not have this method; see Allow.")
         }
         Error::Invalid(_) => (StatusCode::BAD_REQUEST, "Some members of the request are missing or wrong; see errors."),
+        Error::UriTooLong => (StatusCode::URI_TOO_LONG, "The path or the query is too long."),
+        Error::HeadersTooLarge => {
+            (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "There are too many headers, or they are too long.")
+        }
         Error::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "The body is larger than 1 MiB."),
         Error::UnsupportedMediaType(detail) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, *detail),
         Error::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "If-Match does not name the current version."),
@@ -40,11 +52,21 @@ pub fn problem(error: &Error, instance: &str) -> Answer {
             "Name the version that is replaced: If-Match, or rowVersion in the body.",
         ),
         Error::Conflict => (StatusCode::CONFLICT, "rowVersion is not the current one; read the resource again."),
+        Error::KeyInUse => {
+            (StatusCode::CONFLICT, "A request with this Idempotency-Key is under way; send it again in a moment.")
+        }
+        Error::KeyReused => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "This Idempotency-Key was used for another request; each request needs its own.",
+        ),
         Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "The service is not available right now."),
         Error::Busy => (StatusCode::SERVICE_UNAVAILABLE, "The service is busy right now."),
+        Error::OverBudget(_) => {
+            (StatusCode::TOO_MANY_REQUESTS, "More requests than you may send; try again after the time in Retry-After.")
+        }
         Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "The request could not be answered."),
     };
-    let body = Body {
+    let body = Problem {
         kind: "about:blank",
         title: status.canonical_reason().unwrap_or("Error"),
         status: status.as_u16(),
@@ -61,7 +83,8 @@ pub fn problem(error: &Error, instance: &str) -> Answer {
     match error {
         Error::Unauthenticated(_) => answer.with(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""),
         Error::MethodNotAllowed(allowed) => answer.with(header::ALLOW, allowed),
-        Error::Unavailable(_) | Error::Busy => answer.with(header::RETRY_AFTER, RETRY_AFTER_SECONDS),
+        Error::Unavailable(_) | Error::Busy | Error::KeyInUse => answer.with(header::RETRY_AFTER, RETRY_AFTER_SECONDS),
+        Error::OverBudget(seconds) => answer.with(header::RETRY_AFTER, &seconds.to_string()),
         _ => answer,
     }
 }
@@ -102,6 +125,13 @@ mod tests {
             let text = body(&error).to_string();
             assert!(!text.contains("db.internal") && !text.contains("relation") && !text.contains("expired"), "{text}");
         }
+    }
+
+    #[test]
+    fn who_is_over_its_budget_is_told_when_to_come_back() {
+        let answer = problem(&Error::OverBudget(7), "/");
+        assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(answer.headers[header::RETRY_AFTER], "7");
     }
 
     #[test]

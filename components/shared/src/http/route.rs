@@ -19,10 +19,14 @@ pub enum Route<'a> {
     PaymentMethods,
     /// `/api/health`
     Health,
+    /// `/api/cache`
+    Cache,
     /// `/api/cache/drain`
     CacheDrain,
     /// `/api/cache/breaker`
     CacheBreaker,
+    /// `/api/openapi.json`
+    OpenApi,
     /// `/metrics`
     Metrics,
     /// `/livez`
@@ -61,7 +65,9 @@ impl<'a> Route<'a> {
         };
         match (head, rest) {
             ("paymentmethods", None) => return Some(Self::PaymentMethods),
+            ("openapi.json", None) => return Some(Self::OpenApi),
             ("health", None) => return Some(Self::Health),
+            ("cache", None) => return Some(Self::Cache),
             ("cache", Some("drain")) => return Some(Self::CacheDrain),
             ("cache", Some("breaker")) => return Some(Self::CacheBreaker),
             ("properties", None) => return Some(Self::Properties),
@@ -82,7 +88,10 @@ impl<'a> Route<'a> {
         match self {
             Self::Properties | Self::Payments(_) => "GET, HEAD, POST, OPTIONS",
             Self::Property(_) | Self::Payment(..) => "GET, HEAD, PUT, DELETE, OPTIONS",
-            Self::PaymentMethods | Self::Health | Self::Metrics | Self::Live | Self::Ready => "GET, HEAD, OPTIONS",
+            Self::PaymentMethods | Self::Health | Self::OpenApi | Self::Metrics | Self::Live | Self::Ready => {
+                "GET, HEAD, OPTIONS"
+            }
+            Self::Cache => "DELETE, OPTIONS",
             Self::CacheDrain => "POST, OPTIONS",
             Self::CacheBreaker => "GET, HEAD, PUT, OPTIONS",
         }
@@ -97,7 +106,13 @@ impl<'a> Route<'a> {
             Self::Payment(..) => "payment",
             Self::PaymentMethods => "payment_methods",
             Self::Health => "health",
-            Self::CacheDrain | Self::CacheBreaker | Self::Metrics | Self::Live | Self::Ready => "ops",
+            Self::Cache
+            | Self::CacheDrain
+            | Self::CacheBreaker
+            | Self::OpenApi
+            | Self::Metrics
+            | Self::Live
+            | Self::Ready => "ops",
         }
     }
 
@@ -106,7 +121,8 @@ impl<'a> Route<'a> {
         match (self, method) {
             (_, &Method::OPTIONS) => Action::Preflight,
             (Self::Properties | Self::Payments(_) | Self::CacheDrain, &Method::POST) => Action::Write,
-            (Self::CacheDrain, _) => Action::NotAllowed,
+            (Self::Cache, &Method::DELETE) => Action::Write,
+            (Self::Cache | Self::CacheDrain, _) => Action::NotAllowed,
             (_, &Method::GET | &Method::HEAD) => Action::Read,
             (Self::CacheBreaker, &Method::PUT) => Action::Write,
             (Self::Property(_) | Self::Payment(..), &Method::PUT | &Method::DELETE) => Action::Write,
@@ -149,8 +165,10 @@ mod tests {
             check(&path("/api/properties/a/payments/b"), Some(Route::Payment("a", "b")));
             check(&path("/api/paymentmethods"), Some(Route::PaymentMethods));
             check(&path("/api/health"), Some(Route::Health));
+            check(&path("/api/cache"), Some(Route::Cache));
             check(&path("/api/cache/drain"), Some(Route::CacheDrain));
             check(&path("/api/cache/breaker"), Some(Route::CacheBreaker));
+            check(&path("/api/openapi.json"), Some(Route::OpenApi));
             check(&path("/metrics"), Some(Route::Metrics));
             check(&path("/livez"), Some(Route::Live));
             check(&path("/readyz"), Some(Route::Ready));
@@ -171,7 +189,8 @@ mod tests {
             "/api/properties/a/payments/b/c",
             "/api/paymentmethods/a",
             "/api/health/live",
-            "/api/cache",
+            "/api/cache//",
+            "/api/cache/*",
             "/api/cache/drain/x",
             "/api/metrics",
             "/livez/x",
@@ -191,8 +210,10 @@ mod tests {
             Route::Payment("a", "b"),
             Route::PaymentMethods,
             Route::Health,
+            Route::Cache,
             Route::CacheDrain,
             Route::CacheBreaker,
+            Route::OpenApi,
             Route::Metrics,
             Route::Live,
             Route::Ready,

@@ -1,6 +1,7 @@
 //! Whether this instance may use the cache right now: its lease on the breaker's record, its own count of failures, and
 //! the probe that lets the cache back in.
 
+use super::key_value::Unreadable;
 use super::redis::{Kept, connection, forget, kept};
 use super::{clock, key_value, metrics, outbox, webhook};
 use crate::breaker::{Bar, Event, Failures, Lease, Mode, Record, Worth};
@@ -10,7 +11,9 @@ use crate::error::Error;
 use crate::log::{self, Level};
 use crate::metrics::Count;
 use crate::protocol::{self, Standing, unfenced_writes_are_over_at};
+use crate::unshared;
 use futures::channel::oneshot;
+use futures::future::join;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -70,7 +73,7 @@ fn renew_in_background(config: &Rc<Config>) {
 /// Reads the record. `None`, and so no cache, when the store cannot be read. A probe that is due is started; on the very
 /// first start it is waited for, so that the first requests already find the cache in use.
 pub async fn renew(config: &Rc<Config>) -> Option<Rc<Record>> {
-    let lease = match key_value::read(config).await {
+    let lease = match look(config).await {
         Ok(Some(lease)) => lease,
         Ok(None) => {
             probe_and_wait(config).await;
@@ -88,6 +91,23 @@ pub async fn renew(config: &Rc<Config>) -> Option<Rc<Record>> {
         drop(probe_in_background(config));
     }
     Some(record)
+}
+
+/// Reads the record. Where others do not share it, a row that they left in the outbox quarantines the cache here too.
+async fn look(config: &Config) -> Result<Option<Lease>, Unreadable> {
+    if config.key_value_shared {
+        return key_value::read(config).await;
+    }
+    let (lease, left) = join(key_value::read(config), outbox::holds_older_than(config, unshared::GRACE)).await;
+    let (lease, left) = (lease?, left.map_err(|error| Unreadable(format!("the outbox: {error}")))?);
+    if !left || !lease.as_ref().is_some_and(|lease| lease.shared_record().admits()) {
+        return Ok(lease);
+    }
+    let (lease, before) = key_value::swap(config, Event::MissedInvalidation)?;
+    if let Some(before) = &before {
+        announce(config, before, &lease.shared_record());
+    }
+    Ok(Some(lease))
 }
 
 /// Starts a probe. What is answered resolves when it is over.
@@ -114,13 +134,23 @@ fn keep(lease: Lease) {
     });
 }
 
+/// Keeps the record that a swap has read. Where others do not share it that says nothing of them, and the lease on what was
+/// known of them goes on.
+fn keep_swapped(config: &Config, lease: Lease) {
+    let earlier = LOCAL.with_borrow(|local| local.lease.clone()).filter(|_| !config.key_value_shared);
+    keep(match earlier {
+        Some(earlier) => lease.as_long_as(&earlier),
+        None => lease,
+    });
+}
+
 /// Applies an event to the shared record and keeps what it is afterwards. `false` when this call changed nothing, also
 /// because the store cannot be reached.
 pub fn report(config: &Config, event: Event<'_>) -> bool {
     match key_value::swap(config, event) {
         Ok((lease, before)) => {
             let record = lease.shared_record();
-            keep(lease);
+            keep_swapped(config, lease);
             if let Some(before) = &before {
                 announce(config, before, &record);
             }
@@ -164,7 +194,7 @@ pub fn order_breaker(config: &Config, mode: Mode) -> Result<Rc<Record>, Error> {
     let (lease, before) = key_value::swap(config, Event::Ordered { mode, over_ms })
         .map_err(|error| Error::Unavailable(format!("the breaker's record: {}", error.0)))?;
     let record = lease.shared_record();
-    keep(lease);
+    keep_swapped(config, lease);
     if let Some(before) = &before {
         announce(config, before, &record);
     }
@@ -184,8 +214,8 @@ pub struct Usable {
     pub kept: Rc<Kept>,
 }
 
-/// Connects to the Redis that `record` trusts. When another one is at the other end it is reported, and probed at once:
-/// that is a matter of milliseconds, after which this very request can use the cache in its new epoch.
+/// Connects to the Redis that `record` trusts. When another one is at the other end it is reported, and probed at once;
+/// if no lease from before has to be waited for, this very request can use the cache in its new epoch.
 pub async fn trusted(config: &Rc<Config>, record: Rc<Record>) -> Option<Usable> {
     let mut kept = connect(config).await?;
     if !record.trusts(&kept.run_id) {
@@ -290,7 +320,11 @@ async fn probe(config: &Rc<Config>) {
             forget(&kept);
         }
         let kept = connection(config).await.map_err(|failure| failure.to_string())?;
-        report(config, Event::AnotherRedis { run_id: &kept.run_id });
+        if report(config, Event::AnotherRedis { run_id: &kept.run_id }) {
+            // The one from before may be alive, and read under leases from before. A write that this one lets in will not
+            // wait for them.
+            clock::sleep(leases_left(config)).await;
+        }
         outbox::drain(config, &kept).await.map_err(|error| error.to_string())?;
         Ok::<_, String>(kept)
     };
@@ -304,6 +338,16 @@ async fn probe(config: &Rc<Config>) {
         }
     }
     metrics::flush_later(config);
+}
+
+/// How long leases from before the breaker was opened may last, as far as this instance knows its record.
+fn leases_left(config: &Config) -> Duration {
+    LOCAL.with_borrow(|local| {
+        let record = local.lease.as_ref().map(Lease::shared_record);
+        record.map_or(config.breaker_lease, |record| {
+            protocol::until_leases_are_over(&record, clock::unix_ms(), config.breaker_lease)
+        })
+    })
 }
 
 /// Whether the cache is in use: the breaker admits it, and the Redis that is trusted answers.

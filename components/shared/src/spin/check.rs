@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::log::{self, Level};
 use crate::metrics::{Check, Count};
 use crate::row::{Parameter, RowReader};
+use crate::statement::Statement;
 use std::cell::Cell;
 use std::rc::Rc;
 
@@ -69,7 +70,7 @@ async fn compare(
     let record = || async { key_value::read(config).await.ok().flatten().map(|lease| lease.shared_record()) };
     let before = record().await;
     let sql = format!("SELECT row_version FROM {table} WHERE tenant_id = $1 AND id = $2");
-    let rows = query(config, &sql, vec![Parameter::text(tenant), Parameter::uuid(id)]).await?;
+    let rows = query(config, Statement::select(tenant, &sql).bind([Parameter::uuid(id)])).await?;
     let current = rows.first().map(|row| RowReader::new(row).from_integer(RowVersion::new)).transpose()?;
     if current == Some(version) {
         return Ok(Some(Check::Consistent));
@@ -84,7 +85,8 @@ async fn compare(
         return Ok(None);
     };
     let was_in_use = before.admits() && after.admits() && before.since_ms == after.since_ms;
-    let entry = found.and_then(|bytes| Entry::open(bytes, name, after.epoch).ok());
+    let seal = config.seals.as_ref().map(|seals| seals.of(tenant));
+    let entry = found.and_then(|bytes| Entry::open(bytes, name, after.epoch, seal.as_deref()).ok());
     let is_still_there = entry.is_some_and(|entry| entry.version == Some(version));
     let is_stale = was_in_use && is_still_there && after.trusts(&kept.run_id);
     Ok(Some(if is_stale { Check::Stale } else { Check::Changed }))

@@ -3,6 +3,7 @@
 use super::clock::{elapsed, unix_ms, within};
 use crate::breaker::{Event, Lease, Record, next};
 use crate::config::Config;
+use crate::unshared;
 use spin_sdk::experimental::wasi::keyvalue::{atomics, store};
 use spin_sdk::key_value::{Error as SdkError, Store};
 use std::cell::Cell;
@@ -101,9 +102,12 @@ fn try_swap(config: &Config, event: Event<'_>) -> Result<(Lease, Option<Record>)
             bucket.set(&key(config), &bytes).map_err(text)?;
             continue;
         };
-        let Some(changed) = next(&record, event, unix_ms(), config.breaker_reset) else {
+        let Some(mut changed) = next(&record, event, unix_ms(), config.breaker_reset) else {
             return Ok((Lease::new(record, read_at), None));
         };
+        if let (false, true, Some(run_id)) = (config.key_value_shared, changed.admits(), &changed.run_id) {
+            changed.epoch = unshared::epoch(run_id);
+        }
         let bytes = serde_json::to_vec(&changed).map_err(|error| Unreadable(error.to_string()))?;
         match atomics::swap(handle, &bytes) {
             Ok(()) => return Ok((Lease::new(changed, read_at), Some(record))),

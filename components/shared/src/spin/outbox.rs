@@ -1,7 +1,7 @@
 //! The outbox: invalidations that committed with their writes and that Redis has not been told of yet.
 
 use super::metrics;
-use super::postgres::run;
+use super::postgres::call;
 use super::redis::Kept;
 use crate::cache::{CacheKey, Resource, Script};
 use crate::config::Config;
@@ -11,6 +11,7 @@ use crate::log::{self, Level};
 use crate::metrics::Count;
 use crate::row::{Column, Parameter, RowReader};
 use std::rc::Rc;
+use std::time::Duration;
 
 /// How many rows are drained at a time.
 const BATCH: i64 = 200;
@@ -20,22 +21,6 @@ pub const KEYS_PER_SCRIPT: usize = 500;
 const MAX_BATCHES: u32 = 500;
 /// A row that is older than this was left behind by its writer, which removes it right after its answer.
 const LEFT_BEHIND_SECONDS: i64 = 15;
-
-/// The oldest rows. Draining is idempotent and order does not matter, so nothing is claimed: two drainers at once do some
-/// work twice, and neither waits for the other.
-const OLDEST: &str = "SELECT tenant_id, id, resources FROM cache_invalidations
-    WHERE created_at <= clock_timestamp() - $1::bigint * interval '1 second' ORDER BY created_at LIMIT $2";
-
-/// Removes rows whose keys are invalidated, but for those that another drainer is removing at this moment.
-const REMOVE: &str = "DELETE FROM cache_invalidations WHERE (tenant_id, id) IN (
-        SELECT tenant_id, id FROM cache_invalidations
-        WHERE (tenant_id, id) IN (SELECT * FROM unnest($1::text[], $2::text[]::uuid[]))
-        FOR UPDATE SKIP LOCKED
-    )";
-
-/// How many rows there are, and the age of the oldest in seconds.
-const LAG: &str = "SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::bigint
-    FROM cache_invalidations";
 
 /// Invalidates everything in the outbox; how many rows there were.
 ///
@@ -52,6 +37,16 @@ pub async fn drain(config: &Config, kept: &Rc<Kept>) -> Result<usize, Error> {
     Err(Error::Unavailable("the outbox fills faster than it drains".into()))
 }
 
+/// Whether there is a row that is older than `age`, in whole seconds.
+///
+/// # Errors
+/// When PostgreSQL fails.
+pub async fn holds_older_than(config: &Config, age: Duration) -> Result<bool, Error> {
+    let age = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
+    let rows = call(config, "outbox_oldest", vec![Parameter::Integer(age), Parameter::Integer(1)]).await?;
+    Ok(!rows.is_empty())
+}
+
 /// What is left in the outbox.
 pub struct Lag {
     /// How many rows.
@@ -65,7 +60,7 @@ pub struct Lag {
 /// # Errors
 /// When PostgreSQL fails.
 pub async fn lag(config: &Config) -> Result<Lag, Error> {
-    let rows = run(config, LAG, Vec::new()).await?;
+    let rows = call(config, "outbox_lag", Vec::new()).await?;
     let row = rows.first().ok_or_else(|| Error::Internal("a count answers no row".into()))?;
     let mut row = RowReader::new(row);
     Ok(Lag { rows: row.integer()?, oldest_seconds: row.integer()? })
@@ -81,9 +76,10 @@ pub async fn finish(config: &Config, kept: &Rc<Kept>, tenant: &TenantId, write: 
     Ok(())
 }
 
-/// Drains one batch of rows older than `age` seconds; how many there were.
+/// Drains one batch of rows older than `age` seconds; how many there were. Draining is idempotent and order does not
+/// matter, so nothing is claimed: two drainers at once do some work twice, and neither waits for the other.
 async fn drain_batch(config: &Config, kept: &Rc<Kept>, age: i64) -> Result<usize, Error> {
-    let rows = run(config, OLDEST, vec![Parameter::Integer(age), Parameter::Integer(BATCH)]).await?;
+    let rows = call(config, "outbox_oldest", vec![Parameter::Integer(age), Parameter::Integer(BATCH)]).await?;
     if rows.is_empty() {
         return Ok(0);
     }
@@ -135,6 +131,6 @@ pub async fn invalidate(
 }
 
 async fn remove(config: &Config, tenants: Vec<String>, ids: Vec<String>) -> Result<(), Error> {
-    run(config, REMOVE, vec![Parameter::Texts(tenants), Parameter::Texts(ids)]).await?;
+    call(config, "outbox_remove", vec![Parameter::Texts(tenants), Parameter::Texts(ids)]).await?;
     Ok(())
 }

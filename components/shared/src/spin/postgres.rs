@@ -6,8 +6,9 @@ use super::metrics;
 use crate::config::Config;
 use crate::error::Error;
 use crate::metrics::{Count, Timing};
-use crate::row::{Column, Parameter};
+use crate::row::{Column, Parameter, RowReader};
 use crate::scope::{self, Share};
+use crate::statement::Statement;
 use async_lock::Semaphore;
 use spin_sdk::pg::{Connection, DbValue, Error as SdkError, ParameterValue, PgError, QueryError};
 use std::cell::OnceCell;
@@ -41,23 +42,50 @@ thread_local! {
 /// # Errors
 /// [`Error::Unavailable`] when PostgreSQL cannot be reached or does not answer within the deadline, [`Error::Busy`] when
 /// its turn does not come in time.
-pub async fn query(config: &Config, sql: &str, parameters: Vec<Parameter>) -> Result<Vec<Vec<Column>>, Error> {
+pub async fn query(config: &Config, statement: Statement) -> Result<Vec<Vec<Column>>, Error> {
     let turns =
         TURNS.with(|turns| Arc::clone(turns.get_or_init(|| Arc::new(Semaphore::new(config.database_concurrency)))));
     let Some(_turn) = within(config.database_queue, turns.acquire()).await else {
         metrics::count(Count::PostgresRejected);
         return Err(Error::Busy);
     };
-    run(config, sql, parameters).await.map_err(Error::from)
+    run(config, statement).await.map_err(Error::from)
 }
 
 /// Whether PostgreSQL answers. It waits for no turn: a busy instance is well.
 pub async fn database_answers(config: &Config) -> bool {
-    run(config, "SELECT 1", Vec::new()).await.is_ok()
+    send(config, "SELECT 1", Vec::new()).await.is_ok()
 }
 
 /// Runs one statement and says of a failure whether the statement may have run.
-pub async fn run(config: &Config, sql: &str, parameters: Vec<Parameter>) -> Result<Vec<Vec<Column>>, Failure> {
+pub async fn run(config: &Config, statement: Statement) -> Result<Vec<Vec<Column>>, Failure> {
+    let (sql, parameters) = statement.into_parts();
+    send(config, &sql, parameters).await
+}
+
+/// Calls one of the schema's functions. What is done for all tenants at once is done by those: there is no other statement
+/// without a tenant.
+pub async fn call(
+    config: &Config,
+    function: &'static str,
+    parameters: Vec<Parameter>,
+) -> Result<Vec<Vec<Column>>, Failure> {
+    let numbers: Vec<String> = (1..=parameters.len()).map(|number| format!("${number}")).collect();
+    send(config, &format!("SELECT * FROM {function}({})", numbers.join(", ")), parameters).await
+}
+
+/// Whether PostgreSQL itself keeps this component to one tenant's rows. It does not when `database_url` has the role that
+/// owns the tables, or one that may bypass their policies.
+///
+/// # Errors
+/// When PostgreSQL fails.
+pub async fn row_level_security_holds(config: &Config) -> Result<bool, Error> {
+    let rows = call(config, "row_level_security_holds", Vec::new()).await?;
+    let row = rows.first().ok_or_else(|| Error::Internal("a function answers no row".into()))?;
+    Ok(RowReader::new(row).boolean()?)
+}
+
+async fn send(config: &Config, sql: &str, parameters: Vec<Parameter>) -> Result<Vec<Vec<Column>>, Failure> {
     let began = elapsed();
     let work = async {
         let connection = Connection::open(config.database_url.as_str()).await.map_err(not_reached)?;

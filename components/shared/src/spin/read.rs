@@ -7,8 +7,8 @@ use super::metrics;
 use super::redis::kept;
 use crate::breaker::Record;
 use crate::cache::{
-    CacheKey, CacheStatus, Entry, Fill, LOCK_MS, Lookup, MAX_STORED_BYTES, RedisFailure, Resource, Script, WAIT_BUDGET,
-    fingerprint, seal, ttl_ms, wait_before_attempt,
+    CacheKey, CacheStatus, Entry, Fill, LOCK_MS, Lookup, MAX_STORED_BYTES, RedisFailure, Rejection, Resource, Script,
+    Seal, WAIT_BUDGET, fingerprint, ttl_ms, wait_before_attempt,
 };
 use crate::config::Config;
 use crate::domain::TenantId;
@@ -65,13 +65,15 @@ async fn find(
 ) -> Result<(Entry, CacheStatus), Error> {
     let key = CacheKey::new(&config.namespace, wanted.tenant, wanted.resource);
     let name = format!("{}\n{}", key.as_str(), wanted.field);
+    let seal = config.seals.as_ref().map(|seals| seals.of(wanted.tenant));
+    let seal = seal.as_deref();
     let patience = Patience::new(config);
     let Some((usable, first)) = look(config, &patience, &key, wanted.field).await else {
         return Ok((share(&name, fetch).await?, CacheStatus::Bypass));
     };
     let mut rejected = Vec::new();
     if let Some(bytes) = first {
-        match open(bytes, &name, &usable) {
+        match open(bytes, &name, &usable, seal) {
             Ok(entry) => {
                 check::sample(config, &wanted, &name, &entry);
                 return Ok((entry, CacheStatus::Hit));
@@ -80,7 +82,7 @@ async fn find(
         }
     }
     let population =
-        Population { config, patience: &patience, usable: &usable, key: &key, name: &name, field: wanted.field };
+        Population { config, patience: &patience, usable: &usable, key: &key, name: &name, field: wanted.field, seal };
     if let Some(entry) = population.join_flight().await {
         return Ok((entry, CacheStatus::Collapsed));
     }
@@ -121,8 +123,13 @@ async fn get(
     let usable = patience.spend(|_| trusted(config, record)).await?;
     let command = async {
         match patience.spend(|left| usable.kept.get(left, key, field)).await {
-            // A value of another type is nobody's entry; the lookup script throws it away.
-            Err(RedisFailure::Refused(_)) => Ok(None),
+            // What is nobody's entry the lookup script throws away; what Redis refuses us it refuses that script too.
+            Err(failure @ RedisFailure::Refused(_)) => {
+                if let Some(rejection) = failure.rejection() {
+                    reject(rejection);
+                }
+                Ok(None)
+            }
             answer => answer,
         }
     };
@@ -131,13 +138,17 @@ async fn get(
 }
 
 /// Opens an entry, or answers the fingerprint of one that is not taken.
-fn open(bytes: Vec<u8>, name: &str, usable: &Usable) -> Result<Entry, Vec<u8>> {
+fn open(bytes: Vec<u8>, name: &str, usable: &Usable, seal: Option<&Seal>) -> Result<Entry, Vec<u8>> {
     let print = fingerprint(&bytes).to_vec();
-    Entry::open(bytes, name, usable.record.epoch).map_err(|rejection| {
-        metrics::count(Count::Rejected(rejection.name()));
-        log::write(Level::Warn, "cache.rejected", &[("reason", rejection.name())]);
+    Entry::open(bytes, name, usable.record.epoch, seal).map_err(|rejection| {
+        reject(rejection);
         print
     })
+}
+
+fn reject(rejection: Rejection) {
+    metrics::count(Count::Rejected(rejection));
+    log::write(Level::Warn, "cache.rejected", &[("reason", rejection.name())]);
 }
 
 /// How long a request still waits for Redis: one deadline in all, that of a connection if it has to open one. A Redis that
@@ -174,6 +185,7 @@ struct Population<'a> {
     key: &'a CacheKey,
     name: &'a str,
     field: &'a str,
+    seal: Option<&'a Seal>,
 }
 
 impl Population<'_> {
@@ -213,7 +225,7 @@ impl Population<'_> {
             match lookup {
                 Lookup::Leader => return self.lead(&token, flight, fetch).await,
                 Lookup::Fenced => return Ok((share(self.name, fetch).await?, CacheStatus::Miss)),
-                Lookup::Value(bytes) => match open(bytes, self.name, self.usable) {
+                Lookup::Value(bytes) => match open(bytes, self.name, self.usable, self.seal) {
                     Ok(entry) if looks == 0 => return Ok((entry, CacheStatus::Hit)),
                     Ok(entry) => return Ok((entry, CacheStatus::Collapsed)),
                     Err(bytes) => rejected = bytes,
@@ -242,7 +254,8 @@ impl Population<'_> {
             Ok(entry) if entry.body.len() <= MAX_STORED_BYTES => {
                 let random = u32::from_le_bytes(clock::random()?);
                 let ttl = ttl_ms(self.config.ttl, entry.found, random);
-                let bytes = seal(entry, self.name, self.usable.record.epoch);
+                let nonce = self.seal.map(|_| clock::random()).transpose()?;
+                let bytes = entry.wrap(self.name, self.usable.record.epoch, self.seal.zip(nonce.as_ref()));
                 Script::fill(self.key, self.field, token, bytes, ttl)
             }
             _ => Script::release(self.key, self.field, token),

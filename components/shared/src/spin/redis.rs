@@ -14,7 +14,8 @@ use std::time::Duration;
 /// A connection, and which Redis is at its other end. It is multiplexed: the instance's requests share it.
 pub struct Kept {
     connection: Connection,
-    /// The server's `run_id`, which is another one after every restart and on every other server.
+    /// Which Redis it is: another one after every restart, on every other server, and when the server has been a replica
+    /// meanwhile.
     pub run_id: String,
 }
 
@@ -48,9 +49,9 @@ pub async fn connection(config: &Config) -> Result<Rc<Kept>, RedisFailure> {
     }
     let opening = async {
         let connection = Connection::open(&config.redis_url).await.map_err(failure)?;
-        let info = connection.execute("INFO", [RedisParameter::Binary(b"server".to_vec())]).await.map_err(failure)?;
-        let run_id = fact(&info, "run_id:").ok_or_else(|| RedisFailure::Refused("INFO names no run_id".into()))?;
-        Ok(Kept { connection, run_id })
+        // Without a section: before version 7 it takes no two of them.
+        let info = connection.execute("INFO", []).await.map_err(failure)?;
+        Ok(Kept { connection, run_id: identity(&info)? })
     };
     let (opened, took) = timed(config.redis_connect_timeout, opening).await;
     let opened = opened.unwrap_or(Err(RedisFailure::TimedOut));
@@ -59,6 +60,19 @@ pub async fn connection(config: &Config) -> Result<Rc<Kept>, RedisFailure> {
     let kept = Rc::new(opened?);
     KEPT.set(Some(Rc::clone(&kept)));
     Ok(kept)
+}
+
+/// The `run_id`, and the `master_replid`: a master that has been a replica has the data of another, which may lack its own
+/// last invalidations, and the `run_id` of before.
+fn identity(info: &[RedisResult]) -> Result<String, RedisFailure> {
+    if fact(info, "role:").is_some_and(|role| role == "slave") {
+        return Err(RedisFailure::Unavailable("it is a replica".into()));
+    }
+    let run_id = fact(info, "run_id:").ok_or_else(|| RedisFailure::Refused("INFO names no run_id".into()))?;
+    Ok(match fact(info, "master_replid:") {
+        Some(history) => format!("{run_id}/{history}"),
+        None => run_id,
+    })
 }
 
 fn tally<T>(result: &Result<T, RedisFailure>) {
@@ -136,19 +150,52 @@ impl Kept {
         }))
     }
 
+    /// One step of a walk through all keys: where the next one begins (0: nowhere), and the keys of this one that match.
+    ///
+    /// # Errors
+    /// As every command.
+    pub async fn scan(
+        self: &Rc<Self>,
+        deadline: Duration,
+        cursor: u64,
+        glob: &str,
+        count: u32,
+    ) -> Result<(u64, Vec<Vec<u8>>), RedisFailure> {
+        let words = [&cursor.to_string(), "MATCH", glob, "COUNT", &count.to_string()];
+        let answer = self.command(deadline, "SCAN", words.map(|word| word.as_bytes().to_vec()).into()).await?;
+        // The cursor and the list of keys come as one flat list.
+        let mut parts = strings(answer);
+        let next = parts.next().and_then(|part| std::str::from_utf8(&part).ok()?.parse().ok());
+        let next = next.ok_or_else(|| RedisFailure::Refused("SCAN names no cursor".into()))?;
+        Ok((next, parts.collect()))
+    }
+
+    /// Deletes keys; how many there were.
+    ///
+    /// # Errors
+    /// As every command.
+    pub async fn delete(self: &Rc<Self>, deadline: Duration, keys: Vec<Vec<u8>>) -> Result<u64, RedisFailure> {
+        let answer = self.command(deadline, "DEL", keys).await?;
+        let number = answer.into_iter().find_map(|part| match part {
+            RedisResult::Int64(number) => u64::try_from(number).ok(),
+            _ => None,
+        });
+        number.ok_or_else(|| RedisFailure::Refused("DEL answers no number".into()))
+    }
+
     /// Runs a script; the parts of its answer that are strings, or nothing within `deadline`.
     ///
     /// # Errors
     /// As every command.
     pub async fn run(self: &Rc<Self>, deadline: Duration, script: Script) -> Result<Vec<Vec<u8>>, RedisFailure> {
-        let answer = self.command(deadline, "EVAL", script.arguments).await?;
-        Ok(answer
-            .into_iter()
-            .filter_map(|part| match part {
-                RedisResult::Binary(bytes) => Some(bytes),
-                RedisResult::Status(text) => Some(text.into_bytes()),
-                RedisResult::Nil | RedisResult::Int64(_) => None,
-            })
-            .collect())
+        Ok(strings(self.command(deadline, "EVAL", script.arguments).await?).collect())
     }
+}
+
+fn strings(answer: Vec<RedisResult>) -> impl Iterator<Item = Vec<u8>> {
+    answer.into_iter().filter_map(|part| match part {
+        RedisResult::Binary(bytes) => Some(bytes),
+        RedisResult::Status(text) => Some(text.into_bytes()),
+        RedisResult::Nil | RedisResult::Int64(_) => None,
+    })
 }

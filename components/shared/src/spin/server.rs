@@ -2,12 +2,16 @@
 
 use super::clock;
 use super::metrics;
+use super::tokens::authenticate;
 use super::variables::config;
-use crate::auth::{Caller, authenticate};
+use crate::auth::Caller;
+use crate::budget::Buckets;
 use crate::config::Config;
-use crate::domain::Violations;
+use crate::domain::{TenantId, Violations};
 use crate::error::Error;
-use crate::http::{Action, Answer, MAX_BODY_BYTES, Route, check_body_headers, finish, preflight, problem, trace_id};
+use crate::http::{
+    Action, Answer, MAX_BODY_BYTES, Route, check_body_headers, check_limits, finish, preflight, problem, trace_id,
+};
 use crate::log::{self, Level};
 use crate::metrics::{Count, Timing, result_label};
 use crate::scope::{Scope, Share};
@@ -23,6 +27,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 const SERVER_TIMING: header::HeaderName = header::HeaderName::from_static("server-timing");
+
+thread_local! {
+    static BUCKETS: RefCell<Buckets> = RefCell::default();
+}
 
 /// What a component's entry point returns.
 pub type Outcome = Result<Response, ErrorCode>;
@@ -41,9 +49,24 @@ impl Call {
     ///
     /// # Errors
     /// Those of [`authenticate`].
-    pub fn caller(&self) -> Result<Caller, Error> {
+    pub async fn caller(&self) -> Result<Caller, Error> {
         let authorization = self.parts.headers.get(header::AUTHORIZATION).map(http::HeaderValue::as_bytes);
-        authenticate(authorization, &self.config, clock::unix_ms() / 1_000)
+        authenticate(&self.config, authorization).await
+    }
+
+    /// Verifies the token of a landlord and takes the request out of its budget. Operators have none: they are needed most
+    /// when something is out of hand.
+    ///
+    /// # Errors
+    /// Those of [`Call::caller`], and [`Error::OverBudget`].
+    pub async fn tenant(&self) -> Result<TenantId, Error> {
+        let tenant = self.caller().await?.tenant;
+        if let Some(budget) = self.config.tenant_budget {
+            let taken = BUCKETS.with_borrow_mut(|buckets| buckets.take(&tenant, budget, clock::elapsed()));
+            // Told in whole seconds, rounded up: sooner would be too early.
+            taken.map_err(|wait| Error::OverBudget(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)))?;
+        }
+        Ok(tenant)
     }
 
     /// Reads the body of a POST or PUT, which must be JSON of at most [`MAX_BODY_BYTES`].
@@ -99,12 +122,14 @@ async fn serve_scoped(
     };
     let call = Call { config, parts, body: RefCell::new(body) };
     let route = Route::of(call.parts.uri.path());
-    let result = match route.map(|route| (route, route.action(&call.parts.method))) {
-        Some((route, Action::Preflight)) => {
+    let action = route.map(|route| (route, route.action(&call.parts.method)));
+    let result = match (check_limits(&call.parts), action) {
+        (Err(error), _) => Err(error),
+        (Ok(()), Some((route, Action::Preflight))) => {
             Ok(preflight(&call.parts.headers, &call.config.cors_allowed_origins, route.allowed()))
         }
-        Some((route, Action::NotAllowed)) => Err(Error::MethodNotAllowed(route.allowed())),
-        _ => respond(&call).await,
+        (Ok(()), Some((route, Action::NotAllowed))) => Err(Error::MethodNotAllowed(route.allowed())),
+        (Ok(()), _) => respond(&call).await,
     };
     let path = call.parts.uri.path();
     let mut answer = result.unwrap_or_else(|error| {

@@ -15,7 +15,9 @@ use crate::metrics::Count;
 use crate::protocol::{
     AfterStatement, BeforeStatement, Standing, after_fenced, after_unfenced, before_statement, over_at,
 };
-use crate::row::{Column, Parameter};
+use crate::row::Column;
+use crate::statement::Statement;
+use crate::unshared;
 use futures::future::join;
 use std::rc::Rc;
 use std::time::Duration;
@@ -40,7 +42,7 @@ pub async fn write<T>(
     config: &Rc<Config>,
     tenant: &TenantId,
     resources: &[Resource],
-    statement: impl FnOnce(&str) -> (String, Vec<Parameter>),
+    statement: impl FnOnce(&str) -> Statement,
     read: impl FnOnce(Vec<Vec<Column>>) -> Result<Written<T>, Error>,
 ) -> Result<T, Error> {
     let key = |resource: &Resource| CacheKey::new(&config.namespace, tenant, *resource);
@@ -49,8 +51,7 @@ pub async fn write<T>(
         clock::new_id(|ms, random| uuid::Builder::from_unix_timestamp_millis(ms, random).into_uuid())?.to_string();
 
     let fenced_by = fence(config, &keys, &write_id).await;
-    let (sql, parameters) = statement(&write_id);
-    let rows = match run(config, &sql, parameters).await {
+    let rows = match run(config, statement(&write_id)).await {
         Ok(rows) => rows,
         // The fence stays up: the statement may still commit, and until its deadline nothing may be stored.
         Err(Failure { error, may_have_run: true, .. }) => return Err(error),
@@ -64,6 +65,9 @@ pub async fn write<T>(
     let written = read(rows)?;
     keys.extend(written.also.iter().map(key));
     let invalidated_by = unfence(config, fenced_by, &keys, &write_id, written.changed).await;
+    if invalidated_by.is_none() && written.changed && !config.key_value_shared {
+        clock::sleep(unshared::settling_time(config.breaker_lease)).await;
+    }
     if let (Some(kept), true) = (invalidated_by, written.changed) {
         let (config, tenant) = (Rc::clone(config), tenant.clone());
         spin_sdk::wasip3::spawn(async move {

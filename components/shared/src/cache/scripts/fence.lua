@@ -5,7 +5,8 @@
 -- Answers 'fenced'.
 --
 -- Guarantees, for all the keys at once: the values are gone, no leader of before may store any more, and none may store
--- until this write takes its fence down or the duration has passed.
+-- until this write takes its fence down or the duration has passed. A Redis whose memory is full does not refuse it:
+-- its first command is a deletion, and what has begun to write is run to its end.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 for i = 1, #KEYS, 2 do

@@ -2,11 +2,12 @@
 --
 -- KEYS  1 value, 2 lock
 -- ARGV  1 field of a list page ('' for a plain value), 2 token, 3 lock duration in ms,
---       4 fingerprint of a value to throw away ('' for none)
+--       4 fingerprint of a value to throw away ('' for none), 5 the most bytes that an entry has
 -- Answers {'value', bytes} | {'leader'} | {'wait'} | {'fenced'}.
 --
 -- Guarantees: at most one live leader for a value at any time, by Redis's own clock; no leader while a fence is up; a
--- value of the wrong type and the very value that the caller rejected are gone afterwards, a newer one is not.
+-- value of the wrong type or of no entry's size and the very value that the caller rejected are gone afterwards, a newer
+-- one is not.
 local is_page = ARGV[1] ~= ''
 local kind = redis.call('TYPE', KEYS[1]).ok
 if kind ~= 'none' then
@@ -16,9 +17,8 @@ if kind ~= 'none' then
     local value
     if is_page then value = redis.call('HGET', KEYS[1], ARGV[1]) else value = redis.call('GET', KEYS[1]) end
     if value then
-      if ARGV[4] == '' or string.sub(value, 1, #ARGV[4]) ~= ARGV[4] then
-        return {'value', value}
-      end
+      local rejected = ARGV[4] ~= '' and string.sub(value, 1, #ARGV[4]) == ARGV[4]
+      if not rejected and value ~= '' and #value <= tonumber(ARGV[5]) then return {'value', value} end
       if is_page then redis.call('HDEL', KEYS[1], ARGV[1]) else redis.call('DEL', KEYS[1]) end
     end
   end

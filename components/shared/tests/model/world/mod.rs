@@ -5,6 +5,7 @@
 //! scripts do is written out here step for step, and time is left out: a lease, a lock or a fence may run out at any moment
 //! at which the real clocks allow it.
 
+mod failover;
 mod probe;
 mod reader;
 mod writer;
@@ -43,6 +44,8 @@ pub enum Switch {
     Quarantine,
     /// An instance keeps what it once read of the breaker, and writers do not wait.
     Lease,
+    /// The probe lets another Redis in while the one from before may still be read.
+    ProbeWait,
 }
 
 /// The breaker's record, without its texts.
@@ -130,7 +133,7 @@ enum ReaderAt {
 struct Reader {
     at: ReaderAt,
     lease: Option<Known>,
-    /// A bit for each writer that waits for this reader's lease to run out.
+    /// A bit for each writer, and one for the probe, that waits for this reader's lease to run out.
     awaited_by: u8,
     has_lock: bool,
     /// The newest version that had been answered when the read started.
@@ -178,10 +181,24 @@ enum WriterAt {
 enum ProbeAt {
     Idle,
     Offered,
-    Connected { run: u8 },
-    Draining { run: u8, rows: u8 },
-    Drained { run: u8, rows: u8 },
-    Succeeding { run: u8 },
+    /// Waits until the leases of before are over.
+    Waiting {
+        run: u8,
+    },
+    Connected {
+        run: u8,
+    },
+    Draining {
+        run: u8,
+        rows: u8,
+    },
+    Drained {
+        run: u8,
+        rows: u8,
+    },
+    Succeeding {
+        run: u8,
+    },
 }
 
 /// Everything there is.
@@ -191,6 +208,9 @@ pub struct World {
     /// A bit for each writer whose outbox row is there.
     outbox: u8,
     redis: Redis,
+    /// The master from before a failover, which is alive: its run and its value.
+    former: Option<(u8, Value)>,
+    may_fail_over: bool,
     /// What an older snapshot of Redis holds, once one was taken.
     snapshot: Option<Value>,
     breaker: Known,
@@ -215,12 +235,14 @@ pub struct World {
 pub enum Step {
     Read(usize),
     ReadUnderLapsedLease(usize),
+    ReadAnew(usize),
     TakeLease(usize),
     GiveUpWaiting(usize),
     LeaseLapses(usize),
     LockRunsOut(usize),
     ReaderReportsFailing,
     Write(usize),
+    WriteToFormer(usize),
     WriterIsCutFromRedis(usize),
     WriterCrashes(usize),
     StatementNeverRuns(usize),
@@ -228,6 +250,7 @@ pub enum Step {
     RemoveOutboxRow(usize),
     HoldRunsOut,
     Probe,
+    Failover,
     RedisGoesDown,
     RedisComesBack,
     RedisRestartsEmpty,
@@ -236,7 +259,7 @@ pub enum Step {
 }
 
 impl World {
-    pub fn new(readers: usize, crashes: u8, faults: u8, is_strict: bool) -> Self {
+    pub fn new(readers: usize, crashes: u8, faults: u8, is_strict: bool, may_fail_over: bool) -> Self {
         let breaker = Known { state: BreakerState::Closed, epoch: 1, run: 1 };
         let reader = |r| Reader {
             at: if r < readers { ReaderAt::Start } else { ReaderAt::Done },
@@ -248,7 +271,10 @@ impl World {
         Self {
             row: 1,
             outbox: 0,
-            redis: Redis { up: true, run: 1, value: None, fences: 0 },
+            // What two readers and a failover can show begins with something cached.
+            redis: Redis { up: true, run: 1, value: may_fail_over.then_some((1, 1)), fences: 0 },
+            former: None,
+            may_fail_over,
             snapshot: None,
             breaker,
             writers: [WriterAt::Start; WRITERS],
@@ -293,6 +319,7 @@ impl World {
                 steps.push(Step::FenceRunsOut(w));
             }
         }
+        self.failover_steps(steps);
         if self.redis.up {
             steps.extend([Step::RedisGoesDown, Step::TakeSnapshot]);
         } else {
@@ -321,6 +348,7 @@ impl World {
         match step {
             Step::Read(r) => self.read(r, off),
             Step::ReadUnderLapsedLease(r) => self.read_under_lapsed_lease(r, off),
+            Step::ReadAnew(r) => self.read_anew(r, off),
             Step::GiveUpWaiting(r) => {
                 let is_waiting = matches!(self.readers[r].at, ReaderAt::Lookup(_));
                 self.when(is_waiting, |world| world.bypass(r))
@@ -341,6 +369,8 @@ impl World {
                 world.report(Event::Failing { voter: "a reader", lease: Duration::ZERO })
             }),
             Step::Write(w) => self.write(w, true, off),
+            Step::WriteToFormer(w) => self.write_to_former(w, off),
+            Step::Failover => self.fail_over(),
             Step::WriterIsCutFromRedis(w) => {
                 self.faults_left = self.faults_left.checked_sub(1)?;
                 let reaches_redis =

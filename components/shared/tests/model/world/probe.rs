@@ -15,10 +15,17 @@ impl World {
                 ProbeAt::Offered
             }
             ProbeAt::Offered if self.redis.up => {
-                let run = self.redis.run;
+                let (run, before) = (self.redis.run, self.breaker);
                 self.report_redis();
-                if off == Some(Switch::Drain) { ProbeAt::Succeeding { run } } else { ProbeAt::Connected { run } }
+                if self.breaker != before && off != Some(Switch::ProbeWait) {
+                    self.await_leases(WRITERS, off);
+                    ProbeAt::Waiting { run }
+                } else {
+                    Self::connected(run, off)
+                }
             }
+            ProbeAt::Waiting { .. } if self.is_awaiting(WRITERS) => return None,
+            ProbeAt::Waiting { run } => Self::connected(run, off),
             ProbeAt::Connected { run } if self.outbox == 0 => ProbeAt::Succeeding { run },
             ProbeAt::Connected { run } => ProbeAt::Draining { run, rows: self.outbox },
             ProbeAt::Draining { run, rows } if here(self, run) => {
@@ -43,5 +50,9 @@ impl World {
             }
         };
         Some(())
+    }
+
+    fn connected(run: u8, off: Option<Switch>) -> ProbeAt {
+        if off == Some(Switch::Drain) { ProbeAt::Succeeding { run } } else { ProbeAt::Connected { run } }
     }
 }

@@ -43,6 +43,13 @@ impl World {
                     _ => self.bypass(r),
                 }
             }
+            // On a connection from before the failover, with what is there; whoever finds nothing does not fill it.
+            ReaderAt::Get(known) if let Some(value) = self.in_former(known.run) => {
+                match value.filter(|(_, epoch)| *epoch == known.epoch) {
+                    Some((version, _)) => self.answer_read(r, version),
+                    None => self.bypass(r),
+                }
+            }
             ReaderAt::Get(known) => {
                 if !self.reaches(known.run) {
                     self.bypass(r);

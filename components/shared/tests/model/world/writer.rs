@@ -24,13 +24,22 @@ impl World {
     }
 
     fn wait_for_leases(&mut self, w: usize, then: Then, off: Option<Switch>) {
+        self.await_leases(w, off);
+        self.writers[w] = WriterAt::Waiting(then);
+    }
+
+    /// Notes for whom `waiter`, a writer or the probe, waits from now on.
+    pub(super) fn await_leases(&mut self, waiter: usize, off: Option<Switch>) {
         for reader in &mut self.readers {
             let admits = reader.lease.is_some_and(|lease| lease.state == BreakerState::Closed);
             if admits && off != Some(Switch::Lease) {
-                reader.awaited_by |= 1 << w;
+                reader.awaited_by |= 1 << waiter;
             }
         }
-        self.writers[w] = WriterAt::Waiting(then);
+    }
+
+    pub(super) fn is_awaiting(&self, waiter: usize) -> bool {
+        self.readers.iter().any(|reader| reader.awaited_by & (1 << waiter) != 0)
     }
 
     /// Whether a write may be under way that counts on the breaker being held open.
@@ -71,7 +80,7 @@ impl World {
                 BeforeStatement::Fence => self.hold_open(w, off),
             },
             WriterAt::Waiting(then) => {
-                if self.readers.iter().any(|reader| reader.awaited_by & (1 << w) != 0) {
+                if self.is_awaiting(w) {
                     return None;
                 }
                 match then {

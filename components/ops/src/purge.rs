@@ -1,0 +1,24 @@
+//! `DELETE /api/cache`.
+
+use http::StatusCode;
+use shared::error::Error;
+use shared::http::{Answer, PurgeQuery};
+use shared::operator::Purged;
+use shared::spin::{self, Call};
+
+/// Removes the caller's values whose names match a pattern; an administrator may name another tenant. It is never needed
+/// for what the API writes: it is for rows that were changed in PostgreSQL behind its back.
+pub async fn purge(call: &Call) -> Result<Answer, Error> {
+    let caller = call.caller().await?;
+    let query = PurgeQuery::parse(call.parts.uri.query())?;
+    let tenant = match &query.tenant {
+        Some(tenant) => {
+            caller.must_be_admin()?;
+            tenant
+        }
+        None => &caller.tenant,
+    };
+    let purged = spin::purge(&call.config, tenant, &query.pattern, query.cursor).await?;
+    let body = Purged { removed: purged.removed, cursor: purged.cursor.map(|cursor| cursor.to_string()) };
+    Ok(Answer::json(StatusCode::OK, serde_json::to_vec(&body)?))
+}

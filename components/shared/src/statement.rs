@@ -1,0 +1,72 @@
+//! Statements on the rows of one tenant.
+
+use crate::domain::TenantId;
+use crate::row::Parameter;
+
+/// A statement with its parameters, which sees the rows of one tenant alone.
+///
+/// PostgreSQL's row level security shows a component the rows of the tenant in the setting `renttracker.tenant`
+/// (`infra/migrations/0007_row_level_security.sql`). The statement makes that setting itself, for its own transaction: it
+/// stays one round trip, and nothing of it is left in the connection for whom the pool gives it to next. There is no
+/// other way to run SQL on a tenant's rows, so none can be run without a tenant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statement {
+    sql: String,
+    parameters: Vec<Parameter>,
+}
+
+impl Statement {
+    /// A query for `tenant`, whose id is `$1` in it.
+    pub fn select(tenant: &TenantId, select: &str) -> Self {
+        Self::new(tenant, "", select)
+    }
+
+    /// A query for `tenant`, whose id is `$1` in it, over common table expressions (`name AS (…), …`), which may write.
+    pub fn with(tenant: &TenantId, tables: &str, select: &str) -> Self {
+        Self::new(tenant, &format!(", {tables}"), select)
+    }
+
+    /// The policies are checked as soon as a table is read, and a planner joins in any order. So the order is not left to
+    /// it: the query is a lateral subquery of the row that makes the setting, which has to be there before the first row
+    /// of the subquery can be asked for, and a common table expression is only run when its rows are asked for, or in the
+    /// end. `OFFSET 0` keeps the planner from dissolving the subquery.
+    fn new(tenant: &TenantId, tables: &str, select: &str) -> Self {
+        let sql = format!(
+            "WITH tenant AS MATERIALIZED (SELECT set_config('renttracker.tenant', $1, true) AS id){tables}
+            SELECT answer.* FROM tenant CROSS JOIN LATERAL (
+                SELECT body.* FROM ({select}) AS body WHERE tenant.id IS NOT NULL OFFSET 0
+            ) AS answer"
+        );
+        Self { sql, parameters: vec![Parameter::text(tenant)] }
+    }
+
+    /// Gives the next parameters, from `$2`, their values.
+    #[must_use]
+    pub fn bind(mut self, parameters: impl IntoIterator<Item = Parameter>) -> Self {
+        self.parameters.extend(parameters);
+        self
+    }
+
+    /// The text, and the values of its parameters.
+    pub fn into_parts(self) -> (String, Vec<Parameter>) {
+        (self.sql, self.parameters)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tenant_is_the_first_parameter_and_set_for_the_statement_alone() {
+        let tenant = TenantId::parse("landlord-1").expect("an id");
+        let select = "SELECT address FROM properties WHERE tenant_id = $1 AND id = $2";
+        let (sql, parameters) = Statement::select(&tenant, select).bind([Parameter::uuid("x")]).into_parts();
+        assert!(sql.starts_with("WITH tenant AS MATERIALIZED (SELECT set_config('renttracker.tenant', $1, true)"));
+        assert!(sql.contains(select));
+        assert_eq!(parameters, [Parameter::text("landlord-1"), Parameter::uuid("x")]);
+
+        let (sql, _) = Statement::with(&tenant, "gone AS (DELETE FROM payments)", "SELECT").into_parts();
+        assert!(sql.contains("AS id), gone AS (DELETE FROM payments)\n"), "{sql}");
+    }
+}

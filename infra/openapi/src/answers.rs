@@ -1,0 +1,70 @@
+//! What operations answer with.
+
+use shared::http::Problem;
+use utoipa::openapi::response::Response;
+use utoipa::openapi::{Content, Header, Ref, RefOr, ResponseBuilder, Schema};
+
+use crate::schemas;
+
+/// Every status of an error, what it means, and the header that goes with it.
+const PROBLEMS: [(u16, &str, Option<&str>); 16] = [
+    (400, "Members of the body or parameters of the query are missing or wrong: `errors` names them", None),
+    (401, "No valid token", Some("WWW-Authenticate")),
+    (403, "A valid token that names no tenant, or lacks the role `Admin` where it is needed", None),
+    (404, "There is no such resource, or it is another landlord's", None),
+    (405, "The path does not have the method", Some("Allow")),
+    (
+        409,
+        "`rowVersion` in the body is not the current one; or a request with this `Idempotency-Key` is under way",
+        None,
+    ),
+    (412, "`If-Match` does not name the current version", None),
+    (413, "The body is larger than 1 MiB", None),
+    (414, "The path is longer than 2 KiB, or the query than 8 KiB", None),
+    (415, "The body is not JSON by its `Content-Type`, or has a `Content-Encoding`", None),
+    (422, "This `Idempotency-Key` was used for another request", None),
+    (428, "The deployment wants every write to name the version that it replaces", None),
+    (429, "More requests than the landlord may send", Some("Retry-After")),
+    (431, "There are more than 64 headers, or they are longer than 32 KiB", None),
+    (500, "The request could not be answered", None),
+    (503, "PostgreSQL does not answer, or is asked too much at this moment", Some("Retry-After")),
+];
+
+/// The answers of errors, named by their status.
+pub fn problems() -> Vec<(String, RefOr<Response>)> {
+    let content = Content::new(Some(schemas::of::<Problem>()));
+    let answer = |&(status, description, header): &(u16, &str, Option<&str>)| {
+        let answer =
+            ResponseBuilder::new().description(description).content("application/problem+json", content.clone());
+        let answer = header.into_iter().fold(answer, |answer, name| answer.header(name, Header::default()));
+        (status.to_string(), RefOr::T(answer.build()))
+    };
+    PROBLEMS.iter().map(answer).collect()
+}
+
+/// One of [`problems`].
+pub fn problem(status: u16) -> RefOr<Response> {
+    Ref::from_response_name(status.to_string()).into()
+}
+
+/// An answer in JSON, with these headers.
+pub fn json(description: &str, schema: RefOr<Schema>, headers: &[&str]) -> RefOr<Response> {
+    let answer =
+        ResponseBuilder::new().description(description).content("application/json", Content::new(Some(schema)));
+    with(answer, headers)
+}
+
+/// An answer in plain text.
+pub fn text(description: &str) -> RefOr<Response> {
+    let schema = RefOr::T(utoipa::openapi::Object::with_type(utoipa::openapi::Type::String).into());
+    with(ResponseBuilder::new().description(description).content("text/plain", Content::new(Some(schema))), &[])
+}
+
+/// An answer without a body, with these headers.
+pub fn empty(description: &str, headers: &[&str]) -> RefOr<Response> {
+    with(ResponseBuilder::new().description(description), headers)
+}
+
+fn with(answer: ResponseBuilder, headers: &[&str]) -> RefOr<Response> {
+    RefOr::T(headers.iter().fold(answer, |answer, name| answer.header(*name, Header::default())).build())
+}

@@ -1,0 +1,85 @@
+//! The schemas of the types that the components read and write.
+
+use shared::domain::{Page, Payment, PaymentDraft, PaymentMethod, Property, PropertyDraft};
+use shared::http::Problem;
+use shared::operator::{Breaker, Details, Drained, Health, Order, Purged};
+use utoipa::openapi::schema::{AllOfBuilder, AnyOfBuilder, Object, ObjectBuilder, SchemaFormat, SchemaType, Type};
+use utoipa::openapi::{KnownFormat, Ref, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+/// Named schemas, those that they refer to included.
+pub fn all() -> Vec<(String, RefOr<Schema>)> {
+    let mut all = Vec::new();
+    with::<Property>(&mut all);
+    with::<PropertyDraft>(&mut all);
+    page::<Property>(&mut all);
+    with::<Payment>(&mut all);
+    page::<Payment>(&mut all);
+    with::<PaymentMethod>(&mut all);
+    with::<Health>(&mut all);
+    with::<Details>(&mut all);
+    with::<Breaker>(&mut all);
+    with::<Order>(&mut all);
+    with::<Drained>(&mut all);
+    with::<Purged>(&mut all);
+    with::<Problem>(&mut all);
+    all.push((PaymentDraft::name().into_owned(), payment_draft()));
+    all
+}
+
+fn with<T: ToSchema>(all: &mut Vec<(String, RefOr<Schema>)>) {
+    T::schemas(all);
+    all.push((T::name().into_owned(), T::schema()));
+}
+
+/// A page has one name in the code whatever is on it, and here one for each.
+fn page<T: ToSchema>(all: &mut Vec<(String, RefOr<Schema>)>) {
+    all.push((page_name::<T>(), Page::<T>::schema()));
+}
+
+fn page_name<T: ToSchema>() -> String {
+    format!("{}Page", T::name())
+}
+
+/// A reference to the schema of a page.
+pub fn page_of<T: ToSchema>() -> RefOr<Schema> {
+    Ref::from_schema_name(page_name::<T>()).into()
+}
+
+/// A reference to the schema of a type.
+pub fn of<T: ToSchema>() -> RefOr<Schema> {
+    Ref::from_schema_name(T::name()).into()
+}
+
+/// What health answers: whoever is no administrator is told less.
+pub fn health() -> RefOr<Schema> {
+    let whole = AllOfBuilder::new().item(of::<Health>()).item(of::<Details>());
+    RefOr::T(Schema::AnyOf(AnyOfBuilder::new().item(whole).item(of::<Health>()).build()))
+}
+
+/// A payment's draft has one member where a body has two: an id, or for older clients a name. The client sends the old
+/// method's object beside the id of the new one.
+fn payment_draft() -> RefOr<Schema> {
+    let RefOr::T(Schema::Object(mut draft)) = PaymentDraft::schema() else {
+        unreachable!("a struct is an object");
+    };
+    draft.properties.insert("paymentMethodId".into(), method_id().into());
+    draft.properties.insert("paymentMethod".into(), method().into());
+    RefOr::T(draft.into())
+}
+
+fn method_id() -> Object {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)))
+        .description(Some("One of the payment methods; required unless `paymentMethod` names it"))
+        .build()
+}
+
+fn method() -> Object {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::String, Type::Object, Type::Null]))
+        .max_length(Some(100))
+        .description(Some("The name of a payment method, where there is no `paymentMethodId`; an object is ignored"))
+        .build()
+}

@@ -1,0 +1,143 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+use shared::domain::{PaymentDraft, PropertyDraft, Violations};
+use shared::error::Error;
+use shared::http::{Route, problem};
+
+use super::*;
+
+/// The routes of the code: each variant says its path, in the first line of its documentation.
+const ROUTES: &str = include_str!("../../../components/shared/src/http/route.rs");
+
+fn value() -> Value {
+    serde_json::to_value(document()).expect("JSON")
+}
+
+/// The paths of the code.
+fn routes() -> BTreeSet<&'static str> {
+    let (_, text) = ROUTES.split_once("pub enum Route").expect("the routes");
+    let (text, _) = text.split_once("\n}").expect("their end");
+    let lines: Vec<&str> = text.lines().map(str::trim).skip(1).collect();
+    let variants = lines.iter().filter(|line| !line.starts_with("//") && !line.is_empty()).count();
+    let paths: BTreeSet<&str> =
+        lines.iter().filter_map(|line| line.strip_prefix("/// `/")?.split('`').next()).collect();
+    assert_eq!(paths.len(), variants, "each variant of Route names its path as `/…` in its documentation: {paths:?}");
+    paths
+}
+
+#[test]
+fn the_committed_document_is_that_of_the_code() {
+    let committed = std::fs::read_to_string(file()).expect("the document");
+    assert!(
+        committed == text().expect("JSON"),
+        "{FILE} is not what the code says; `cargo xtask openapi` writes it anew"
+    );
+}
+
+#[test]
+fn every_route_is_documented_with_its_methods_and_no_other() {
+    let document = value();
+    let mut documented = BTreeSet::new();
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        documented.insert(path.trim_start_matches('/'));
+        let example = path.replace(['{', '}'], "");
+        let route = Route::of(&example).unwrap_or_else(|| panic!("{path} is no route of the code"));
+        let methods: BTreeSet<String> = item.as_object().expect("methods").keys().map(|it| it.to_uppercase()).collect();
+        // HEAD and OPTIONS are the same everywhere; the document says so once.
+        let allowed = route.allowed().split(", ").filter(|method| !["HEAD", "OPTIONS"].contains(method));
+        assert_eq!(methods, allowed.map(str::to_owned).collect(), "the methods of {path}");
+    }
+    assert_eq!(documented, routes(), "documented (left) and in the code (right)");
+}
+
+#[test]
+fn every_status_that_an_error_becomes_is_described() {
+    let errors = [
+        Error::Unauthenticated(""),
+        Error::Forbidden(""),
+        Error::NotFound,
+        Error::MethodNotAllowed(""),
+        Error::Invalid(Violations::default()),
+        Error::UriTooLong,
+        Error::HeadersTooLarge,
+        Error::TooLarge,
+        Error::UnsupportedMediaType(""),
+        Error::PreconditionFailed,
+        Error::PreconditionRequired,
+        Error::Conflict,
+        Error::KeyInUse,
+        Error::KeyReused,
+        Error::OverBudget(1),
+        Error::Unavailable(String::new()),
+        Error::Busy,
+        Error::Internal(String::new()),
+    ];
+    let described: BTreeSet<String> = answers::problems().into_iter().map(|(status, _)| status).collect();
+    let statuses: BTreeSet<String> =
+        errors.iter().map(|error| problem(error, "/").status.as_u16().to_string()).collect();
+    assert_eq!(described, statuses, "described (left) and in the code (right)");
+    // The compiler asks for a new error here; it belongs in the list above too.
+    match Error::NotFound {
+        Error::Unauthenticated(_) | Error::Forbidden(_) | Error::NotFound | Error::MethodNotAllowed(_) => {}
+        Error::Invalid(_) | Error::UriTooLong | Error::HeadersTooLarge | Error::TooLarge => {}
+        Error::UnsupportedMediaType(_) | Error::PreconditionFailed | Error::PreconditionRequired => {}
+        Error::KeyInUse | Error::KeyReused | Error::OverBudget(_) => {}
+        Error::Conflict | Error::Unavailable(_) | Error::Busy | Error::Internal(_) => {}
+    }
+}
+
+#[test]
+fn every_reference_leads_somewhere_and_every_schema_is_used() {
+    let document = value();
+    let mut references = BTreeSet::new();
+    collect(&document, &mut references);
+    for reference in &references {
+        let pointer = reference.strip_prefix('#').expect("a local reference");
+        assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+    }
+    for kind in ["schemas", "responses"] {
+        for name in document["components"][kind].as_object().expect(kind).keys() {
+            assert!(references.contains(&format!("#/components/{kind}/{name}")), "{kind}/{name} is not used");
+        }
+    }
+}
+
+fn collect(value: &Value, references: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(members) => {
+            references.extend(members.get("$ref").and_then(Value::as_str).map(str::to_owned));
+            members.values().for_each(|value| collect(value, references));
+        }
+        Value::Array(elements) => elements.iter().for_each(|value| collect(value, references)),
+        _ => {}
+    }
+}
+
+/// The lengths that the document says are those that the parser keeps to: it is written twice, and this holds it together.
+#[test]
+fn texts_may_have_the_documented_length_and_no_more() {
+    type Parse = fn(&[u8]) -> Result<(), Violations>;
+    let drafts: [(&str, Value, Parse); 2] = [
+        ("PropertyDraft", json!({ "address": "x" }), |body| PropertyDraft::parse(body).map(drop)),
+        ("PaymentDraft", json!({ "amount": 1, "paymentDate": "2026-01-01", "paymentMethod": "x" }), |body| {
+            PaymentDraft::parse(body).map(drop)
+        }),
+    ];
+    let document = value();
+    let mut checked = BTreeMap::new();
+    for (name, body, parse) in drafts {
+        let properties = document["components"]["schemas"][name]["properties"].as_object().expect("members");
+        for (member, schema) in properties {
+            let Some(longest) = schema["maxLength"].as_u64() else { continue };
+            let longest = usize::try_from(longest).expect("a length");
+            for (length, fits) in [(longest, true), (longest + 1, false)] {
+                let mut body = body.clone();
+                body[member] = "\u{e9}".repeat(length).into();
+                assert_eq!(parse(body.to_string().as_bytes()).is_ok(), fits, "{name}.{member} of {length} characters");
+            }
+            *checked.entry(name).or_insert(0) += 1;
+        }
+    }
+    assert_eq!(checked, BTreeMap::from([("PropertyDraft", 7), ("PaymentDraft", 3)]));
+}

@@ -1,0 +1,94 @@
+//! `cargo xtask deploy check`: refuses to call a target's settings safe that are not, and says how to mend each.
+
+mod address;
+mod read;
+mod rules;
+mod settings;
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::shell::say;
+use settings::Settings;
+
+#[derive(Args)]
+pub struct Deploy {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Refuse unsafe settings, and say how to mend each
+    Check(Check),
+}
+
+#[derive(Args)]
+struct Check {
+    /// Where the application is to run
+    #[arg(long, value_enum)]
+    target: Target,
+    /// The file with the variables: all of them, or for kubernetes those that become the secret
+    #[arg(long)]
+    env: PathBuf,
+    /// Spin's runtime configuration; by default that of infra/deploy for the target
+    #[arg(long)]
+    runtime_config: Option<PathBuf>,
+    /// For kubernetes: the folder with the manifests; by default infra/deploy/kubernetes
+    #[arg(long)]
+    manifests: Option<PathBuf>,
+}
+
+/// A way to run the application in production.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Target {
+    /// Spin under systemd, Redis and PostgreSQL beside it
+    OneMachine,
+    /// SpinKube
+    Kubernetes,
+    /// Akamai (Fermyon) Functions
+    Akamai,
+}
+
+impl Deploy {
+    pub fn run(self) -> Result<()> {
+        let Task::Check(check) = self.task;
+        let settings = check.read()?;
+        let findings = rules::findings(&settings);
+        for finding in &findings {
+            say(format!("{}: {}\n    mend it: {}", finding.what, finding.problem, finding.mend));
+        }
+        if check.target == Target::Akamai {
+            say(
+                "note: Akamai Functions documents neither WASI 0.3 nor wasi:keyvalue/atomics, and the components need both. \
+                 infra/deploy/README.md says what to try before anything else",
+            );
+        }
+        match findings.len() {
+            0 => {
+                say(format!("{} variables: nothing unsafe was found", settings.variables.len()));
+                Ok(())
+            }
+            count => bail!("{count} settings are not safe to deploy"),
+        }
+    }
+}
+
+impl Check {
+    fn read(&self) -> Result<Settings> {
+        let folder = stack::repository_root().join("infra/deploy");
+        let default = |name: &str| folder.join(name);
+        let runtime_config = match (self.target, &self.runtime_config) {
+            (_, Some(path)) => Some(path.clone()),
+            (Target::OneMachine, None) => Some(default("one-machine/runtime-config.toml")),
+            (Target::Kubernetes, None) => Some(default("kubernetes/runtime-config.toml")),
+            // The platform's store is not ours to configure.
+            (Target::Akamai, None) => None,
+        };
+        let manifests = (self.target == Target::Kubernetes)
+            .then(|| self.manifests.clone().unwrap_or_else(|| default("kubernetes")));
+        read::settings(self.target, &self.env, runtime_config.as_deref(), manifests.as_deref())
+    }
+}

@@ -1,0 +1,330 @@
+//! What is unsafe, and how to mend it. Pure: a test shows each rule that passes a good setting and refuses a bad one.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::Target;
+use super::address::Address;
+use super::settings::{Settings, Store};
+
+/// HS256 needs a key as long as its hash (RFC 7518, section 3.2).
+const MIN_SECRET_BYTES: usize = 32;
+/// Fewer different characters than this in so long a secret are a pattern: 32 random hexadecimal digits have about 14.
+const MIN_DIFFERENT: usize = 10;
+/// A password that is guessed offline from a copied ACL file or a captured handshake: 16 random characters are out of reach.
+const MIN_PASSWORD: usize = 16;
+/// AES-256.
+const SEAL_KEY_BYTES: usize = 32;
+/// What people write where a secret should be.
+const GUESSABLE: [&str; 8] =
+    ["secret", "password", "changeme", "change-me", "demo", "example", "0123456789", "at least 32"];
+/// Roles that managed services and images give to whoever may do anything.
+const ALMIGHTY: [&str; 10] = [
+    "postgres",
+    "root",
+    "admin",
+    "administrator",
+    "rdsadmin",
+    "cloudsqlsuperuser",
+    "azure_superuser",
+    "doadmin",
+    "avnadmin",
+    "pgadmin",
+];
+/// The group that the migrations make; who logs in is a member of it.
+const GROUP_ROLE: &str = "renttracker_app";
+const REDIS_PORT: u16 = 6379;
+const POSTGRES_PORT: u16 = 5432;
+
+/// One thing that is not safe.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The variable or file.
+    pub what: String,
+    /// What is wrong with it. No secret is ever repeated.
+    pub problem: String,
+    /// What to do.
+    pub mend: String,
+}
+
+/// Everything that is not safe.
+pub fn findings(settings: &Settings) -> Vec<Finding> {
+    let mut found = Findings(Vec::new());
+    names(settings, &mut found);
+    files(settings, &mut found);
+    tokens(settings, &mut found);
+    seal(settings, &mut found);
+    redis(settings, &mut found);
+    database(settings, &mut found);
+    cors(settings, &mut found);
+    webhook(settings, &mut found);
+    store(settings, &mut found);
+    manifest(settings, &mut found);
+    found.0
+}
+
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn add(&mut self, what: impl Into<String>, problem: impl Into<String>, mend: impl Into<String>) {
+        self.0.push(Finding { what: what.into(), problem: problem.into(), mend: mend.into() });
+    }
+}
+
+fn names(settings: &Settings, found: &mut Findings) {
+    for (name, value) in &settings.variables {
+        if !settings.declared.names.contains(name) {
+            found.add(name, "is no variable of the application", "correct its spelling, or take it out");
+        } else if value.contains('<') && value.contains('>') {
+            found.add(name, "still has the example's placeholder", "put the real value there");
+        }
+    }
+    for name in &settings.declared.required {
+        if settings.variable(name).is_empty() {
+            found.add(name, "is not set, and has no default", "set it");
+        }
+    }
+}
+
+fn files(settings: &Settings, found: &mut Findings) {
+    for (file, mode) in &settings.secret_files {
+        if mode & 0o077 != 0 {
+            found.add(file, format!("can be read by others (mode {:03o})", mode & 0o777), format!("chmod 600 {file}"));
+        }
+    }
+}
+
+fn tokens(settings: &Settings, found: &mut Findings) {
+    let secret = settings.variable("jwt_secret");
+    let mend = "openssl rand -base64 48, and give RentTracker the same key";
+    if !secret.is_empty() {
+        if settings.development_secret.as_deref() == Some(secret) {
+            found.add("jwt_secret", "is the one of the demo on this machine", mend);
+        } else if let Some(problem) = weakness(secret, MIN_SECRET_BYTES) {
+            found.add("jwt_secret", problem, mend);
+        }
+    }
+    let url = settings.variable("jwt_jwks_url");
+    if !url.is_empty() && !url.starts_with("https://") {
+        found.add(
+            "jwt_jwks_url",
+            "fetches the keys that tokens are trusted by without TLS",
+            "use the issuer's https:// address",
+        );
+    }
+}
+
+/// Why a secret could be guessed.
+fn weakness(secret: &str, shortest: usize) -> Option<String> {
+    let lower = secret.to_ascii_lowercase();
+    let mut different: Vec<char> = secret.chars().collect();
+    different.sort_unstable();
+    different.dedup();
+    if secret.len() < shortest {
+        Some(format!("has {} bytes; at least {shortest} are needed", secret.len()))
+    } else if let Some(word) = GUESSABLE.iter().find(|word| lower.contains(**word)) {
+        Some(format!("has {word:?} in it, and so is no random secret"))
+    } else if different.len() < MIN_DIFFERENT.min(shortest) {
+        Some("repeats a few characters, and so is no random secret".into())
+    } else {
+        None
+    }
+}
+
+fn seal(settings: &Settings, found: &mut Findings) {
+    let mend = "openssl rand -base64 32; while changing it, the new one, a comma, and the old one";
+    let keys = settings.variable("cache_seal_key");
+    if keys.is_empty() {
+        found.add("cache_seal_key", "is not set: whoever can write to Redis can put words into the API's mouth", mend);
+        return;
+    }
+    for key in keys.split(',').map(str::trim) {
+        match STANDARD.decode(key) {
+            Ok(bytes) if bytes.len() != SEAL_KEY_BYTES => {
+                found.add(
+                    "cache_seal_key",
+                    format!("holds a key of {} bytes; {SEAL_KEY_BYTES} are needed", bytes.len()),
+                    mend,
+                );
+            }
+            Ok(bytes) if bytes.iter().all(|byte| Some(byte) == bytes.first()) => {
+                found.add("cache_seal_key", "holds a key of one repeated byte", mend);
+            }
+            Ok(_) => {}
+            Err(_) => found.add("cache_seal_key", "holds a key that is not base64", mend),
+        }
+    }
+}
+
+/// Where a server is; that a variable is not set has been said.
+fn server(settings: &Settings, name: &str, example: &str, found: &mut Findings) -> Option<Address> {
+    let url = settings.variable(name);
+    let address = Address::parse(url);
+    if address.is_none() && !url.is_empty() {
+        found.add(name, "is no URL", example);
+    }
+    address
+}
+
+fn redis(settings: &Settings, found: &mut Findings) {
+    let Some(address) = server(settings, "redis_url", "rediss://USER:PASSWORD@HOST:PORT", found) else {
+        return;
+    };
+    if address.scheme() == "redis" && address.is_off_host() {
+        found.add(
+            "redis_url",
+            "reaches another machine without TLS",
+            "use rediss:// and the TLS port of infra/redis/redis.conf",
+        );
+    }
+    if address.fragment() == Some("insecure") {
+        found.add(
+            "redis_url",
+            "takes any certificate for Redis's",
+            "take #insecure away, and trust the certificate's issuer",
+        );
+    }
+    if ["", "default"].contains(&address.user()) {
+        found.add(
+            "redis_url",
+            "logs in as the default user, who may do anything",
+            "name the application's user of infra/redis/users.acl, and switch the default user off there",
+        );
+    }
+    if let Some(problem) = weakness(address.password(), MIN_PASSWORD) {
+        found.add("redis_url", format!("the password {problem}"), "openssl rand -hex 24, there and in users.acl");
+    }
+    same_endpoint(settings, "redis_address", &address, REDIS_PORT, found);
+}
+
+fn database(settings: &Settings, found: &mut Findings) {
+    let example = "postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=require";
+    let Some(address) = server(settings, "database_url", example, found) else {
+        return;
+    };
+    // Spin takes `prefer` where nothing is said, and then goes on without TLS if the server, or who is between, has none.
+    if address.is_off_host() && address.option("sslmode").as_deref() != Some("require") {
+        found.add("database_url", "may reach another machine without TLS", "add ?sslmode=require");
+    }
+    let user = address.user();
+    let mend = "log in as a role of its own that is a member of renttracker_app and owns nothing: \
+                CREATE ROLE renttracker_edge LOGIN PASSWORD '…' IN ROLE renttracker_app";
+    if ALMIGHTY.contains(&user) {
+        found.add("database_url", format!("logs in as {user:?}, which row level security does not bind"), mend);
+    } else if user.is_empty() {
+        found.add("database_url", "names no role", mend);
+    } else if user == GROUP_ROLE {
+        found.add("database_url", format!("logs in as the group {GROUP_ROLE}, which cannot log in"), mend);
+    } else if user.ends_with("owner") || user.contains("migrat") {
+        found.add("database_url", format!("logs in as {user:?}, which by its name owns the tables"), mend);
+    }
+    if let Some(problem) = weakness(address.password(), MIN_PASSWORD) {
+        found.add("database_url", format!("the password {problem}"), "openssl rand -hex 24, and ALTER ROLE … PASSWORD");
+    }
+    same_endpoint(settings, "database_address", &address, POSTGRES_PORT, found);
+}
+
+/// The components may connect to the address alone: if it is another than the URL's, every request fails.
+fn same_endpoint(settings: &Settings, name: &str, url: &Address, port: u16, found: &mut Findings) {
+    let text = settings.variable(name);
+    if text.is_empty() {
+        return;
+    }
+    let is_same = Address::parse(text).is_some_and(|it| {
+        it.scheme() == url.scheme() && it.endpoint(port) == url.endpoint(port) && it.user().is_empty()
+    });
+    if !is_same {
+        let (host, port) = url.endpoint(port);
+        found.add(name, "is not where the URL leads", format!("{name}={}://{host}:{port}", url.scheme()));
+    }
+}
+
+fn cors(settings: &Settings, found: &mut Findings) {
+    let name = "cors_allowed_origins";
+    let Some(origins) = settings.variables.get(name) else {
+        found.add(
+            name,
+            "is not set, and the default are the client's development origins",
+            "name the client's origin, or set it empty",
+        );
+        return;
+    };
+    for origin in origins.split(',').map(str::trim).filter(|origin| !origin.is_empty()) {
+        let Some(address) = Address::parse(origin).filter(|_| !origin.contains('*')) else {
+            found.add(
+                name,
+                format!("allows {origin:?}: every site could act for a landlord who is logged in"),
+                "name the client's origins",
+            );
+            continue;
+        };
+        if !address.is_off_host() {
+            found.add(name, format!("allows {origin:?}: any program on a landlord's computer"), "take it out");
+        } else if address.scheme() != "https" {
+            found.add(name, format!("allows {origin:?}, whose pages anybody on the way can change"), "use https://");
+        }
+    }
+}
+
+fn webhook(settings: &Settings, found: &mut Findings) {
+    let url = settings.variable("alert_webhook_url");
+    if Address::parse(url).is_some_and(|it| it.scheme() == "http" && it.is_off_host()) {
+        found.add("alert_webhook_url", "carries its secret address to another machine without TLS", "use https://");
+    }
+}
+
+fn store(settings: &Settings, found: &mut Findings) {
+    let Some(store) = &settings.store else {
+        return;
+    };
+    let what = "runtime-config.toml";
+    let is_shared = settings.variable("key_value_shared") != "false";
+    let Store { kind, path, consistent_read } = store;
+    match (kind.as_str(), settings.target) {
+        ("spin", Target::OneMachine) if !path.as_ref().is_some_and(|path| path.starts_with('/')) => found.add(
+            what,
+            "keeps the breaker's record in memory, or where nobody knows: two processes would not share it",
+            "path = \"/var/lib/renttracker/key-value.db\"",
+        ),
+        ("spin", Target::OneMachine) | ("azure_cosmos", _) => {}
+        ("spin", _) if is_shared => found.add(
+            what,
+            "gives each pod a store of its own, while key_value_shared says that they have one",
+            "take a store with compare-and-swap (aws_dynamo, azure_cosmos), or set key_value_shared=false and read what that bounds",
+        ),
+        ("spin", _) => {}
+        ("aws_dynamo", _) if !consistent_read => {
+            found.add(what, "reads the breaker's record as it may have been before", "consistent_read = true");
+        }
+        ("aws_dynamo", _) => {}
+        ("redis", _) => found.add(
+            what,
+            "keeps the breaker's record in Redis, where Spin's compare-and-swap writes and then reports failure",
+            "take aws_dynamo or azure_cosmos, or on one machine spin (SQLite)",
+        ),
+        (other, _) => found.add(what, format!("names a store that is not known: {other:?}"), "take one of spin, aws_dynamo, azure_cosmos"),
+    }
+}
+
+fn manifest(settings: &Settings, found: &mut Findings) {
+    let Some(manifest) = &settings.manifest else {
+        return;
+    };
+    let tag = manifest.image.rsplit_once('/').map_or("", |(_, name)| name);
+    if tag.ends_with(":latest") || !tag.contains([':', '@']) {
+        found.add(
+            "app.yaml",
+            "names no version of the image, so that nobody knows what runs and nothing can be rolled back to",
+            "image: …:VERSION",
+        );
+    }
+    if manifest.image.starts_with("registry.example/") {
+        found.add("app.yaml", "names the example's registry", "image: YOUR-REGISTRY/renttracker-edge:VERSION");
+    }
+    for name in manifest.literal.intersection(&settings.declared.secret) {
+        found.add("app.yaml", format!("holds the secret {name} itself"), "valueFrom.secretKeyRef, as for the others");
+    }
+}
+
+#[cfg(test)]
+mod tests;

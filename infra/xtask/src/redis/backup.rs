@@ -1,0 +1,114 @@
+//! `cargo xtask redis backup`
+
+use std::collections::BTreeMap;
+use std::fs::{DirBuilder, File, Permissions};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Instant, SystemTime};
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+
+use super::inspect::{self, Loaded};
+use super::kept::{self, Manifest, manifest_path, sha256};
+use super::server::{Address, Seen};
+use crate::shell::say;
+
+/// Tenants' data: for the owner alone.
+const FOLDER_MODE: u32 = 0o700;
+const FILE_MODE: u32 = 0o600;
+
+#[derive(Args)]
+pub struct Backup {
+    #[command(flatten)]
+    pub redis: Address,
+    /// Where backups are kept
+    #[arg(long)]
+    pub folder: PathBuf,
+    /// For how long a backup is kept
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..), value_name = "DAYS")]
+    pub keep: u32,
+}
+
+impl Backup {
+    pub fn run(self) -> Result<()> {
+        self.take(SystemTime::now()).map(drop)
+    }
+
+    /// Takes a backup, verifies it and only then lets go of older ones. `None` when there is nothing to back up: at night a
+    /// cache can be empty, and what there is stays.
+    pub fn take(&self, now: SystemTime) -> Result<Option<PathBuf>> {
+        DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(&self.folder)?;
+        let taken_at = humantime::format_rfc3339_seconds(now).to_string();
+        let backup = self.folder.join(format!("redis-{}.rdb", taken_at.replace(':', "")));
+        ensure!(!backup.exists(), "{} is there already", backup.display());
+        let partial = backup.with_extension("partial");
+        let taken = self.copy(&partial, &taken_at).and_then(|manifest| {
+            let Some(manifest) = manifest else {
+                return Ok(None);
+            };
+            write_durably(&manifest_path(&backup), &serde_json::to_vec_pretty(&manifest)?)?;
+            std::fs::rename(&partial, &backup)?;
+            File::open(&self.folder)?.sync_all()?;
+            Ok(Some(manifest))
+        });
+        // It is there when something has failed.
+        let _ = std::fs::remove_file(&partial);
+        let Some(manifest) = taken? else {
+            say("Redis has no keys: there is nothing to back up");
+            return Ok(None);
+        };
+        say(format!(
+            "{}: {} keys, {} of them compared entry by entry",
+            backup.display(),
+            manifest.keys,
+            manifest.entries.len()
+        ));
+        for removed in kept::prune(&self.folder, self.keep, now)? {
+            say(format!("{}: removed, it is older than {} days", removed.display(), self.keep));
+        }
+        Ok(Some(backup))
+    }
+
+    fn copy(&self, file: &Path, taken_at: &str) -> Result<Option<Manifest>> {
+        let before = self.redis.sample()?;
+        self.redis.copy_to(file)?;
+        std::fs::set_permissions(file, Permissions::from_mode(FILE_MODE))?;
+        let (after, looked_at) = (self.redis.look_at(before.keys())?, Instant::now());
+        if after.is_empty() && self.redis.keys()? == 0 {
+            return Ok(None);
+        }
+        let loaded = inspect::load(file).context("the copy of Redis is no good backup")?;
+        let steady = steady(&before, &after);
+        compare(&loaded, &steady, looked_at)?;
+        let entries = loaded.digests(steady.keys())?;
+        File::open(file)?.sync_all()?;
+        Ok(Some(Manifest { taken_at: taken_at.into(), keys: loaded.keys, sha256: sha256(file)?, entries }))
+    }
+}
+
+/// The entries that were the same before and after the copy was made, and so must be in it.
+fn steady(before: &BTreeMap<String, Seen>, after: &BTreeMap<String, Seen>) -> BTreeMap<String, Seen> {
+    let is_same = |(key, seen): &(&String, &Seen)| before.get(*key).is_some_and(|then| then.digest == seen.digest);
+    after.iter().filter(is_same).map(|(key, seen)| (key.clone(), seen.clone())).collect()
+}
+
+/// Each entry must be in the copy as it is in Redis; one that may have run out since only has to be there.
+fn compare(loaded: &Loaded, steady: &BTreeMap<String, Seen>, looked_at: Instant) -> Result<()> {
+    let found = loaded.server.look_at(steady.keys())?;
+    let passed = i64::try_from(looked_at.elapsed().as_millis())?;
+    for (key, seen) in steady {
+        let has_run_out = seen.to_live_ms >= 0 && seen.to_live_ms <= passed;
+        match found.get(key) {
+            Some(copy) => ensure!(copy.digest == seen.digest, "the entry {key} is not in the copy as it is in Redis"),
+            None => ensure!(has_run_out, "the entry {key} is not in the copy"),
+        }
+    }
+    Ok(())
+}
+
+fn write_durably(path: &Path, bytes: &[u8]) -> Result<()> {
+    std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
+    std::fs::set_permissions(path, Permissions::from_mode(FILE_MODE))?;
+    Ok(File::open(path)?.sync_all()?)
+}

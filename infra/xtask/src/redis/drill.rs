@@ -1,0 +1,165 @@
+//! `cargo xtask redis drill`: the whole round on servers of its own.
+
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use serde_json::json;
+use stack::{AUDIENCE, Host, HostOptions, ISSUER, Postgres, Redis, Runtime, TokenRequest};
+
+use super::backup::Backup;
+use super::http::Client;
+use super::restore::Restore;
+use super::server::Address;
+use crate::shell::{check_interrupted, say};
+use crate::tools::{Server, ensure_servers};
+use crate::wasm::Toolchain;
+use crate::{build, demo};
+
+/// Within which the cache must be used again after Redis and its data are lost.
+const OBJECTIVE: Duration = Duration::from_secs(5 * 60);
+const PROPERTIES: u32 = 50;
+const DATABASE: &str = "renttracker";
+const KEEP_DAYS: u32 = 7;
+
+#[derive(Args)]
+pub struct Drill {
+    /// How long the breaker leaves Redis alone once it is open; 60 by default in production
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=300), value_name = "SECONDS")]
+    breaker_reset: u32,
+}
+
+impl Drill {
+    pub fn run(self) -> Result<()> {
+        ensure_servers(&[Server::Redis, Server::Postgres])?;
+        build::run_all(&Toolchain::ready()?)?;
+        rehearse(Runtime::Embedded, self.breaker_reset)
+    }
+}
+
+/// What the drill works on.
+struct Scene {
+    redis: Redis,
+    client: Client,
+    /// The paths of the landlord's properties.
+    paths: Vec<String>,
+    _host: Host,
+    _postgres: Postgres,
+}
+
+/// Takes a backup of a Redis in use, loses it, restores it, and holds what is answered against what was written since.
+pub fn rehearse(runtime: Runtime, breaker_reset: u32) -> Result<()> {
+    // Open to the user that PostgreSQL runs as under root.
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    let folder = tempfile::Builder::new().prefix("renttracker-drill-").permissions(open).tempdir()?;
+    let mut scene = set(folder.path(), runtime, breaker_reset)?;
+    say("filling the cache and taking a backup");
+    for path in &scene.paths {
+        scene.client.get(path)?;
+    }
+    let sure = |path: &String| Ok::<_, anyhow::Error>(scene.client.get(path)?.cache == "hit");
+    ensure!(scene.paths.iter().map(sure).collect::<Result<Vec<_>>>()?.contains(&true), "the cache is not used");
+    let backup = Backup {
+        redis: Address::loopback(scene.redis.port())?,
+        folder: folder.path().join("backups"),
+        keep: KEEP_DAYS,
+    };
+    let backup = backup.take(SystemTime::now())?.context("there was nothing to back up")?;
+
+    // Written, answered and in no backup.
+    let changed = scene.paths.first().context("a property")?.clone();
+    scene.client.put(&changed, &json!({ "address": "2 After The Backup Street" }))?;
+    check_interrupted()?;
+
+    say("losing Redis and its data");
+    let lost = Instant::now();
+    scene.redis.kill();
+    let data = scene.redis.dir().to_owned();
+    for name in ["appendonlydir", "dump.rdb"] {
+        let path = data.join(name);
+        let _ = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+    }
+    ensure!(
+        scene.client.get(&changed)?.body["address"] == "2 After The Backup Street",
+        "an old value while it is gone"
+    );
+    Restore { backup, data }.run()?;
+    scene.redis.restart().context("Redis does not start with what was restored")?;
+    let restored = Address::loopback(scene.redis.port())?.keys()?;
+    let loaded = lost.elapsed();
+    ensure!(restored > 0, "Redis started without what was restored");
+
+    say("waiting until the cache is used");
+    let stored = first_stored(&scene, &changed, lost)?;
+    let recovered = lost.elapsed();
+    for path in scene.paths.iter().filter(|path| **path != stored) {
+        let first = scene.client.get(path)?;
+        ensure!(first.cache != "hit", "{path} was answered from the backup");
+        let expected = scene.client.get(path)?;
+        ensure!(first.body == expected.body, "{path} is answered in two ways");
+    }
+    ensure!(scene.client.get(&changed)?.body["address"] == "2 After The Backup Street", "the old value was served");
+    let tenths = |time: Duration| format!("{}.{} s", time.as_secs(), time.subsec_millis() / 100);
+    say(format!(
+        "{restored} keys came back, none of them was served; Redis answered {} after it was lost and the cache was used \
+         after {} (objective: {} s)",
+        tenths(loaded),
+        tenths(recovered),
+        OBJECTIVE.as_secs()
+    ));
+    ensure!(recovered < OBJECTIVE, "recovery took longer than the objective");
+    Ok(())
+}
+
+/// Reads one thing after another until something is stored: the path of that.
+fn first_stored(scene: &Scene, changed: &str, lost: Instant) -> Result<String> {
+    for path in scene.paths.iter().cycle() {
+        check_interrupted()?;
+        ensure!(lost.elapsed() < OBJECTIVE, "the cache was not used within {} s", OBJECTIVE.as_secs());
+        let answer = scene.client.get(path)?;
+        ensure!(answer.cache != "hit", "{path} was answered from the backup");
+        let is_old = path == changed && answer.body["address"] != "2 After The Backup Street";
+        ensure!(!is_old, "the old value was served");
+        if answer.cache.ends_with("stored") {
+            return Ok(path.clone());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    anyhow::bail!("there are no properties")
+}
+
+fn set(folder: &Path, runtime: Runtime, breaker_reset: u32) -> Result<Scene> {
+    say("starting Redis as in production, PostgreSQL and a host");
+    let redis = Redis::start_as_in_production(&folder.join("redis"), 0, "").context("Redis did not start")?;
+    let postgres = Postgres::start_for_tests(&folder.join("postgres")).context("PostgreSQL did not start")?;
+    postgres.create_database(DATABASE)?;
+    let database_url = postgres.url(DATABASE);
+    stack::migrate(&database_url)?;
+    demo::seed(&database_url, PROPERTIES)?;
+    let login_url = stack::ensure_login(&database_url, &stack::random_secret()?)?;
+    let secret = stack::random_secret()?;
+    let mut variables = stack::variables(&redis.url(), &login_url, &secret);
+    variables.insert("breaker_reset_seconds".into(), breaker_reset.to_string());
+    let host = Host::start(HostOptions {
+        runtime,
+        listen: "127.0.0.1:0".into(),
+        state_dir: folder.join("state"),
+        variables,
+        log: Some(folder.join("host.log")),
+        authorities: None,
+    })?;
+    let token = stack::token(&TokenRequest {
+        secret: &secret,
+        issuer: ISSUER,
+        audience: AUDIENCE,
+        tenant: demo::TENANTS[0],
+        role: None,
+        ttl_seconds: i64::try_from(OBJECTIVE.as_secs())? * 2,
+    })?;
+    let client = Client::new(host.base_url(), &token);
+    let page = client.get(&format!("/api/properties?pageSize={PROPERTIES}"))?.body;
+    let items = page["items"].as_array().context("no properties")?;
+    let paths = items.iter().filter_map(|item| Some(format!("/api/properties/{}", item["id"].as_str()?))).collect();
+    Ok(Scene { redis, client, paths, _host: host, _postgres: postgres })
+}

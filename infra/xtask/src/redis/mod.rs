@@ -1,0 +1,46 @@
+//! `cargo xtask redis`: backup and recovery of the cache's server. `infra/redis/README.md` is the guide.
+
+mod backup;
+mod drill;
+mod http;
+mod inspect;
+mod kept;
+mod restore;
+mod server;
+#[cfg(test)]
+mod tests;
+mod verify;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+pub use drill::rehearse;
+
+#[derive(Args)]
+pub struct Redis {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Take a full backup, verify it, and let go of those that are too old
+    Backup(backup::Backup),
+    /// Verify backups: the file, its keys, and a sample of its entries on a server of their own
+    Verify(verify::Verify),
+    /// Put a backup where a stopped Redis will find it
+    Restore(restore::Restore),
+    /// Lose Redis and recover it, on servers started for that, and tell how long it took
+    Drill(drill::Drill),
+}
+
+impl Redis {
+    pub fn run(self) -> Result<()> {
+        match self.command {
+            Command::Backup(backup) => backup.run(),
+            Command::Verify(verify) => verify.run(),
+            Command::Restore(restore) => restore.run(),
+            Command::Drill(drill) => drill.run(),
+        }
+    }
+}
