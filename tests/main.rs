@@ -13,6 +13,7 @@ mod components;
 mod concurrency;
 mod configuration;
 mod cors;
+mod costs;
 mod harness;
 mod health;
 mod invalidation;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         concurrency::tests,
         configuration::tests,
         cors::tests,
+        costs::tests,
         harness::tests,
         health::tests,
         invalidation::tests,

@@ -1,6 +1,7 @@
 //! A world of a test's own, for other variables or broken servers.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -35,6 +36,17 @@ impl Private {
         Private::on(Some(redis), &url, &stage::new_database().expect("a database"), changes)
     }
 
+    /// With a host that writes what requests cost to the file [`Private::meter`]. The embedded host alone can.
+    pub fn metered() -> Private {
+        let mut own = Private::start();
+        own.host.stop().expect("the host lived to the end");
+        let meter = own.meter();
+        let arguments = [OsStr::new("--meter"), meter.as_os_str()];
+        own.host = start_host(own.variables.clone(), &own.state_dir, &own.log, &arguments);
+        own.world.base_url = own.host.base_url().into();
+        own
+    }
+
     /// Where nothing listens at Redis's address.
     pub fn without_redis(changes: &[(&str, &str)]) -> Private {
         let mut redis = Redis::start(&stage::scratch().join(next("redis"))).expect("Redis starts");
@@ -56,7 +68,7 @@ impl Private {
         let instance = variables.get("redis_instance_name").map_or("RentTracker_", String::as_str).to_owned();
         let state_dir = stage::scratch().join(next("host"));
         let log = state_dir.with_extension("log");
-        let host = start_host(variables.clone(), &state_dir, &log);
+        let host = start_host(variables.clone(), &state_dir, &log, &[]);
         let world = World {
             base_url: host.base_url().into(),
             redis_url: redis_url.into(),
@@ -77,7 +89,7 @@ impl Private {
         let log = stage::scratch().join(next("host")).with_extension("log");
         let mut variables = self.variables.clone();
         variables.extend(changes.iter().map(|(name, value)| ((*name).into(), (*value).into())));
-        let host = start_host(variables, &self.state_dir, &log);
+        let host = start_host(variables, &self.state_dir, &log, &[]);
         let world = World { base_url: host.base_url().into(), ..self.world.clone() };
         (host, world)
     }
@@ -95,6 +107,11 @@ impl Private {
     /// What the host and the components write.
     pub fn log(&self) -> &Path {
         &self.log
+    }
+
+    /// What requests cost, in lines of JSON.
+    pub fn meter(&self) -> PathBuf {
+        self.log.with_extension("meter")
     }
 
     /// The Redis of this world, for a test to break.
@@ -130,11 +147,12 @@ impl Drop for Private {
     }
 }
 
-fn start_host(variables: BTreeMap<String, String>, state_dir: &Path, log: &Path) -> Host {
+fn start_host(variables: BTreeMap<String, String>, state_dir: &Path, log: &Path, arguments: &[&OsStr]) -> Host {
     let log = Some(log.to_owned());
     let (state_dir, listen) = (state_dir.to_owned(), "127.0.0.1:0".to_owned());
     let options = HostOptions { runtime: stage::runtime(), listen, state_dir, variables, log };
-    Host::start(options).expect("the host starts")
+    let manifest = stack::repository_root().join("spin.toml");
+    Host::start_with(options, &manifest, arguments).expect("the host starts")
 }
 
 fn files_under(folder: &Path) -> Box<dyn Iterator<Item = PathBuf>> {

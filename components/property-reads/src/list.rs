@@ -1,9 +1,10 @@
 //! `GET /api/properties`.
 
+use super::walk::{kind, walk};
 use shared::cache::{CacheStatus, Entry, Resource};
 use shared::domain::{Page, Property, TenantId};
 use shared::error::Error;
-use shared::http::{self, Answer, Direction, ListQuery, SortFields};
+use shared::http::{self, After, Answer, Direction, ListQuery, SortFields};
 use shared::row::{Parameter, RowReader};
 use shared::spin::{Cached, Call, query, read_through};
 
@@ -13,9 +14,12 @@ const SORT_FIELDS: SortFields = SortFields {
     default_direction: Direction::Ascending,
 };
 
-/// Answers with one page of the tenant's properties.
+/// Answers with one page of the tenant's properties, by its number or, with `after`, by keyset.
 pub async fn list(call: &Call, tenant: &TenantId) -> Result<Answer, Error> {
     let asked = ListQuery::parse(call.parts.uri.query(), &SORT_FIELDS)?;
+    if let Some(after) = After::parse(call.parts.uri.query(), &asked, kind(asked.sort_field))? {
+        return walk(call, tenant, &asked, &after).await;
+    }
     let Some(field) = asked.cache_field() else {
         let entry = fetch(call, tenant, &asked).await?;
         return Ok(http::list(entry, CacheStatus::Bypass, &call.parts));
@@ -38,14 +42,7 @@ async fn fetch(call: &Call, tenant: &TenantId, asked: &ListQuery) -> Result<Entr
 
 /// The page and the number of all matches, in one statement.
 fn sql(asked: &ListQuery) -> String {
-    let column = match asked.sort_field {
-        "suburb" => "p.suburb",
-        "state" => "p.state",
-        "weeklyRentAmount" => "p.weekly_rent_amount",
-        "leaseStartDate" => "p.lease_start_date",
-        "leaseEndDate" => "p.lease_end_date",
-        _ => "p.address",
-    };
+    let column = column(asked.sort_field);
     let direction = asked.direction.sql();
     let order = format!("{column} {direction} NULLS LAST, p.id");
     // The character that separates the members of search_text is in none of them, so a term with it finds nothing.
@@ -60,4 +57,16 @@ fn sql(asked: &ListQuery) -> String {
         )
         SELECT total.matches, {columns} FROM total LEFT JOIN page p ON true ORDER BY {order}"
     )
+}
+
+/// The column of a row called `p` that holds the field.
+pub fn column(sort_field: &str) -> &'static str {
+    match sort_field {
+        "suburb" => "p.suburb",
+        "state" => "p.state",
+        "weeklyRentAmount" => "p.weekly_rent_amount",
+        "leaseStartDate" => "p.lease_start_date",
+        "leaseEndDate" => "p.lease_end_date",
+        _ => "p.address",
+    }
 }

@@ -1,5 +1,6 @@
 //! HTTP as the contract has it: routes, queries, preconditions, CORS, answers and problems. All of it is pure.
 
+mod after;
 mod answer;
 mod cors;
 mod list_query;
@@ -9,6 +10,7 @@ mod request;
 mod resource;
 mod route;
 
+pub use after::{After, Position, SortKind};
 pub use answer::Answer;
 pub use cors::{finish, preflight};
 pub use list_query::{Direction, ListQuery, SortFields};
