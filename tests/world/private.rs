@@ -36,9 +36,10 @@ impl Private {
         Private::on(Some(redis), &url, &stage::new_database().expect("a database"), changes)
     }
 
-    /// With a host that writes what requests cost to the file [`Private::meter`]. The embedded host alone can.
+    /// With a host that writes what requests cost to the file [`Private::meter`]. The embedded host alone can. Its leases
+    /// are long, so that few are renewed between the requests.
     pub fn metered() -> Private {
-        let mut own = Private::start();
+        let mut own = Private::with(&[("breaker_lease_ms", "10000")]);
         own.host.stop().expect("the host lived to the end");
         let meter = own.meter();
         let arguments = [OsStr::new("--meter"), meter.as_os_str()];

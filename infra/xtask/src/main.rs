@@ -1,6 +1,7 @@
 //! `cargo xtask`: what a developer and CI do with this repository, in one place and without any other tool.
 
 mod alerts;
+mod bench;
 mod build;
 mod demo;
 mod dev;
@@ -32,6 +33,10 @@ enum Task {
     Test(test::Test),
     /// Check histories under faults for longer than `test` does
     Soak(soak::Soak),
+    /// Measure beside the platform's floor and a native peer, and write target/bench/report.html
+    Bench(bench::Bench),
+    /// Write how PostgreSQL runs each statement on a million rows into infra/migrations/README.md
+    Explain(bench::Explain),
     /// Build the components, and the host that runs them where Spin is not installed
     Build,
     /// Apply infra/migrations to a database
@@ -46,6 +51,8 @@ fn main() -> ExitCode {
         Task::Up(up) => up.run(),
         Task::Test(test) => test.run(),
         Task::Soak(soak) => soak.run(),
+        Task::Bench(bench) => bench.run(),
+        Task::Explain(explain) => explain.run(),
         Task::Build => build::run(),
         Task::Migrate(migrate) => migrate.run(),
         Task::Token(token) => token.run(),
