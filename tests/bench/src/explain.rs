@@ -74,8 +74,7 @@ fn prepare(client: &mut Client, rows: i64) -> Result<()> {
     let own = rows / SHARE;
     seed::properties(client, "asking-", 1, own, 100)?;
     seed::properties(client, "usual-", (rows - own) / USUAL, rows - own, 100)?;
-    let methods =
-        "INSERT INTO payment_methods (tenant_id, name) SELECT 'usual-' || n, 'Own ' || n FROM generate_series(1, $1) n";
+    let methods = "INSERT INTO payment_methods (tenant_id, name) SELECT 'usual-' || n, 'Own ' || n FROM generate_series(1, $1::bigint) n";
     client.execute(methods, &[&METHODS])?;
     seed::payments(client, TENANT, 12)?;
     seed::settle(client)?;

@@ -66,7 +66,7 @@ pub fn measure(stage: &Stage, size: &Size, report: &mut Report) -> Result<()> {
         (0..LANDLORDS).map(|number| stage.bearer(&tenant(number), None)).collect::<Result<Vec<_>>>()?;
     // In order of number, so that the property of each rank is its landlord's.
     let rows = client.query(
-        "SELECT md5('lord-' || n)::uuid::text FROM generate_series(0, $1 - 1) n",
+        "SELECT md5('lord-' || n)::uuid::text FROM generate_series(0, $1::bigint - 1) n",
         &[&i64::try_from(PROPERTIES)?],
     )?;
     let ids: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
