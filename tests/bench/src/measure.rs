@@ -64,6 +64,14 @@ pub struct Subject {
     pub must_be: Option<Kind>,
 }
 
+impl Subject {
+    /// A subject at this server, a process at an address, whose answers may be of any kind.
+    pub fn new(name: &str, server: (SocketAddr, u32), connections: usize, limit: Limit, next: Next) -> Subject {
+        let (address, pid) = server;
+        Subject { name: name.into(), address, pid, connections, limit, next, prepare: None, must_be: None }
+    }
+}
+
 /// One round of one subject.
 struct Round {
     throughput: f64,

@@ -62,16 +62,12 @@ impl Table {
     fn subject(&self, size: &Size, name: &str, next: Next, is_cached: bool, stage: &Stage) -> Result<Subject> {
         let (cache, instance) = (stage.cache()?, self.api.instance.clone());
         let limit = if is_cached { Limit::For(size.round) } else { Limit::Requests(self.singles.len()) };
+        let (name, clients) = (format!("{name}, {} rows", self.rows), if is_cached { CLIENTS } else { 1 });
         Ok(Subject {
-            name: format!("{name}, {} rows", self.rows),
-            address: self.api.address()?,
-            pid: self.api.host.pid(),
-            connections: if is_cached { CLIENTS } else { 1 },
-            limit,
-            next,
             prepare: (!is_cached)
                 .then(|| -> Box<dyn Fn() -> Result<()>> { Box::new(move || cache.forget(&instance, "")) }),
             must_be: is_cached.then_some(Kind::Hit),
+            ..Subject::new(&name, (self.api.address()?, self.api.host.pid()), clients, limit, next)
         })
     }
 }

@@ -47,15 +47,10 @@ pub fn measure(stage: &Stage, shared: &Shared, size: &Size, report: &mut Report)
             in_turn(asks.to_vec())
         };
         Ok(Subject {
-            name: name.into(),
-            address: api.address()?,
-            pid: api.host.pid(),
-            connections: CLIENTS,
-            limit: Limit::Requests(requests),
-            next,
             prepare: is_cached
                 .then(|| -> Box<dyn Fn() -> Result<()>> { Box::new(move || cache.forget(&instance, "cold-")) }),
             must_be: Some(if is_cached { Kind::Miss } else { Kind::Bypass }),
+            ..Subject::new(name, (api.address()?, api.host.pid()), CLIENTS, Limit::Requests(requests), next)
         })
     };
     let series = alternate(

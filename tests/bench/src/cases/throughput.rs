@@ -68,15 +68,10 @@ impl Shared {
         let at_uncached = (self.uncached.address()?, self.uncached.host.pid());
         let at_peer = (self.peer.address()?, self.peer.pid());
         let at_floor = (address(self.floor.base_url())?, self.floor.pid());
-        let subject = |name: &str, (address, pid), next: Next, must_be| Subject {
-            name: name.into(),
-            address,
-            pid,
-            connections,
-            limit: Limit::For(size.round),
-            next,
-            prepare: None,
+        let limit = Limit::For(size.round);
+        let subject = |name: &str, server, next: Next, must_be| Subject {
             must_be,
+            ..Subject::new(name, server, connections, limit, next)
         };
         Ok(vec![
             subject("floor", at_floor, always(self.single.clone()), None),

@@ -40,17 +40,8 @@ pub fn measure(stage: &Stage, shared: &Shared, size: &Size, report: &mut Report)
             Ask { method: method.clone(), target, authorization: authorization.clone(), body: body.clone() }
         })
     };
-    let (address, pid) = (shared.api.address()?, shared.api.host.pid());
-    let subject = |name: &str, connections, next| Subject {
-        name: name.into(),
-        address,
-        pid,
-        connections,
-        limit: Limit::For(size.round),
-        next,
-        prepare: None,
-        must_be: None,
-    };
+    let server = (shared.api.address()?, shared.api.host.pid());
+    let subject = |name: &str, clients, next: Next| Subject::new(name, server, clients, Limit::For(size.round), next);
     let subjects = |clients: usize| {
         vec![
             subject("PUT property", clients, writes(Method::PUT, "", property.clone())),

@@ -6,7 +6,7 @@ use super::Section;
 
 const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem;color:#222}\
     table{border-collapse:collapse;margin:.5rem 0;font-variant-numeric:tabular-nums}\
-    th,td{padding:.2rem .7rem;text-align:right;border-bottom:1px solid #ddd}\
+    th,td{padding:.2rem .7rem;text-align:right;border-bottom:1px solid #ddd;white-space:nowrap}\
     th:first-child,td:first-child{text-align:left}th{font-weight:600}\
     .MISSED{color:#b00020;font-weight:600}.met{color:#1b7f3b}svg{max-width:100%;height:auto;margin:.5rem 0}";
 

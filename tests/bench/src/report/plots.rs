@@ -43,7 +43,8 @@ fn draw(title: &str, x_name: &str, y_name: &str, curves: &[Curve], has_marks: bo
     let drawn = (|| {
         let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
         area.fill(&WHITE)?;
-        let y_range = (y_min * 0.8)..(y_max * 1.2);
+        // Room for the names above the curves.
+        let y_range = (y_min * 0.8)..(y_max * 4.0);
         let mut chart = ChartBuilder::on(&area)
             .caption(title, ("sans-serif", 18))
             .margin(12)
