@@ -25,6 +25,8 @@ const SHARE: i64 = 100;
 const USUAL: i64 = 20;
 /// Every landlord of so many has methods of paying of his own: enough that reading all of them would be noticed.
 const METHODS: i64 = 50_000;
+/// Writes in the outbox.
+const OUTBOX: i64 = 10_000;
 
 /// Explains every statement at so many properties.
 ///
@@ -76,9 +78,13 @@ fn prepare(client: &mut Client, rows: i64) -> Result<()> {
     seed::properties(client, "usual-", (rows - own) / USUAL, rows - own, 100)?;
     let methods = "INSERT INTO payment_methods (tenant_id, name) SELECT 'usual-' || n, 'Own ' || n FROM generate_series(1, $1::bigint) n";
     client.execute(methods, &[&METHODS])?;
+    // An outbox that PostgreSQL would not read as a whole, of writes that nobody takes for dead yet.
+    let outbox = "INSERT INTO cache_invalidations (tenant_id, id, resources, created_at)
+        SELECT 'usual-' || n, gen_random_uuid(), '{}', now() + interval '1 day' FROM generate_series(1, $1::bigint) n";
+    client.execute(outbox, &[&OUTBOX])?;
     seed::payments(client, TENANT, 12)?;
     seed::settle(client)?;
-    Ok(client.batch_execute("VACUUM ANALYZE payment_methods")?)
+    Ok(client.batch_execute("VACUUM (ANALYZE) payment_methods, cache_invalidations")?)
 }
 
 /// One request for each statement, in the order of the contract's table.
