@@ -16,6 +16,7 @@ mod components;
 mod concurrency;
 mod configuration;
 mod cors;
+mod costs;
 mod deaf;
 mod full;
 mod grants;
@@ -78,6 +79,7 @@ fn main() -> ExitCode {
         concurrency::tests,
         configuration::tests,
         cors::tests,
+        costs::tests,
         full::tests,
         grants::tests,
         harness::tests,

@@ -40,7 +40,8 @@ fn sdk_wit() -> PathBuf {
 
 /// The interfaces that the host implements itself; WASI proper comes from the wasmtime-wasi crates.
 ///
-/// Host functions do not trap, except where the WIT leaves no way to say that something failed.
+/// Host functions do not trap, except where the WIT leaves no way to say that something failed. They are traced, as those
+/// of the wasmtime-wasi crates are, for `--meter` to count.
 fn bindings(wit: &Path) -> String {
     format!(
         r##"wasmtime::component::bindgen!({{
@@ -60,9 +61,9 @@ fn bindings(wit: &Path) -> String {
     world: "edge:host/host",
     path: {wit:?},
     imports: {{
-        "spin:key-value/key-value@3.0.0.[method]store.get-keys": async | trappable,
-        "spin:postgres/postgres@4.2.0.[constructor]connection-builder": async | trappable,
-        default: async,
+        "spin:key-value/key-value@3.0.0.[method]store.get-keys": async | trappable | tracing,
+        "spin:postgres/postgres@4.2.0.[constructor]connection-builder": async | trappable | tracing,
+        default: async | tracing,
     }},
 }});
 "##,

@@ -1,6 +1,7 @@
 //! A world of a test's own, for other variables or broken servers.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -38,6 +39,18 @@ impl Private {
         Private::on(Some(redis), &url, &stage::new_database().expect("a database"), None, changes)
     }
 
+    /// With a host that writes what requests cost to the file [`Private::meter`]. The embedded host alone can. Its leases
+    /// are long, so that few are renewed between the requests.
+    pub fn metered() -> Private {
+        let mut own = Private::with(&[("breaker_lease_ms", "10000")]);
+        own.host.stop().expect("the host lived to the end");
+        let meter = own.meter();
+        let arguments = [OsStr::new("--meter"), meter.as_os_str()];
+        own.host = start_host(own.variables.clone(), &own.state_dir, &own.log, own.authorities.clone(), &arguments);
+        own.world.base_url = own.host.base_url().into();
+        own
+    }
+
     /// Where nothing listens at Redis's address.
     pub fn without_redis(changes: &[(&str, &str)]) -> Private {
         let mut redis = Redis::start(&stage::scratch().join(next("redis"))).expect("Redis starts");
@@ -73,7 +86,7 @@ impl Private {
         let instance = variables.get("redis_instance_name").map_or("RentTracker_", String::as_str).to_owned();
         let state_dir = stage::scratch().join(next("host"));
         let log = state_dir.with_extension("log");
-        let host = start_host(variables.clone(), &state_dir, &log, authorities.clone());
+        let host = start_host(variables.clone(), &state_dir, &log, authorities.clone(), &[]);
         let world = World {
             base_url: host.base_url().into(),
             redis_url: redis_url.into(),
@@ -104,7 +117,7 @@ impl Private {
         let log = stage::scratch().join(next("host")).with_extension("log");
         let mut variables = self.variables.clone();
         variables.extend(changes.iter().map(|(name, value)| ((*name).into(), (*value).into())));
-        let host = start_host(variables, state_dir, &log, self.authorities.clone());
+        let host = start_host(variables, state_dir, &log, self.authorities.clone(), &[]);
         let world = World { base_url: host.base_url().into(), ..self.world.clone() };
         (host, world)
     }
@@ -146,6 +159,11 @@ impl Private {
         &self.log
     }
 
+    /// What requests cost, in lines of JSON.
+    pub fn meter(&self) -> PathBuf {
+        self.log.with_extension("meter")
+    }
+
     /// The Redis of this world, for a test to break.
     pub fn redis(&mut self) -> &mut Redis {
         self.redis.as_mut().expect("this world has a Redis")
@@ -179,11 +197,18 @@ impl Drop for Private {
     }
 }
 
-fn start_host(variables: BTreeMap<String, String>, state_dir: &Path, log: &Path, authorities: Option<PathBuf>) -> Host {
+fn start_host(
+    variables: BTreeMap<String, String>,
+    state_dir: &Path,
+    log: &Path,
+    authorities: Option<PathBuf>,
+    arguments: &[&OsStr],
+) -> Host {
     let log = Some(log.to_owned());
     let (state_dir, listen) = (state_dir.to_owned(), "127.0.0.1:0".to_owned());
     let options = HostOptions { runtime: stage::runtime(), listen, state_dir, variables, log, authorities };
-    Host::start(options).expect("the host starts")
+    let manifest = stack::repository_root().join("spin.toml");
+    Host::start_with(options, &manifest, arguments).expect("the host starts")
 }
 
 fn files_under(folder: &Path) -> Box<dyn Iterator<Item = PathBuf>> {

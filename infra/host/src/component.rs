@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use tokio::sync::{mpsc, watch};
@@ -20,6 +21,7 @@ use crate::bindings::{spin, wasi};
 use crate::instance::{IDLE_TIMEOUT, InstanceState, Lifetime, Limits};
 use crate::key_value::{Database, KeyValue, KeyValueState};
 use crate::manifest;
+use crate::meter::{FUEL, Meter};
 use crate::outbound::AllowList;
 use crate::outgoing::OutgoingHttp;
 use crate::postgres::{Pools, Postgres, PostgresState};
@@ -35,7 +37,8 @@ const MAX_MEMORY_BYTES: usize = 4 << 30;
 /// How much of a memory stays in place for the next instance instead of being given back. Spin's number.
 const MEMORY_KEPT_BYTES: usize = 2 << 20;
 
-fn engine() -> Result<Engine> {
+/// `metered`: with the counting of instructions compiled into every component.
+fn engine(metered: bool) -> Result<Engine> {
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(MAX_INSTANCES)
         .total_memories(MAX_INSTANCES)
@@ -51,6 +54,7 @@ fn engine() -> Result<Engine> {
         .table_keep_resident(MEMORY_KEPT_BYTES / 4);
     let mut config = Config::new();
     config.wasm_component_model_async(true);
+    config.consume_fuel(metered);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     Ok(Engine::new(&config)?)
 }
@@ -90,9 +94,9 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// A loader with an engine of its own.
-    pub fn new() -> Result<Self> {
-        let engine = engine().context("cannot set up the WebAssembly engine")?;
+    /// A loader with an engine of its own. `metered`: components count their instructions.
+    pub fn new(metered: bool) -> Result<Self> {
+        let engine = engine(metered).context("cannot set up the WebAssembly engine")?;
         Ok(Self { linker: linker(&engine)?, compiled: HashMap::new() })
     }
 
@@ -136,6 +140,8 @@ pub struct Shared {
     pub alive: mpsc::WeakSender<()>,
     /// True once the host stops.
     pub stopping: watch::Receiver<bool>,
+    /// What requests cost, if anybody wants to know.
+    pub meter: Option<Arc<Meter>>,
 }
 
 /// Makes the instances of one component.
@@ -176,14 +182,19 @@ impl HandlerState for Instantiator {
     type WorkerState = Limits;
 
     async fn instantiate(&self) -> wasmtime::Result<Instance<InstanceState, Lifetime, Limits>> {
+        let began = Instant::now();
         let mut store = Store::new(self.loaded.pre.engine(), self.state()?);
+        if self.shared.meter.is_some() {
+            store.set_fuel(FUEL)?;
+        }
         let proxy = self.loaded.pre.instantiate_async(&mut store).await?;
+        let meter = self.shared.meter.as_ref().map(|meter| meter.instance(&self.loaded.id, began.elapsed()));
         Ok(Instance {
             store,
             proxy: Proxy::P3(proxy),
             view: ViewFn::P3(InstanceState::http),
             expiration: Lifetime::new(IDLE_TIMEOUT, self.shared.stopping.clone()),
-            state: Limits { component: self.loaded.id.clone() },
+            state: Limits { component: self.loaded.id.clone(), meter },
         })
     }
 }

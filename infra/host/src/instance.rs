@@ -15,6 +15,7 @@ use wasmtime_wasi_http::handler::{ShouldAccept, WorkerExpiration, WorkerState, W
 use wasmtime_wasi_http::p3::{WasiHttpCtxView, WasiHttpView};
 
 use crate::key_value::KeyValueState;
+use crate::meter::InstanceMeter;
 use crate::outgoing::OutgoingHttp;
 use crate::postgres::PostgresState;
 use crate::redis::RedisState;
@@ -101,6 +102,8 @@ impl WorkerExpiration for Lifetime {
 pub struct Limits {
     /// The component's id, for the log.
     pub component: String,
+    /// What its requests cost, if anybody wants to know.
+    pub meter: Option<InstanceMeter>,
 }
 
 impl WorkerState for Limits {
@@ -119,15 +122,21 @@ impl WorkerState for Limits {
 
     fn on_request_start(
         &self,
-        _: StoreContextMut<'_, InstanceState>,
+        store: StoreContextMut<'_, InstanceState>,
         (): (),
         _: GuestTaskId,
     ) -> Pin<Box<dyn Future<Output = ()> + Send + Sync + 'static>> {
+        if let Some(meter) = &self.meter {
+            meter.read("request", &store);
+        }
         // No request has a deadline: Spin's default.
         Box::pin(std::future::pending())
     }
 
     fn drop(&self, store: Store<InstanceState>, result: Result<(), wasmtime::Error>) {
+        if let Some(meter) = &self.meter {
+            meter.read("end", &store);
+        }
         if let Err(error) = result {
             eprintln!("{}: the instance failed, and with it every request in it: {error:?}", self.component);
         }
@@ -141,7 +150,7 @@ mod tests {
 
     #[test]
     fn an_instance_takes_sixteen_at_once_and_a_hundred_and_twenty_eight_in_all() {
-        let limits = Limits { component: "c".into() };
+        let limits = Limits { component: "c".into(), meter: None };
         let check = |concurrent, total, expected: &str| {
             let answer = match limits.should_accept_request(concurrent, total) {
                 ShouldAccept::Yes => "yes",

@@ -1,6 +1,7 @@
 //! The embedded host: runs `spin.toml` and its components as Spin 4.1 does, where the Spin CLI is not installed.
 //!
 //! It has no behaviour that Spin does not have. A component that works here and not on Spin has found a bug of the host.
+//! What it can do beyond Spin, no component can tell: `--meter` says what requests cost.
 
 mod app;
 mod bindings;
@@ -9,6 +10,7 @@ mod headers;
 mod instance;
 mod key_value;
 mod manifest;
+mod meter;
 mod outbound;
 mod outgoing;
 mod postgres;
@@ -31,6 +33,9 @@ use clap::{ArgAction, Parser};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// The largest result that the host holds in memory for a component, of any kind. Spin's number.
 pub const MAX_BUFFERED_BYTES: usize = 128 << 20;
@@ -54,6 +59,9 @@ struct Arguments {
     /// Send small segments at once. Spin does not: `false` shows what its users see
     #[arg(long, value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
     tcp_nodelay: bool,
+    /// Write to this file what requests cost: instructions and calls of the host, a line of JSON at each request's start
+    #[arg(long, value_name = "FILE")]
+    meter: Option<PathBuf>,
 }
 
 fn assignment(text: &str) -> Result<(String, String), String> {
@@ -62,10 +70,12 @@ fn assignment(text: &str) -> Result<(String, String), String> {
 }
 
 fn main() -> ExitCode {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
     let arguments = Arguments::parse();
-    let run = || tokio::runtime::Runtime::new()?.block_on(run(arguments));
+    let run = || {
+        let meter = arguments.meter.as_deref().map(meter::Meter::create).transpose()?;
+        log_to_stderr(meter.clone());
+        tokio::runtime::Runtime::new()?.block_on(run(arguments, meter))
+    };
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -75,7 +85,15 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(arguments: Arguments) -> Result<()> {
+/// Sends the host's own messages to standard error, and the calls of its functions to the meter.
+fn log_to_stderr(meter: Option<Arc<meter::Meter>>) {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
+    let messages = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).without_time().with_filter(filter);
+    let calls = meter.map(|meter| meter::Calls(meter).with_filter(meter::ImportsAlone));
+    tracing_subscriber::registry().with(messages).with(calls).init();
+}
+
+async fn run(arguments: Arguments, meter: Option<Arc<meter::Meter>>) -> Result<()> {
     // Redis and outgoing HTTP build their TLS on the process's default.
     rustls::crypto::ring::default_provider().install_default().map_err(|_| anyhow!("TLS was set up twice"))?;
     let manifest_path = if arguments.from.is_dir() { arguments.from.join("spin.toml") } else { arguments.from.clone() };
@@ -88,7 +106,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         TcpListener::bind(arguments.listen).await.with_context(|| format!("cannot listen on {}", arguments.listen))?;
     let address = listener.local_addr()?;
 
-    let mut loader = component::Loader::new()?;
+    let mut loader = component::Loader::new(meter.is_some())?;
     let triggered = |id: &str| manifest.triggers.iter().any(|trigger| trigger.component == id);
     let load = |(id, entry): (&String, &manifest::Component)| {
         let loaded = loader.load(id, entry, &values).with_context(|| format!("component {id:?}"))?;
@@ -101,7 +119,7 @@ async fn run(arguments: Arguments) -> Result<()> {
     let (alive, mut all_gone) = mpsc::channel(1);
     let (stop, stopping) = watch::channel(false);
     let database = key_value::Database::new(state_folder(&arguments, &manifest_path).join(key_value::FILE_NAME));
-    let shared = component::Shared { database: Arc::new(database), alive: alive.downgrade(), stopping };
+    let shared = component::Shared { database: Arc::new(database), alive: alive.downgrade(), stopping, meter };
     let app = app::App::new(loaded, shared, address);
 
     announce(address, &router);

@@ -13,7 +13,7 @@ use utoipa::openapi::{
 };
 
 use crate::answers::{self, empty, problem, text};
-use crate::schemas::{self, of, page_of};
+use crate::schemas::{self, of, page_of, page_or_walk_of};
 
 /// The name of the bearer token among the security schemes.
 pub const SCHEME: &str = "bearer";
@@ -47,7 +47,13 @@ fn properties() -> Described {
     let list = Operation::new("listProperties", "A page of the landlord's properties")
         .token()
         .list(PROPERTY_SORT)
-        .answers(200, answers::json("The page", page_of::<Property>(), &["Cache-Status"]));
+        .optional(
+            ParameterIn::Query,
+            "after",
+            "Pages by keyset in place of `pageNumber`: empty for the first, then the `nextCursor` of the one before",
+            ObjectBuilder::new().schema_type(Type::String),
+        )
+        .answers(200, answers::json("The page", page_or_walk_of::<Property>(), &["Cache-Status"]));
     let create = Operation::new("createProperty", "Adds a property")
         .token()
         .body::<PropertyDraft>(property_example())

@@ -1,6 +1,6 @@
 //! The schemas of the types that the components read and write.
 
-use shared::domain::{Page, Payment, PaymentDraft, PaymentMethod, Property, PropertyDraft};
+use shared::domain::{Page, Payment, PaymentDraft, PaymentMethod, Property, PropertyDraft, Walk};
 use shared::http::Problem;
 use shared::operator::{Breaker, Details, Drained, Health, Order, Purged};
 use utoipa::openapi::schema::{AllOfBuilder, AnyOfBuilder, Object, ObjectBuilder, SchemaFormat, SchemaType, Type};
@@ -13,6 +13,7 @@ pub fn all() -> Vec<(String, RefOr<Schema>)> {
     with::<Property>(&mut all);
     with::<PropertyDraft>(&mut all);
     page::<Property>(&mut all);
+    all.push((walk_name::<Property>(), Walk::<Property>::schema()));
     with::<Payment>(&mut all);
     page::<Payment>(&mut all);
     with::<PaymentMethod>(&mut all);
@@ -44,6 +45,16 @@ fn page_name<T: ToSchema>() -> String {
 /// A reference to the schema of a page.
 pub fn page_of<T: ToSchema>() -> RefOr<Schema> {
     Ref::from_schema_name(page_name::<T>()).into()
+}
+
+fn walk_name<T: ToSchema>() -> String {
+    format!("{}Walk", T::name())
+}
+
+/// A page by its number, or one of a walk by keyset.
+pub fn page_or_walk_of<T: ToSchema>() -> RefOr<Schema> {
+    let walk: RefOr<Schema> = Ref::from_schema_name(walk_name::<T>()).into();
+    RefOr::T(Schema::AnyOf(AnyOfBuilder::new().item(page_of::<T>()).item(walk).build()))
 }
 
 /// A reference to the schema of a type.

@@ -1,10 +1,11 @@
 //! The host that serves the built components: the embedded one, or Spin.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
@@ -69,7 +70,13 @@ impl Host {
     /// Starts a host and waits until it serves. Only the variables given reach it: any `SPIN_VARIABLE_…` in our own
     /// environment is not passed on.
     pub fn start(options: HostOptions) -> Result<Host> {
-        let mut command = command(&options)?;
+        Host::start_with(options, &repository_root().join("spin.toml"), &[])
+    }
+
+    /// The same for another `manifest`, and with further command line arguments.
+    pub fn start_with(options: HostOptions, manifest: &Path, arguments: &[&OsStr]) -> Result<Host> {
+        let mut command = command(&options, manifest)?;
+        command.args(arguments);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         // Spin starts the server as a child of its own, and ends it on a SIGTERM but of course not on a SIGKILL.
         let on_our_death = match options.runtime {
@@ -173,7 +180,7 @@ impl Drop for Host {
     }
 }
 
-fn command(options: &HostOptions) -> Result<Command> {
+fn command(options: &HostOptions, manifest: &Path) -> Result<Command> {
     let root = repository_root();
     let mut command = match options.runtime {
         Runtime::Embedded => {
@@ -190,7 +197,7 @@ fn command(options: &HostOptions) -> Result<Command> {
     };
     std::fs::create_dir_all(&options.state_dir)
         .with_context(|| format!("cannot create {}", options.state_dir.display()))?;
-    command.arg("--from").arg(root.join("spin.toml"));
+    command.arg("--from").arg(manifest);
     command.arg("--listen").arg(&options.listen);
     command.arg("--state-dir").arg(options.state_dir.canonicalize()?);
     command.current_dir(&root);

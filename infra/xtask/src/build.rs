@@ -1,5 +1,6 @@
 //! `cargo xtask build`
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -21,6 +22,19 @@ pub fn run() -> Result<()> {
 pub fn components(toolchain: &Toolchain) -> Result<()> {
     let packages = component_packages()?;
     say(format!("building the components: {}", packages.join(", ")));
+    wasm(toolchain, &packages)?;
+    note_build(toolchain, &stack::repository_root().join("target").join(TARGET).join("release/build.json"))
+}
+
+/// Builds the component that does nothing, which the benchmark compares with: beside the others, so that it gets the very
+/// same libraries.
+pub fn floor(toolchain: &Toolchain) -> Result<()> {
+    let mut packages = component_packages()?;
+    packages.push("floor".to_owned());
+    wasm(toolchain, &packages)
+}
+
+fn wasm(toolchain: &Toolchain, packages: &[String]) -> Result<()> {
     let mut command = cargo();
     command.args(["build", "--release", "--target", TARGET]);
     command.args(packages.iter().flat_map(|package| ["--package", package]));
@@ -31,6 +45,15 @@ pub fn components(toolchain: &Toolchain) -> Result<()> {
         bring_home(&folder.join(format!("{}.wasm", package.replace('-', "_"))))?;
     }
     Ok(())
+}
+
+/// Notes compiler and profile beside the components: how many instructions a request takes depends on both. Cargo takes
+/// the profile from the environment before Cargo.toml.
+fn note_build(toolchain: &Toolchain, file: &Path) -> Result<()> {
+    let overrides: BTreeMap<String, String> =
+        std::env::vars().filter(|(name, _)| name.starts_with("CARGO_PROFILE_RELEASE_")).collect();
+    let note = serde_json::json!({ "compiler": toolchain.version()?, "overrides": overrides });
+    std::fs::write(file, note.to_string()).with_context(|| format!("cannot write {}", file.display()))
 }
 
 /// Builds the embedded host.
@@ -66,7 +89,8 @@ fn bring_home(artefact: &Path) -> Result<()> {
     std::fs::rename(&fresh, &expected).with_context(|| format!("cannot write {}", expected.display()))
 }
 
-fn target_directory() -> Result<PathBuf> {
+/// Where cargo puts what it builds.
+pub fn target_directory() -> Result<PathBuf> {
     let metadata = output(cargo().args(["metadata", "--no-deps", "--format-version", "1"]))?;
     let metadata: serde_json::Value = serde_json::from_str(&metadata)?;
     Ok(metadata["target_directory"].as_str().context("cargo names no target directory")?.into())

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod api;
+mod bench;
 mod build;
 mod demo;
 mod deploy;
@@ -37,6 +38,10 @@ enum Task {
     Test(test::Test),
     /// Check histories under faults for longer than `test` does
     Soak(soak::Soak),
+    /// Measure beside the platform's floor and a native peer, and write target/bench/report.html
+    Bench(bench::Bench),
+    /// Write how PostgreSQL runs each statement on a million rows into infra/migrations/README.md
+    Explain(bench::Explain),
     /// Build the components, and the host that runs them where Spin is not installed
     Build,
     /// Hold the running API to its OpenAPI document
@@ -59,6 +64,8 @@ fn main() -> ExitCode {
         Task::Up(up) => up.run(),
         Task::Test(test) => test.run(),
         Task::Soak(soak) => soak.run(),
+        Task::Bench(bench) => bench.run(),
+        Task::Explain(explain) => explain.run(),
         Task::Build => build::run(),
         Task::Api => build::run().and_then(|()| api::check(stack::Runtime::Embedded)),
         Task::Openapi => shell::run(shell::cargo().args(["run", "--quiet", "--package", "openapi"])),

@@ -105,7 +105,7 @@ fn clippy_for_wasm(toolchain: &Toolchain) -> Result<()> {
     }
     let packages = build::component_packages()?;
     let mut command = cargo();
-    command.args(["clippy", "--release", "--target", TARGET, "--package", "shared"]);
+    command.args(["clippy", "--release", "--target", TARGET, "--package", "shared", "--package", "floor"]);
     command.args(packages.iter().flat_map(|package| ["--package", package]));
     run(command.args(["--", "-D", "warnings"]))
 }

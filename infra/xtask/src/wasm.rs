@@ -59,6 +59,14 @@ impl Toolchain {
         Ok(())
     }
 
+    /// The compiler's name and version.
+    pub fn version(&self) -> Result<String> {
+        match self {
+            Toolchain::Rustup => output(rustc().arg("--version")),
+            Toolchain::Debian { .. } => output(Command::new(DEBIAN_RUSTC).arg("--version")),
+        }
+    }
+
     /// Clippy is part of the toolchain and reads no other compiler's standard library.
     pub fn has_clippy(&self) -> bool {
         matches!(self, Toolchain::Rustup)

@@ -53,6 +53,37 @@ impl<T> Page<T> {
     }
 }
 
+/// One page of a list by keyset. It has no totals: counting is what its pages are spared.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Walk<T> {
+    items: Vec<T>,
+    has_next_page: bool,
+    has_previous_page: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+impl<T> Walk<T> {
+    /// Puts a page together from its items and the one behind them, if there is one; `cursor` names an item.
+    ///
+    /// # Errors
+    /// Those of `cursor`.
+    pub fn new<E>(
+        mut items: Vec<T>,
+        page_size: i64,
+        has_previous_page: bool,
+        cursor: impl FnOnce(&T) -> Result<String, E>,
+    ) -> Result<Self, E> {
+        let size = usize::try_from(page_size).unwrap_or(usize::MAX);
+        let has_next_page = items.len() > size;
+        items.truncate(size);
+        let next_cursor = items.last().filter(|_| has_next_page).map(cursor).transpose()?;
+        Ok(Self { items, has_next_page, has_previous_page, next_cursor })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,5 +117,15 @@ mod tests {
         check(11, 1, 10, (2, true, false));
         check(11, 2, 10, (2, false, true));
         check(11, 9, 10, (2, false, true));
+    }
+
+    #[test]
+    fn a_walk_names_its_last_item_only_when_there_is_more() {
+        let walk = |items: Vec<i64>| {
+            Walk::new(items, 2, false, |last| Ok::<_, ()>(last.to_string())).map(|walk| (walk.items, walk.next_cursor))
+        };
+        assert_eq!(walk(vec![1, 2, 3]), Ok((vec![1, 2], Some("2".into()))));
+        assert_eq!(walk(vec![1, 2]), Ok((vec![1, 2], None)));
+        assert_eq!(walk(vec![]), Ok((vec![], None)));
     }
 }

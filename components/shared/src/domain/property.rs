@@ -69,6 +69,18 @@ impl Property {
     pub fn row_version(&self) -> RowVersion {
         self.row_version
     }
+
+    /// What a list sorted by this field, one of the contract's, puts it by. An unknown field is the address.
+    pub fn sort_value(&self, field: &str) -> Option<String> {
+        match field {
+            "suburb" => self.suburb.clone(),
+            "state" => self.state.clone(),
+            "weeklyRentAmount" => self.weekly_rent_amount.map(|amount| amount.to_string()),
+            "leaseStartDate" => self.lease_start_date.map(|time| time.to_string()),
+            "leaseEndDate" => self.lease_end_date.map(|time| time.to_string()),
+            _ => Some(self.address.clone()),
+        }
+    }
 }
 
 /// The writable members of a property, valid.

@@ -1,5 +1,6 @@
 //! HTTP as the contract has it: routes, queries, preconditions, CORS, answers and problems. All of it is pure.
 
+mod after;
 mod answer;
 mod cors;
 mod idempotency;
@@ -14,6 +15,7 @@ mod resource;
 mod route;
 mod traceparent;
 
+pub use after::{After, Position, SortKind};
 pub use answer::Answer;
 pub use cors::{finish, preflight};
 pub use idempotency::{Claim, Idempotency};

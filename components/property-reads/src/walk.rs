@@ -1,0 +1,87 @@
+//! `GET /api/properties?after=`: the same list by keyset. Each page costs the same, however far it is from the start.
+
+use super::list::{column, found};
+use shared::cache::{CacheStatus, Entry, Resource};
+use shared::domain::{Property, TenantId, Walk};
+use shared::error::Error;
+use shared::http::{self, After, Answer, Direction, ListQuery, Position, SortKind};
+use shared::row::{Parameter, RowReader};
+use shared::spin::{Cached, Call, query, read_through};
+use shared::statement::Statement;
+
+/// What kind of values a list sorted by this field has.
+pub fn kind(sort_field: &str) -> SortKind {
+    match sort_field {
+        "weeklyRentAmount" => SortKind::Money,
+        "leaseStartDate" | "leaseEndDate" => SortKind::Time,
+        _ => SortKind::Text,
+    }
+}
+
+/// Answers with the page of the tenant's properties that begins behind a position.
+pub async fn walk(call: &Call, tenant: &TenantId, asked: &ListQuery, after: &After) -> Result<Answer, Error> {
+    let Some(field) = after.cache_field(asked)? else {
+        let entry = fetch(call, tenant, asked, after).await?;
+        return Ok(http::list(entry, CacheStatus::Bypass, &call.parts));
+    };
+    let wanted = Cached { tenant, resource: Resource::PropertyList, field: &field };
+    let (entry, status) = read_through(&call.config, wanted, async || fetch(call, tenant, asked, after).await).await?;
+    Ok(http::list(entry, status, &call.parts))
+}
+
+async fn fetch(call: &Call, tenant: &TenantId, asked: &ListQuery, after: &After) -> Result<Entry, Error> {
+    // One more than the page, to know whether there is a next one.
+    let mut parameters = vec![Parameter::Integer(asked.page_size + 1)];
+    if let Some(Position { value, id }) = &after.0 {
+        parameters.push(Parameter::uuid(id));
+        parameters.extend(value.as_ref().map(|value| match kind(asked.sort_field) {
+            SortKind::Money => Parameter::Decimal(value.clone()),
+            SortKind::Text | SortKind::Time => Parameter::text(value),
+        }));
+    }
+    let pattern = asked.search_pattern();
+    // The tenant is the first.
+    let search_number = pattern.is_some().then_some(parameters.len() + 2);
+    parameters.extend(pattern.map(Parameter::Text));
+    let rows = query(&call.config, statement(tenant, asked, after, search_number).bind(parameters)).await?;
+
+    let properties = rows.iter().map(|row| Property::from_row(&mut RowReader::new(row)));
+    let properties: Vec<Property> = properties.collect::<Result<_, _>>()?;
+    let cursor = |last: &Property| {
+        Position { value: last.sort_value(asked.sort_field), id: last.id() }.cursor(asked).map_err(Error::from)
+    };
+    let walk = Walk::new(properties, asked.page_size, after.0.is_some(), cursor)?;
+    Ok(Entry { found: true, version: None, owner: None, body: serde_json::to_vec(&walk)? })
+}
+
+/// What follows a position in the list's order, in up to three parts that an index answers each in order: the rest of its
+/// ties, the values behind it, and the rows without a value. PostgreSQL stops in each after a page.
+///
+/// Under row level security it looks up by an index only what could leak nothing of a row: texts, times and ids, and no
+/// amounts. By rent it therefore walks the tenant's own rows in their order, up to the position.
+fn statement(tenant: &TenantId, asked: &ListQuery, after: &After, search_number: Option<usize>) -> Statement {
+    let column = column(asked.sort_field);
+    let direction = asked.direction.sql();
+    let order = format!("{column} {direction} NULLS LAST, p.id");
+    let value = if kind(asked.sort_field) == SortKind::Time { "$4::text::timestamptz" } else { "$4" };
+    let behind = if asked.direction == Direction::Ascending { ">" } else { "<" };
+    let conditions = match &after.0 {
+        None => vec!["true".to_owned()],
+        Some(Position { value: None, .. }) => vec![format!("{column} IS NULL AND p.id > $3")],
+        Some(Position { value: Some(_), .. }) => {
+            let ties = format!("{column} = {value} AND p.id > $3");
+            vec![ties, format!("{column} {behind} {value}"), format!("{column} IS NULL")]
+        }
+    };
+    let properties = if search_number.is_some() { "found" } else { "properties" };
+    let part = |condition: String| {
+        format!("(SELECT p.* FROM {properties} p WHERE p.tenant_id = $1 AND {condition} ORDER BY {order} LIMIT $2)")
+    };
+    let parts: Vec<String> = conditions.into_iter().map(part).collect();
+    let select =
+        format!("SELECT {} FROM ({}) AS p ORDER BY {order} LIMIT $2", Property::COLUMNS, parts.join(" UNION ALL "));
+    match search_number {
+        Some(number) => Statement::with(tenant, &found(number), &select),
+        None => Statement::select(tenant, &select),
+    }
+}

@@ -1,0 +1,77 @@
+//! `cargo xtask bench` and `cargo xtask explain`
+
+use std::process::Command;
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+
+use crate::build;
+use crate::shell::{cargo, run, say};
+use crate::tools::{Server, ensure_servers};
+use crate::wasm::Toolchain;
+
+#[derive(Args)]
+pub struct Bench {
+    /// Fewer and shorter rounds, fewer rows: within three minutes after the build
+    #[arg(long)]
+    quick: bool,
+    /// What runs the components
+    #[arg(long, value_enum, default_value_t = Runtime::Embedded)]
+    runtime: Runtime,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Runtime {
+    Embedded,
+    Spin,
+}
+
+impl Bench {
+    /// Measures, and writes `target/bench/report.html` and `report.json`.
+    pub fn run(self) -> Result<()> {
+        let toolchain = prepare()?;
+        build::floor(&toolchain)?;
+        let out = stack::repository_root().join("target/bench");
+        let mut command = program()?;
+        command.args(["run", "--runtime"]).arg(match self.runtime {
+            Runtime::Embedded => "embedded",
+            Runtime::Spin => "spin",
+        });
+        command.arg("--out").arg(out);
+        if self.quick {
+            command.arg("--quick");
+        }
+        run(&mut command)
+    }
+}
+
+#[derive(Args)]
+pub struct Explain {
+    /// How many properties there are
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(10_000..))]
+    rows: u32,
+}
+
+impl Explain {
+    /// Writes how PostgreSQL runs each statement into `infra/migrations/README.md`.
+    pub fn run(self) -> Result<()> {
+        prepare()?;
+        run(program()?.args(["explain", "--rows", &self.rows.to_string()]))
+    }
+}
+
+fn prepare() -> Result<Toolchain> {
+    ensure_servers(&[Server::Redis, Server::Postgres])?;
+    let toolchain = Toolchain::ready()?;
+    build::run_all(&toolchain)?;
+    say("building the benchmark");
+    run(cargo().args(["build", "--release", "--package", "bench", "--package", "peer"]))?;
+    Ok(toolchain)
+}
+
+/// As it was built beside the peer: `cargo run` would build it anew, for itself alone.
+fn program() -> Result<Command> {
+    let mut command = Command::new(build::target_directory()?.join("release/bench"));
+    command.current_dir(stack::repository_root());
+    Ok(command)
+}

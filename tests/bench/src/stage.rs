@@ -1,0 +1,184 @@
+//! What is measured: Redis, PostgreSQL, hosts, the floor and the peer, all on loopback.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result};
+use http::HeaderValue;
+use postgres::{Client, NoTls};
+use stack::{AUDIENCE, Host, HostOptions, ISSUER, Postgres, Redis, Runtime, TokenRequest};
+use tempfile::TempDir;
+
+use crate::counters::Cache;
+use crate::load::Ask;
+
+/// The migrated database that the others are copied from.
+const TEMPLATE: &str = "template_bench";
+/// Longer than any run.
+const TOKEN_SECONDS: i64 = 24 * 60 * 60;
+
+/// The servers that every case shares. Dropped, they stop and leave nothing behind.
+pub struct Stage {
+    /// What runs the components.
+    pub runtime: Runtime,
+    /// The one Redis.
+    pub redis: Redis,
+    postgres: Postgres,
+    secret: String,
+    /// Of the role that the components log in as.
+    login_password: String,
+    directory: TempDir,
+}
+
+/// A host on a database of its own.
+pub struct Api {
+    /// The host.
+    pub host: Host,
+    /// `redis_instance_name`: what its keys begin with.
+    pub instance: String,
+    /// Its database.
+    pub database_url: String,
+}
+
+impl Api {
+    /// Where it answers.
+    pub fn address(&self) -> Result<SocketAddr> {
+        address(self.host.base_url())
+    }
+
+    /// A connection to its database.
+    pub fn sql(&self) -> Result<Client> {
+        Ok(Client::connect(&self.database_url, NoTls)?)
+    }
+}
+
+/// The address in `http://ADDRESS`.
+pub fn address(base_url: &str) -> Result<SocketAddr> {
+    base_url.trim_start_matches("http://").parse().with_context(|| format!("{base_url} is no address"))
+}
+
+impl Stage {
+    /// Starts Redis and PostgreSQL, the latter without durability, so that no disk is measured.
+    pub fn start(runtime: Runtime) -> Result<Stage> {
+        use std::os::unix::fs::PermissionsExt;
+        // PostgreSQL gives up root's rights, and its user must reach it.
+        let open = std::fs::Permissions::from_mode(0o755);
+        let directory = tempfile::Builder::new().prefix("renttracker-bench-").permissions(open).tempdir()?;
+        let redis = Redis::start(&directory.path().join("redis"))?;
+        let postgres = Postgres::start_for_tests(&directory.path().join("postgres"))?;
+        postgres.create_database(TEMPLATE)?;
+        stack::migrate(&postgres.url(TEMPLATE))?;
+        let login_password = stack::random_secret()?;
+        stack::ensure_login(&postgres.url(TEMPLATE), &login_password)?;
+        Ok(Stage { runtime, redis, postgres, secret: stack::random_secret()?, login_password, directory })
+    }
+
+    /// A new database with the schema: its URL.
+    pub fn database(&self, name: &str) -> Result<String> {
+        self.postgres.create_database_from(name, TEMPLATE)?;
+        Ok(self.postgres.url(name))
+    }
+
+    /// A host that serves the components on this database.
+    pub fn api(&self, name: &str, database_url: &str, arguments: &[&OsStr]) -> Result<Api> {
+        let instance = format!("{name}_");
+        let login_url = stack::login_url(database_url, &self.login_password)?;
+        let mut variables = stack::variables(&self.redis.url(), &login_url, &self.secret);
+        variables.insert("redis_instance_name".into(), instance.clone());
+        // A machine that is as busy as a benchmark makes it must not look like a dead Redis.
+        for name in ["redis_timeout_ms", "redis_connect_timeout_ms", "database_queue_ms"] {
+            variables.insert(name.into(), "5000".into());
+        }
+        let options = self.options(name, variables);
+        let host = Host::start_with(options, &stack::repository_root().join("spin.toml"), arguments)?;
+        Ok(Api { host, instance, database_url: database_url.to_owned() })
+    }
+
+    /// A host that serves the component that does nothing.
+    pub fn floor(&self) -> Result<Host> {
+        let manifest = stack::repository_root().join("tests/bench/floor/spin.toml");
+        Host::start_with(self.options("floor", [].into()), &manifest, &[])
+    }
+
+    fn options(&self, name: &str, variables: std::collections::BTreeMap<String, String>) -> HostOptions {
+        HostOptions {
+            runtime: self.runtime,
+            listen: "127.0.0.1:0".into(),
+            state_dir: self.directory.path().join(name),
+            variables,
+            log: Some(self.directory.path().join(format!("{name}.log"))),
+            authorities: None,
+        }
+    }
+
+    /// The native program, which reads what the components of `api` have stored in this epoch.
+    pub fn peer(&self, api: &Api, epoch: u64) -> Result<Peer> {
+        let program = std::env::current_exe()?.with_file_name("peer");
+        let mut command = Command::new(&program);
+        command.env_clear().envs(stack::variables(&self.redis.url(), &api.database_url, &self.secret));
+        command.env("redis_instance_name", &api.instance).env("epoch", epoch.to_string());
+        let child = command.stdout(Stdio::piped()).spawn();
+        let mut peer =
+            Peer { child: child.with_context(|| format!("cannot start {}", program.display()))?, address: None };
+        let mut line = String::new();
+        BufReader::new(peer.child.stdout.take().context("a pipe")?).read_line(&mut line)?;
+        peer.address = Some(address(line.trim()).context("the peer did not start")?);
+        Ok(peer)
+    }
+
+    /// What a landlord sends along.
+    pub fn bearer(&self, tenant: &str, role: Option<&str>) -> Result<HeaderValue> {
+        let (secret, ttl_seconds) = (&self.secret, TOKEN_SECONDS);
+        let request = TokenRequest { secret, issuer: ISSUER, audience: AUDIENCE, tenant, role, ttl_seconds };
+        Ok(HeaderValue::try_from(format!("Bearer {}", stack::token(&request)?))?)
+    }
+
+    /// A GET of a landlord.
+    pub fn get(&self, tenant: &str, target: &str) -> Result<Ask> {
+        let authorization = self.bearer(tenant, None)?;
+        Ok(Ask { method: http::Method::GET, target: target.to_owned(), authorization, body: Default::default() })
+    }
+
+    /// Redis, to look into.
+    pub fn cache(&self) -> Result<Cache> {
+        Cache::new(&self.redis.url())
+    }
+
+    /// A file in the folder that goes with the stage.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Where PostgreSQL writes what it does.
+    pub fn postgres_log(&self) -> PathBuf {
+        Path::new(self.postgres.data_dir()).join("postgres.log")
+    }
+}
+
+/// The native program. Dropped, it ends.
+pub struct Peer {
+    child: Child,
+    address: Option<SocketAddr>,
+}
+
+impl Peer {
+    /// Where it answers.
+    pub fn address(&self) -> Result<SocketAddr> {
+        self.address.context("it runs")
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
