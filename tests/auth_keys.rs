@@ -14,6 +14,7 @@ trials![
     a_signature_is_checked_once_and_remembered,
     a_new_key_is_found_and_a_withdrawn_one_forgotten,
     unknown_key_ids_do_not_have_the_keys_fetched_each_time,
+    keys_are_handed_on_to_other_instances_and_outlast_their_issuer,
     without_keys_nobody_is_let_in_and_nobody_is_called_a_forger,
     an_address_that_answers_nonsense_lets_nobody_in,
     an_address_that_is_not_granted_is_not_asked,
@@ -182,8 +183,26 @@ fn unknown_key_ids_do_not_have_the_keys_fetched_each_time() {
         }
     });
     ask(&own, &key.sign(&claims())).is(200);
-    // Once at the start of an instance, and once in five seconds; a busy machine makes it more of both.
+    // Once at the start, and by some instance once in five seconds; a busy machine makes it more.
     assert!(server.requests() <= THREADS * TIMES / 4, "asked {} times", server.requests());
+}
+
+fn keys_are_handed_on_to_other_instances_and_outlast_their_issuer() {
+    let (key, stranger) = (SigningKey::ed25519("o"), SigningKey::ed25519("o"));
+    let server = KeyServer::start(Behaviour::body(jwks(&[&key])));
+    let own = fetching(&server, "240");
+    ask(&own, &key.sign(&claims())).is(200);
+    eventually("the keys are left to others", || {
+        // Another host has none of the first one's instances.
+        let (_host, other) = own.another_host();
+        let asked = server.requests();
+        ask(&other, &key.sign(&claims())).is(200);
+        (server.requests() == asked).then_some(())
+    });
+    server.now(Behaviour::HangUp);
+    let (_host, other) = own.another_host();
+    ask(&other, &key.sign(&claims())).is(200);
+    ask(&other, &stranger.sign(&claims())).is(401);
 }
 
 fn without_keys_nobody_is_let_in_and_nobody_is_called_a_forger() {

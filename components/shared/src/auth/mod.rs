@@ -2,6 +2,7 @@
 //! EdDSA by a key of a JWKS.
 
 mod claims;
+mod kept_keys;
 mod key;
 mod key_set;
 mod members;
@@ -12,6 +13,7 @@ mod tests;
 mod token;
 
 pub use claims::{Validity, Verified};
+pub use kept_keys::{keep, kept};
 pub use key::{Algorithm, Key};
 pub use key_set::{KeySet, NoKey, Reason};
 pub use memory::{Memory, Print};

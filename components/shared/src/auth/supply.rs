@@ -20,7 +20,7 @@ pub struct Ages {
     pub keep: Duration,
 }
 
-/// What an instance has of the keys. All times are those of the instance's monotonic clock.
+/// What an instance has of the keys. All times are Unix times: a set is handed on to instances that start later.
 #[derive(Default)]
 pub struct KeySupply {
     keys: Option<Rc<KeySet>>,
@@ -42,13 +42,19 @@ impl KeySupply {
 
     /// Whether the keys at hand are to be fetched anew, in the background.
     pub fn is_due(&self, now: Duration, ages: Ages) -> bool {
-        self.keys.is_some() && self.age(now) >= ages.refresh && self.may_ask(now)
+        self.is_old(now, ages) && self.may_ask(now)
+    }
+
+    /// Whether the keys at hand are older than they should become.
+    pub fn is_old(&self, now: Duration, ages: Ages) -> bool {
+        self.keys.is_some() && self.age(now) >= ages.refresh
     }
 
     /// Whether the address may be asked now.
     pub fn may_ask(&self, now: Duration) -> bool {
         let pause = if self.keys.is_some() { ASK_AGAIN_AFTER } else { ASK_AGAIN_WITHOUT_KEYS };
-        self.asked_at.is_none_or(|asked_at| now.saturating_sub(asked_at) >= pause)
+        // A clock that was set back must not keep it from asking until it has caught up.
+        self.asked_at.is_none_or(|asked_at| now.checked_sub(asked_at).is_none_or(|since| since >= pause))
     }
 
     /// The address is asked, or has not answered.
@@ -58,7 +64,20 @@ impl KeySupply {
 
     /// The address has answered what was asked at `asked_at`. Whether the keys are others than before.
     pub fn fetched(&mut self, keys: KeySet, asked_at: Duration, now: Duration) -> bool {
-        self.asked(now);
+        self.take(keys, asked_at, now)
+    }
+
+    /// Another instance has left the keys that the address answered when it was asked at `asked_at`. They are taken if they
+    /// are newer than those at hand and not too old.
+    pub fn recalled(&mut self, keys: KeySet, asked_at: Duration, now: Duration, ages: Ages) {
+        let is_newer = self.keys.is_none() || asked_at > self.fetched_at;
+        if is_newer && now.saturating_sub(asked_at) < ages.keep {
+            self.take(keys, asked_at, asked_at);
+        }
+    }
+
+    fn take(&mut self, keys: KeySet, asked_at: Duration, last_asked_at: Duration) -> bool {
+        self.asked(last_asked_at);
         self.fetched_at = asked_at;
         let are_new = self.keys.as_deref() != Some(&keys);
         if are_new {
@@ -118,6 +137,29 @@ mod tests {
         let mut supply = KeySupply::default();
         supply.fetched(set("a"), at(10), at(12));
         assert!(supply.is_due(at(250), AGES));
+    }
+
+    #[test]
+    fn what_another_instance_left_is_taken_if_it_is_newer_and_not_too_old() {
+        let mut supply = KeySupply::default();
+        supply.recalled(set("old"), at(0), at(3_600), AGES);
+        assert!(supply.at_hand(at(3_600), AGES).0.is_none(), "nobody vouches for them any more");
+        supply.recalled(set("a"), at(3_500), at(3_600), AGES);
+        let (keys, number) = supply.at_hand(at(3_600), AGES);
+        assert!(keys.is_some() && !supply.is_due(at(3_600), AGES));
+        assert!(supply.is_due(at(3_740), AGES), "their age counts from when the other asked");
+        assert!(supply.may_ask(at(3_600)) && !supply.may_ask(at(3_504)));
+        supply.recalled(set("older"), at(3_400), at(3_600), AGES);
+        assert_eq!(supply.at_hand(at(3_600), AGES).1, number);
+        supply.recalled(set("b"), at(3_550), at(3_600), AGES);
+        assert_ne!(supply.at_hand(at(3_600), AGES).1, number);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_does_not_keep_it_from_asking() {
+        let mut supply = KeySupply::default();
+        supply.asked(at(7_200));
+        assert!(supply.may_ask(at(3_600)));
     }
 
     #[test]

@@ -25,6 +25,11 @@ pub fn unix_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Unix time, to the millisecond.
+pub fn unix() -> Duration {
+    Duration::from_millis(unix_ms())
+}
+
 /// Pauses the task.
 pub async fn sleep(duration: Duration) {
     spin_sdk::time::sleep(duration).await;

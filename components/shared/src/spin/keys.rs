@@ -1,7 +1,8 @@
-//! The keys of a JWKS: those in the variable, or those that are fetched and kept in the instance.
+//! The keys of a JWKS: those in the variable, or those that are fetched, kept in the instance, and left to other instances in
+//! the key-value store.
 
-use super::{clock, metrics};
-use crate::auth::{KeySet, KeySupply};
+use super::{clock, key_value, metrics};
+use crate::auth::{KeySet, KeySupply, keep, kept};
 use crate::config::{Config, KeySource};
 use crate::log::{self, Level};
 use crate::metrics::Count;
@@ -10,6 +11,7 @@ use bytes::Bytes;
 use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt, Empty, Limited};
 use spin_sdk::http::send;
+use spin_sdk::key_value::Store;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -33,7 +35,7 @@ pub fn at_hand(config: &Rc<Config>) -> (Option<Rc<KeySet>>, u64) {
         Some(KeySource::Inline(keys)) => return (Some(Rc::clone(keys)), 0),
         Some(KeySource::Url(url)) => url,
     };
-    let (ages, now) = (config.token_keys.ages, clock::elapsed());
+    let (ages, now) = (config.token_keys.ages, clock::unix());
     let (at_hand, is_due) = SUPPLY.with_borrow_mut(|supply| (supply.at_hand(now, ages), supply.is_due(now, ages)));
     if is_due {
         // Until it has begun, every other request would find it due as well.
@@ -43,35 +45,81 @@ pub fn at_hand(config: &Rc<Config>) -> (Option<Rc<KeySet>>, u64) {
             let turn = TURN.with(Rc::clone);
             // Another request is at it already.
             let Some(_turn) = turn.try_lock() else { return };
-            ask(&url).await;
+            recall(&config, &url).await;
+            if SUPPLY.with_borrow(|supply| supply.is_old(clock::unix(), ages)) {
+                ask(&config, &url).await;
+            }
             metrics::flush_later(&config);
         });
     }
     at_hand
 }
 
-/// Fetches the keys for a token that none at hand is for, unless they were just asked for. Requests that come meanwhile
-/// wait for the same fetch.
-pub async fn fetch(config: &Config) {
+/// Where keys are that an instance does not have at hand.
+#[derive(Clone, Copy)]
+pub enum Place {
+    /// In the key-value store, where another instance left them.
+    Store,
+    /// At `jwt_jwks_url`.
+    Issuer,
+}
+
+/// Looks for the keys of a token that none at hand is for, unless they were just asked for. Requests that come meanwhile wait
+/// for the same look.
+pub async fn look(config: &Config, place: Place) {
     let Some(KeySource::Url(url)) = &config.token_keys.source else {
         return;
     };
     let turn = TURN.with(Rc::clone);
     let _turn = turn.lock().await;
-    if SUPPLY.with_borrow(|supply| supply.may_ask(clock::elapsed())) {
-        ask(url).await;
+    if SUPPLY.with_borrow(|supply| supply.may_ask(clock::unix())) {
+        match place {
+            Place::Store => recall(config, url).await,
+            Place::Issuer => ask(config, url).await,
+        }
+    }
+}
+
+fn name(config: &Config) -> String {
+    format!("jwks:{}", config.namespace.as_str())
+}
+
+/// Takes what another instance has left. A store that fails is no worse than an empty one: the issuer is asked.
+async fn recall(config: &Config, url: &str) {
+    let reading = async { Store::open(key_value::STORE).await?.get(name(config)).await };
+    let Ok(Some(stored)) = key_value::ask(config.key_value_timeout, reading).await else {
+        return;
+    };
+    let Some((asked_at, json)) = kept(&config.database_url, url, &stored) else {
+        log::write(Level::Warn, "jwks.kept_refused", &[]);
+        return;
+    };
+    if let Ok(keys) = KeySet::parse(json) {
+        let ages = config.token_keys.ages;
+        SUPPLY.with_borrow_mut(|supply| supply.recalled(keys, asked_at, clock::unix(), ages));
+    }
+}
+
+/// Leaves a set to other instances.
+async fn leave(config: &Config, url: &str, asked_at: Duration, json: &[u8]) {
+    let Some(stored) = keep(&config.database_url, url, asked_at, json) else {
+        return;
+    };
+    let writing = async { Store::open(key_value::STORE).await?.set(name(config), stored).await };
+    if let Err(error) = key_value::ask(config.key_value_timeout, writing).await {
+        log::write(Level::Warn, "jwks.not_kept", &[("error", &error.0)]);
     }
 }
 
 /// Asks once. What fails leaves the keys as they are, and is logged without the address: it may hold a secret.
-async fn ask(url: &str) {
-    let asked_at = clock::elapsed();
+async fn ask(config: &Config, url: &str) {
+    let asked_at = clock::unix();
     SUPPLY.with_borrow_mut(|supply| supply.asked(asked_at));
     let answer = clock::within(FETCH_DEADLINE, get(url)).await;
-    let keys = answer.unwrap_or_else(|| Err("it does not answer within the deadline".into()));
-    let now = clock::elapsed();
-    match keys {
-        Ok(keys) => {
+    let answer = answer.unwrap_or_else(|| Err("it does not answer within the deadline".into()));
+    let now = clock::unix();
+    match answer.and_then(|json| Ok((KeySet::parse(&json).map_err(|reason| format!("its answer {reason}"))?, json))) {
+        Ok((keys, json)) => {
             metrics::count(Count::KeyFetch("fetched"));
             let refused = keys.refused().to_vec();
             if SUPPLY.with_borrow_mut(|supply| supply.fetched(keys, asked_at, now)) {
@@ -79,6 +127,7 @@ async fn ask(url: &str) {
                     log::write(Level::Warn, "jwks.key_refused", &[("reason", reason)]);
                 }
             }
+            leave(config, url, asked_at, &json).await;
         }
         Err(error) => {
             metrics::count(Count::KeyFetch("failed"));
@@ -88,7 +137,7 @@ async fn ask(url: &str) {
     }
 }
 
-async fn get(url: &str) -> Result<KeySet, String> {
+async fn get(url: &str) -> Result<Bytes, String> {
     let request = Request::get(url)
         .header(header::ACCEPT, "application/jwk-set+json, application/json")
         .body(Empty::<Bytes>::new())
@@ -102,5 +151,5 @@ async fn get(url: &str) -> Result<KeySet, String> {
         .collect()
         .await
         .map_err(|_| format!("its answer is cut off, or above {MAX_JWKS_BYTES} bytes"))?;
-    KeySet::parse(&body.to_bytes()).map_err(|reason| format!("its answer {reason}"))
+    Ok(body.to_bytes())
 }

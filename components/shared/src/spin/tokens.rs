@@ -1,6 +1,7 @@
 //! Who is asking: a token that this instance has verified before, or one to verify now.
 
-use super::{clock, keys, metrics};
+use super::keys::{self, Place};
+use super::{clock, metrics};
 use crate::auth::{Caller, Memory, Print, Token, Verdict, bearer, verify};
 use crate::config::{Config, KeySource};
 use crate::error::Error;
@@ -37,8 +38,11 @@ async fn find(config: &Rc<Config>, authorization: Option<&[u8]>) -> Result<Calle
     }
     let token = Token::parse(token)?;
     let mut verdict = verify(&token, config, keys.as_deref(), now);
-    if matches!(verdict, Verdict::UnknownKey) && matches!(config.token_keys.source, Some(KeySource::Url(_))) {
-        keys::fetch(config).await;
+    for place in [Place::Store, Place::Issuer] {
+        if !matches!((&verdict, &config.token_keys.source), (Verdict::UnknownKey, Some(KeySource::Url(_)))) {
+            break;
+        }
+        keys::look(config, place).await;
         (keys, number) = keys::at_hand(config);
         verdict = verify(&token, config, keys.as_deref(), clock::unix_ms() / 1_000);
     }
