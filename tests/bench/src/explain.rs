@@ -138,8 +138,7 @@ fn plans_of(stage: &Stage, api: &Api, ask: Ask) -> Result<Vec<String>> {
     // A write's last statement removes its row from the outbox, after the answer.
     for _ in 0..100 {
         let plans = parse(&log()?[before..]);
-        if !plans.is_empty() && (!is_write || plans.iter().any(|plan| plan.contains("DELETE FROM cache_invalidations")))
-        {
+        if !plans.is_empty() && (!is_write || plans.iter().any(|plan| plan.contains("outbox_remove("))) {
             return Ok(plans);
         }
         std::thread::sleep(std::time::Duration::from_millis(50));
