@@ -18,7 +18,7 @@ use wasmtime_wasi_http::p3::bindings::ServicePre;
 
 use crate::app::App;
 use crate::bindings::{spin, wasi};
-use crate::instance::{IDLE_TIMEOUT, InstanceState, Lifetime, Limits};
+use crate::instance::{InstanceState, Lifetime, Limits, Reuse};
 use crate::key_value::{Database, KeyValue, KeyValueState};
 use crate::manifest;
 use crate::meter::{FUEL, Meter};
@@ -55,6 +55,8 @@ fn engine(metered: bool) -> Result<Engine> {
     let mut config = Config::new();
     config.wasm_component_model_async(true);
     config.consume_fuel(metered);
+        config.profiler(wasmtime::ProfilingStrategy::PerfMap);
+    }
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     Ok(Engine::new(&config)?)
 }
@@ -140,6 +142,8 @@ pub struct Shared {
     pub alive: mpsc::WeakSender<()>,
     /// True once the host stops.
     pub stopping: watch::Receiver<bool>,
+    /// How long instances are used.
+    pub reuse: Reuse,
     /// What requests cost, if anybody wants to know.
     pub meter: Option<Arc<Meter>>,
 }
@@ -193,8 +197,8 @@ impl HandlerState for Instantiator {
             store,
             proxy: Proxy::P3(proxy),
             view: ViewFn::P3(InstanceState::http),
-            expiration: Lifetime::new(IDLE_TIMEOUT, self.shared.stopping.clone()),
-            state: Limits { component: self.loaded.id.clone(), meter },
+            expiration: Lifetime::new(self.shared.reuse.idle_instance_timeout, self.shared.stopping.clone()),
+            state: Limits { component: self.loaded.id.clone(), reuse: self.shared.reuse, meter },
         })
     }
 }

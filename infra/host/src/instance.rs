@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use clap::Args;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Sleep;
 use wasmtime::component::{GuestTaskId, ResourceTable};
@@ -21,14 +22,27 @@ use crate::postgres::PostgresState;
 use crate::redis::RedisState;
 use crate::variables::ComponentVariables;
 
-/// How many requests an instance answers before a new one takes its place. Spin's default.
-const MAX_REQUESTS: usize = 128;
+/// How long instances are used: Spin's options with Spin's defaults, without its ranges.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Reuse {
+    /// How many requests an instance answers before a new one takes its place
+    #[arg(long, value_name = "COUNT", default_value_t = 128)]
+    pub max_instance_reuse_count: usize,
+    /// How many of them at once
+    #[arg(long, value_name = "COUNT", default_value_t = 16)]
+    pub max_instance_concurrent_reuse_count: usize,
+    /// How long an instance without work is kept, as 2s or 500ms
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = time)]
+    pub idle_instance_timeout: Duration,
+}
 
-/// How many of them at once. Spin's default.
-const MAX_CONCURRENT_REQUESTS: usize = 16;
-
-/// How long an instance without work is kept. Spin's default.
-pub const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
+fn time(text: &str) -> Result<Duration, String> {
+    let (number, unit): (&str, fn(u64) -> Duration) = match text.strip_suffix("ms") {
+        Some(number) => (number, Duration::from_millis),
+        None => (text.strip_suffix('s').unwrap_or(text), Duration::from_secs),
+    };
+    number.parse().map(unit).map_err(|_| "it must be a number of seconds or milliseconds, as 2s or 500ms".into())
+}
 
 /// What the host keeps for one instance.
 pub struct InstanceState {
@@ -102,6 +116,8 @@ impl WorkerExpiration for Lifetime {
 pub struct Limits {
     /// The component's id, for the log.
     pub component: String,
+    /// How many.
+    pub reuse: Reuse,
     /// What its requests cost, if anybody wants to know.
     pub meter: Option<InstanceMeter>,
 }
@@ -111,9 +127,9 @@ impl WorkerState for Limits {
     type RequestId = ();
 
     fn should_accept_request(&self, concurrent: usize, total: usize) -> ShouldAccept {
-        if total >= MAX_REQUESTS {
+        if total >= self.reuse.max_instance_reuse_count {
             ShouldAccept::Never
-        } else if concurrent >= MAX_CONCURRENT_REQUESTS {
+        } else if concurrent >= self.reuse.max_instance_concurrent_reuse_count {
             ShouldAccept::No
         } else {
             ShouldAccept::Yes
@@ -148,9 +164,27 @@ impl WorkerState for Limits {
 mod tests {
     use super::*;
 
+    fn reuse(arguments: &[&str]) -> Reuse {
+        let command = Reuse::augment_args(clap::Command::new("host"));
+        let matches = command.try_get_matches_from([&["host"], arguments].concat()).expect("arguments");
+        <Reuse as clap::FromArgMatches>::from_arg_matches(&matches).expect("a reuse")
+    }
+
+    #[test]
+    fn an_instance_without_work_is_kept_for_as_long_as_it_is_told() {
+        let check = |arguments: &[&str], millis| {
+            assert_eq!(reuse(arguments).idle_instance_timeout, Duration::from_millis(millis), "{arguments:?}");
+        };
+        check(&[], 1_000);
+        check(&["--idle-instance-timeout", "20ms"], 20);
+        check(&["--idle-instance-timeout", "3s"], 3_000);
+        check(&["--idle-instance-timeout", "4"], 4_000);
+        assert!(time("soon").is_err());
+    }
+
     #[test]
     fn an_instance_takes_sixteen_at_once_and_a_hundred_and_twenty_eight_in_all() {
-        let limits = Limits { component: "c".into(), meter: None };
+        let limits = Limits { component: "c".into(), reuse: reuse(&[]), meter: None };
         let check = |concurrent, total, expected: &str| {
             let answer = match limits.should_accept_request(concurrent, total) {
                 ShouldAccept::Yes => "yes",

@@ -59,6 +59,8 @@ struct Arguments {
     /// Send small segments at once. Spin does not: `false` shows what its users see
     #[arg(long, value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
     tcp_nodelay: bool,
+    #[command(flatten)]
+    reuse: instance::Reuse,
     /// Write to this file what requests cost: instructions and calls of the host, a line of JSON at each request's start
     #[arg(long, value_name = "FILE")]
     meter: Option<PathBuf>,
@@ -119,7 +121,13 @@ async fn run(arguments: Arguments, meter: Option<Arc<meter::Meter>>) -> Result<(
     let (alive, mut all_gone) = mpsc::channel(1);
     let (stop, stopping) = watch::channel(false);
     let database = key_value::Database::new(state_folder(&arguments, &manifest_path).join(key_value::FILE_NAME));
-    let shared = component::Shared { database: Arc::new(database), alive: alive.downgrade(), stopping, meter };
+    let shared = component::Shared {
+        database: Arc::new(database),
+        alive: alive.downgrade(),
+        stopping,
+        reuse: arguments.reuse,
+        meter,
+    };
     let app = app::App::new(loaded, shared, address);
 
     announce(address, &router);
