@@ -13,7 +13,8 @@ use shared::error::Error;
 use shared::http::{Answer, Route, payment_id, property_id};
 use shared::spin::{Call, Outcome, Request, forward_to_writes, is_write, serve};
 
-#[spin_sdk::http_service]
+shared::http_component!(handle);
+
 async fn handle(request: Request) -> Outcome {
     if is_write(&request) { forward_to_writes(request).await } else { serve(request, respond).await }
 }

@@ -356,7 +356,12 @@ impl Totals {
                 self.recent_redis.entry(slot).or_default().add(histogram);
             }
         }
-        self.recent_redis.retain(|old, _| old + SLOTS >= slot);
+        self.forget_before(now_ms);
+    }
+
+    /// Forgets what was recent more than a minute before `now_ms`.
+    pub fn forget_before(&mut self, now_ms: u64) {
+        self.recent_redis.retain(|slot, _| slot + SLOTS >= now_ms / SLOT_MS);
     }
 
     /// Adds other totals.

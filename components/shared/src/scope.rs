@@ -27,6 +27,8 @@ pub struct Scope {
 thread_local! {
     /// The request whose future is being polled.
     static CURRENT: RefCell<Option<Rc<Scope>>> = const { RefCell::new(None) };
+    /// When it was, as far as that has been asked for.
+    static MOMENT: Cell<Option<Duration>> = const { Cell::new(None) };
 }
 
 impl Scope {
@@ -68,6 +70,23 @@ pub fn trace_id() -> Option<String> {
     CURRENT.with_borrow(|current| current.as_ref()?.trace_id.clone())
 }
 
+/// The time of `clock`, which is read once each time that a request is polled. Outside of requests it is read every time.
+pub fn moment(clock: impl FnOnce() -> Duration) -> Duration {
+    if let Some(moment) = MOMENT.get() {
+        return moment;
+    }
+    let now = clock();
+    if CURRENT.with_borrow(Option::is_some) {
+        MOMENT.set(Some(now));
+    }
+    now
+}
+
+/// Has the clock read again.
+pub fn forget_moment() {
+    MOMENT.set(None);
+}
+
 struct Scoped<F> {
     scope: Rc<Scope>,
     work: Pin<Box<F>>,
@@ -78,7 +97,9 @@ impl<F: Future> Future for Scoped<F> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let before = CURRENT.replace(Some(Rc::clone(&self.scope)));
+        forget_moment();
         let polled = self.work.as_mut().poll(context);
+        forget_moment();
         CURRENT.set(before);
         polled
     }
@@ -112,5 +133,31 @@ mod tests {
         // Nobody's.
         add(Share::Redis, Duration::from_millis(8));
         assert_eq!((waited(&first), trace_id()), ([3, 0], None));
+    }
+
+    #[test]
+    fn the_clock_stands_still_while_a_request_is_polled_and_goes_on_with_the_next_poll() {
+        let ticks = Cell::new(0);
+        let now = || {
+            moment(|| {
+                ticks.set(ticks.get() + 1);
+                Duration::from_secs(ticks.get())
+            })
+            .as_secs()
+        };
+        let (sender, turn) = oneshot::channel();
+        let waits = async {
+            assert_eq!((now(), now()), (1, 1));
+            turn.await.expect("the second has its turn");
+            assert_eq!((now(), now()), (3, 3));
+            forget_moment();
+            assert_eq!(now(), 4, "after something that has blocked");
+        };
+        let goes_on = async {
+            assert_eq!((now(), now()), (2, 2), "another request's poll is another moment");
+            sender.send(()).expect("the first waits");
+        };
+        block_on(join(Scope::new(None).run(waits), Scope::new(None).run(goes_on)));
+        assert_eq!((now(), now()), (5, 6), "nobody's time goes on");
     }
 }

@@ -21,7 +21,8 @@ use shared::error::Error;
 use shared::http::{Answer, Route, payment_id, property_id};
 use shared::spin::{Call, Outcome, Request, serve};
 
-#[spin_sdk::http_service]
+shared::http_component!(handle);
+
 async fn handle(request: Request) -> Outcome {
     serve(request, respond).await
 }

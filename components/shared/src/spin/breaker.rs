@@ -3,7 +3,7 @@
 
 use super::key_value::Unreadable;
 use super::redis::{Kept, connection, forget, kept};
-use super::{clock, key_value, metrics, outbox, webhook};
+use super::{clock, metrics, outbox, record, webhook};
 use crate::breaker::{Bar, Event, Failures, Lease, Mode, Record, Worth};
 use crate::cache::RedisFailure;
 use crate::config::Config;
@@ -96,14 +96,14 @@ pub async fn renew(config: &Rc<Config>) -> Option<Rc<Record>> {
 /// Reads the record. Where others do not share it, a row that they left in the outbox quarantines the cache here too.
 async fn look(config: &Config) -> Result<Option<Lease>, Unreadable> {
     if config.key_value_shared {
-        return key_value::read(config).await;
+        return record::read(config).await;
     }
-    let (lease, left) = join(key_value::read(config), outbox::holds_older_than(config, unshared::GRACE)).await;
+    let (lease, left) = join(record::read(config), outbox::holds_older_than(config, unshared::GRACE)).await;
     let (lease, left) = (lease?, left.map_err(|error| Unreadable(format!("the outbox: {error}")))?);
     if !left || !lease.as_ref().is_some_and(|lease| lease.shared_record().admits()) {
         return Ok(lease);
     }
-    let (lease, before) = key_value::swap(config, Event::MissedInvalidation)?;
+    let (lease, before) = record::swap(config, Event::MissedInvalidation)?;
     if let Some(before) = &before {
         announce(config, before, &lease.shared_record());
     }
@@ -147,7 +147,7 @@ fn keep_swapped(config: &Config, lease: Lease) {
 /// Applies an event to the shared record and keeps what it is afterwards. `false` when this call changed nothing, also
 /// because the store cannot be reached.
 pub fn report(config: &Config, event: Event<'_>) -> bool {
-    match key_value::swap(config, event) {
+    match record::swap(config, event) {
         Ok((lease, before)) => {
             let record = lease.shared_record();
             keep_swapped(config, lease);
@@ -191,7 +191,7 @@ fn announce(config: &Config, before: &Record, record: &Record) {
 /// [`Error::Unavailable`] when the key-value store cannot be used.
 pub fn order_breaker(config: &Config, mode: Mode) -> Result<Rc<Record>, Error> {
     let over_ms = unfenced_writes_are_over_at(clock::unix_ms(), config.breaker_lease, config.longest_statement());
-    let (lease, before) = key_value::swap(config, Event::Ordered { mode, over_ms })
+    let (lease, before) = record::swap(config, Event::Ordered { mode, over_ms })
         .map_err(|error| Error::Unavailable(format!("the breaker's record: {}", error.0)))?;
     let record = lease.shared_record();
     keep_swapped(config, lease);

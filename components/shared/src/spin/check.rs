@@ -3,10 +3,10 @@
 //! Before a change commits its fence has deleted the entry, and until it is answered none is stored. So an entry that is
 //! still there *after* PostgreSQL has shown a newer row is stale, unless the cache was out of use in between.
 
-use super::key_value;
 use super::metrics;
 use super::postgres::query;
 use super::read::Cached;
+use super::record;
 use super::redis::connection;
 use crate::cache::{CacheKey, Entry, Resource};
 use crate::config::Config;
@@ -67,7 +67,7 @@ async fn compare(
         Resource::Payment(id) => ("payments", id.to_string()),
         Resource::PropertyList | Resource::PaymentList(_) => return Ok(None),
     };
-    let record = || async { key_value::read(config).await.ok().flatten().map(|lease| lease.shared_record()) };
+    let record = || async { record::read(config).await.ok().flatten().map(|lease| lease.shared_record()) };
     let before = record().await;
     let sql = format!("SELECT row_version FROM {table} WHERE tenant_id = $1 AND id = $2");
     let rows = query(config, Statement::select(tenant, &sql).bind([Parameter::uuid(id)])).await?;

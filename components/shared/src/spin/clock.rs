@@ -1,6 +1,8 @@
 //! Time, deadlines and randomness.
 
+use super::alarm;
 use crate::error::Error;
+use crate::scope;
 use futures::future::{Either, select};
 use std::cell::OnceCell;
 use std::pin::pin;
@@ -14,8 +16,19 @@ thread_local! {
     static START: OnceCell<Instant> = const { OnceCell::new() };
 }
 
-/// Time on the instance's monotonic clock.
+/// Time on the instance's monotonic clock. While a request computes it stands still: it is asked for in a dozen places, and
+/// asking the platform costs more than what passes in between.
 pub fn elapsed() -> Duration {
+    scope::moment(running)
+}
+
+/// [`elapsed`] after a call that has blocked the instance.
+pub fn elapsed_after_blocking() -> Duration {
+    scope::forget_moment();
+    elapsed()
+}
+
+fn running() -> Duration {
     START.with(|start| start.get_or_init(Instant::now).elapsed())
 }
 
@@ -49,7 +62,7 @@ pub async fn within<T>(deadline: Duration, work: impl Future<Output = T>) -> Opt
 pub async fn timed<T>(deadline: Duration, work: impl Future<Output = T>) -> (Option<T>, Duration) {
     let began = elapsed();
     let mut work = pin!(work);
-    let result = match select(work.as_mut(), pin!(sleep(deadline))).await {
+    let result = match select(work.as_mut(), alarm::at(began + deadline)).await {
         Either::Left((result, _)) => Some(result),
         Either::Right(_) => {
             let late = elapsed().saturating_sub(began + deadline);

@@ -1,24 +1,31 @@
-//! Counting in the instance's memory, and adding it to the totals in the key-value store after the answers have gone out.
+//! Counting in the instance's memory, and telling the component `tally` of it after the answers have gone out.
 //!
-//! An instance that is killed takes at most [`FLUSH_AFTER`] of its counts with it; one that cannot write keeps them for the
+//! An instance that is killed takes at most [`FLUSH_AFTER`] of its counts with it; one that cannot tell keeps them for the
 //! next time. Redis has no part in it, so they go on without it.
 
 use super::clock;
 use super::key_value::{self, Unreadable};
+use super::tally::{self, parse};
+use crate::cache::Namespace;
 use crate::config::Config;
 use crate::log::{self, Level};
 use crate::metrics::{Count, Delta, Timing, Totals};
+use bytes::Bytes;
+use http_body_util::Full;
+use spin_sdk::http::send;
 use spin_sdk::key_value::Store;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
 /// How long counts stay in an instance. Shorter than an instance lives when nothing comes any more (1 s), long enough that
-/// a busy one writes only a few times a second.
+/// a busy one tells only a few times a second.
 const FLUSH_AFTER: Duration = Duration::from_millis(250);
-/// Over how many keys the totals are spread, so that instances seldom write the same one at the same time.
-const SHARDS: u8 = 8;
 
+/// Where the private component is reached, inside the host.
+const TALLY: &str = "http://tally.spin.internal";
+/// How long telling may take. Nobody waits for it, but it keeps the instance alive.
+const DEADLINE: Duration = Duration::from_secs(2);
 thread_local! {
     static PENDING: RefCell<Delta> = RefCell::default();
     static IS_FLUSHING: Cell<bool> = const { Cell::new(false) };
@@ -39,7 +46,7 @@ pub fn time(what: Timing, took: Duration) {
     PENDING.with_borrow_mut(|pending| pending.time(what, took));
 }
 
-/// Has what is counted by then added to the totals after [`FLUSH_AFTER`].
+/// Has what is counted by then told after [`FLUSH_AFTER`].
 pub fn flush_later(config: &Rc<Config>) {
     if IS_FLUSHING.replace(true) {
         return;
@@ -48,25 +55,37 @@ pub fn flush_later(config: &Rc<Config>) {
     spin_sdk::wasip3::spawn(async move {
         clock::sleep(FLUSH_AFTER).await;
         IS_FLUSHING.set(false);
-        flush(&config);
+        flush(&config).await;
     });
 }
 
-fn flush(config: &Config) {
+async fn flush(config: &Config) {
     let delta = PENDING.take();
     if delta.is_empty() {
         return;
     }
-    let shard = clock::random::<1>().map_or(0, |[byte]| byte % SHARDS);
-    let added = key_value::update(&key(config, shard), |stored| {
-        let mut totals = parse(stored).unwrap_or_default();
-        totals.add(&delta, clock::unix_ms());
-        serde_json::to_vec(&totals).unwrap_or_default()
-    });
-    if let Err(error) = added {
-        log::write(Level::Warn, "metrics.kept", &[("error", &error.0)]);
+    let mut counted = Totals::default();
+    counted.add(&delta, clock::unix_ms());
+    if let Err(error) = tell(&config.namespace, &counted).await {
+        log::write(Level::Warn, "metrics.kept", &[("error", &error)]);
         PENDING.with_borrow_mut(|pending| pending.add(delta));
         count(Count::FailedFlush);
+    }
+}
+
+/// Tells `tally` what was counted.
+///
+/// # Errors
+/// For the log.
+async fn tell(namespace: &Namespace, counted: &Totals) -> Result<(), String> {
+    let body = serde_json::to_vec(counted).map_err(|error| error.to_string())?;
+    let request = http::Request::post(format!("{TALLY}/{}", namespace.as_str())).body(Full::new(Bytes::from(body)));
+    let sending = send(request.map_err(|error| error.to_string())?);
+    match clock::within(DEADLINE, sending).await {
+        Some(Ok(response)) if response.status().is_success() => Ok(()),
+        Some(Ok(response)) => Err(format!("tally answered {}", response.status().as_u16())),
+        Some(Err(error)) => Err(format!("tally cannot be reached: {error:?}")),
+        None => Err("tally did not answer within the deadline".into()),
     }
 }
 
@@ -79,24 +98,15 @@ pub async fn totals(config: &Config) -> Result<Totals, Unreadable> {
         let store = Store::open(key_value::STORE).await?;
         let mut shards = Vec::new();
         // The store has one at a time anyway, and one that fails is enough to wait for.
-        for shard in 0..SHARDS {
-            shards.push(store.get(key(config, shard)).await?);
+        for key in tally::keys(&config.namespace) {
+            shards.push(store.get(key).await?);
         }
         Ok(shards)
     };
-    let shards = key_value::ask(config.key_value_timeout * u32::from(SHARDS), reading).await?;
+    let shards = key_value::ask(config.key_value_timeout * u32::from(tally::SHARDS), reading).await?;
     let mut all = Totals::default();
     for totals in shards.iter().flatten().filter_map(|bytes| parse(bytes)) {
         all.merge(&totals);
     }
     Ok(all)
-}
-
-fn key(config: &Config, shard: u8) -> String {
-    format!("metrics:{}:{shard}", config.namespace.as_str())
-}
-
-/// `None` for what another version has written otherwise: counting begins anew, as after any restart of a counter.
-fn parse(bytes: &[u8]) -> Option<Totals> {
-    serde_json::from_slice(bytes).ok()
 }

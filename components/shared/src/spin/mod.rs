@@ -1,5 +1,6 @@
 //! The only code that talks to the platform. Everything that can be decided without it is decided elsewhere.
 
+mod alarm;
 mod breaker;
 mod chain;
 mod check;
@@ -12,11 +13,14 @@ mod outbox;
 mod postgres;
 mod purge;
 mod read;
+mod record;
 mod redis;
 mod server;
+mod tally;
 mod tokens;
 mod variables;
 mod webhook;
+mod wire;
 mod write;
 
 pub use breaker::{breaker_record, cache_is_in_use, drain, order_breaker};
@@ -29,6 +33,7 @@ pub use postgres::{database_answers, query, row_level_security_holds};
 pub use purge::{Purged, purge};
 pub use read::{Cached, read_through};
 pub use redis::memory as redis_memory;
-pub use server::{Call, Outcome, serve};
-pub use spin_sdk::http::Request;
+pub use server::{Call, serve};
+pub use tally::add_up;
+pub use wire::{Outcome, Request};
 pub use write::{Written, write};

@@ -4,6 +4,7 @@ use super::clock;
 use super::metrics;
 use super::tokens::authenticate;
 use super::variables::config;
+use super::wire::{Outcome, Request, Unread, send};
 use crate::auth::Caller;
 use crate::budget::Buckets;
 use crate::config::Config;
@@ -18,10 +19,7 @@ use crate::scope::{Scope, Share};
 use bytes::Bytes;
 use http::header;
 use http::request::Parts;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use spin_sdk::http::{IntoResponse, Request};
-use spin_sdk::wasip3::http::types::{ErrorCode, Response};
-use spin_sdk::wasip3::http_compat::IncomingRequestBody;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -32,16 +30,13 @@ thread_local! {
     static BUCKETS: RefCell<Buckets> = RefCell::default();
 }
 
-/// What a component's entry point returns.
-pub type Outcome = Result<Response, ErrorCode>;
-
 /// A request, with what every handler needs.
 pub struct Call {
     /// The configuration.
     pub config: Rc<Config>,
     /// Method, path, query and headers.
     pub parts: Parts,
-    body: RefCell<Option<IncomingRequestBody>>,
+    body: RefCell<Option<Unread>>,
 }
 
 impl Call {
@@ -78,10 +73,12 @@ impl Call {
         let Some(body) = self.body.take() else {
             return Ok(Bytes::new());
         };
+        let cannot = |error: &dyn std::fmt::Display| Violations::one("body", format!("cannot be read: {error}"));
+        let body = body.open().map_err(|error| cannot(&error))?;
         match Limited::new(body, MAX_BODY_BYTES).collect().await {
             Ok(collected) => Ok(collected.to_bytes()),
             Err(error) if error.is::<LengthLimitError>() => Err(Error::TooLarge),
-            Err(error) => Err(Violations::one("body", format!("cannot be read: {error}")).into()),
+            Err(error) => Err(cannot(&error).into()),
         }
     }
 }
@@ -89,14 +86,14 @@ impl Call {
 /// Answers a request: OPTIONS and methods that the path lacks at once, the rest by `respond`. An error becomes its
 /// problem; what the client may not know of it goes to the log.
 pub async fn serve(request: Request, respond: impl AsyncFnOnce(&Call) -> Result<Answer, Error>) -> Outcome {
-    let (parts, body) = request.into_parts();
+    let Request { parts, body } = request;
     serve_parts(parts, Some(body), respond).await
 }
 
 /// [`serve`], for a request whose body may be gone already.
 pub async fn serve_parts(
     parts: Parts,
-    body: Option<IncomingRequestBody>,
+    body: Option<Unread>,
     respond: impl AsyncFnOnce(&Call) -> Result<Answer, Error>,
 ) -> Outcome {
     let scope = Scope::new(trace_id(&parts.headers));
@@ -106,7 +103,7 @@ pub async fn serve_parts(
 async fn serve_scoped(
     scope: &Scope,
     parts: Parts,
-    body: Option<IncomingRequestBody>,
+    body: Option<Unread>,
     respond: impl AsyncFnOnce(&Call) -> Result<Answer, Error>,
 ) -> Outcome {
     let began = clock::elapsed();
@@ -175,12 +172,4 @@ fn tell(scope: &Scope, result: &str, took: Duration, answer: &mut Answer) {
 fn method_label(method: &http::Method) -> &'static str {
     let known = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"];
     known.into_iter().find(|known| *known == method.as_str()).unwrap_or("OTHER")
-}
-
-/// Hands the answer to the platform. The body of a HEAD goes too: the server leaves it out and keeps its length.
-fn send(answer: Answer) -> Outcome {
-    let mut response = http::Response::new(Full::new(Bytes::from(answer.body)));
-    *response.status_mut() = answer.status;
-    *response.headers_mut() = answer.headers;
-    response.into_response()
 }

@@ -4,7 +4,7 @@ use super::breaker::{attempt, connect, renew, report, standing, trusted};
 use super::outbox::{self, KEYS_PER_SCRIPT};
 use super::postgres::{Failure, run};
 use super::redis::Kept;
-use super::{clock, key_value, metrics};
+use super::{clock, metrics, record};
 use crate::breaker::{Event, Record};
 use crate::cache::{CacheKey, Resource, Script};
 use crate::config::{Config, FENCE_MS};
@@ -146,7 +146,7 @@ async fn unfence(
     write_id: &str,
     changed: bool,
 ) -> Option<Rc<Kept>> {
-    let reading = async { key_value::read(config).await.ok().flatten().map(|lease| lease.shared_record()) };
+    let reading = async { record::read(config).await.ok().flatten().map(|lease| lease.shared_record()) };
     let (kept, next) = match fenced_by {
         Some(kept) => {
             let invalidating = attempt(config, outbox::invalidate(config, &kept, keys, write_id));
