@@ -55,8 +55,6 @@ fn engine(metered: bool) -> Result<Engine> {
     let mut config = Config::new();
     config.wasm_component_model_async(true);
     config.consume_fuel(metered);
-        config.profiler(wasmtime::ProfilingStrategy::PerfMap);
-    }
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     Ok(Engine::new(&config)?)
 }
