@@ -24,6 +24,11 @@ const STOP_PATIENCE: Duration = Duration::from_secs(10);
 /// How many of the last lines are kept for an error message.
 const TAIL_LINES: usize = 40;
 
+/// How a deployment has instances used, on either runtime: for ten thousand requests, and not for 128. A new one connects to
+/// Redis, reads its variables and the breaker's record, and verifies every token anew; spread over 128 requests that is a
+/// tenth of what a hit costs (`infra/deploy/README.md`).
+pub const LONG_REUSE: [&str; 2] = ["--max-instance-reuse-count", "10000"];
+
 /// What runs the components.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Runtime {

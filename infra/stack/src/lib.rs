@@ -20,7 +20,7 @@ mod token;
 pub use addresses::{address, database_address, redis_address, variables};
 pub use database::{connect, explain};
 pub use failover::Failover;
-pub use host::{Host, HostOptions, Runtime};
+pub use host::{Host, HostOptions, LONG_REUSE, Runtime};
 pub use login::{LOGIN, ensure_login, login_url};
 pub use migrate::{migrate, migrate_from};
 pub use paths::{host_binary, repository_root, spin_on_path};

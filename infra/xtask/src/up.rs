@@ -1,6 +1,7 @@
 //! `cargo xtask up`
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::time::Duration;
 
@@ -158,14 +159,16 @@ impl Up {
         say(format!("starting the host ({})", runtime.name()));
         let log = dev.path("host.log");
         let _ = std::fs::remove_file(&log);
-        let host = Host::start(HostOptions {
+        let options = HostOptions {
             runtime,
             listen: listen.to_string(),
             state_dir: dev.path("state"),
             variables,
             log: Some(log),
             authorities: None,
-        })?;
+        };
+        let manifest = stack::repository_root().join("spin.toml");
+        let host = Host::start_with(options, &manifest, &stack::LONG_REUSE.map(OsStr::new))?;
         let facts = Facts {
             base_url: host.base_url().to_owned(),
             redis_url,

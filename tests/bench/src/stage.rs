@@ -82,7 +82,7 @@ impl Stage {
         Ok(self.postgres.url(name))
     }
 
-    /// A host that serves the components on this database.
+    /// A host that serves the components on this database, its instances used as in a deployment.
     pub fn api(&self, name: &str, database_url: &str, arguments: &[&OsStr]) -> Result<Api> {
         let instance = format!("{name}_");
         let login_url = stack::login_url(database_url, &self.login_password)?;
@@ -93,14 +93,15 @@ impl Stage {
             variables.insert(name.into(), "5000".into());
         }
         let options = self.options(name, variables);
-        let host = Host::start_with(options, &stack::repository_root().join("spin.toml"), arguments)?;
+        let arguments = [&stack::LONG_REUSE.map(OsStr::new), arguments].concat();
+        let host = Host::start_with(options, &stack::repository_root().join("spin.toml"), &arguments)?;
         Ok(Api { host, instance, database_url: database_url.to_owned() })
     }
 
-    /// A host that serves the component that does nothing.
+    /// A host that serves the component that does nothing, its instances used alike.
     pub fn floor(&self) -> Result<Host> {
         let manifest = stack::repository_root().join("tests/bench/floor/spin.toml");
-        Host::start_with(self.options("floor", [].into()), &manifest, &[])
+        Host::start_with(self.options("floor", [].into()), &manifest, &stack::LONG_REUSE.map(OsStr::new))
     }
 
     fn options(&self, name: &str, variables: std::collections::BTreeMap<String, String>) -> HostOptions {
