@@ -2,17 +2,20 @@
 
 mod rehearsal;
 
+use std::io::{BufRead, BufReader, Lines};
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Child, ChildStderr, Command, Stdio};
 
-use anyhow::Result;
+use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use load_plan::Plan;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::build;
 use crate::shell::{cargo, run, say};
 
-pub use rehearsal::rehearse;
+pub use rehearsal::{counts, plan, rehearse};
 
 #[derive(Args)]
 pub struct Load {
@@ -56,5 +59,40 @@ impl Generator {
         let mut command = Command::new(&self.0);
         plan.hand_to(command.arg("load"))?;
         Ok(command)
+    }
+
+    /// Carries out this plan in the background; returns once requests are sent.
+    pub fn start(&self, plan: Plan) -> Result<Running> {
+        let progress = format!("/s of {}", plan.rate);
+        let mut child = self.command(plan)?.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+        let mut lines = BufReader::new(child.stderr.take().context("a pipe")?).lines();
+        let begun = lines.by_ref().map_while(Result::ok).any(|line| line.contains(&progress));
+        let running = Running { child, lines };
+        if begun { Ok(running) } else { Err(anyhow!("the load did not begin")) }
+    }
+}
+
+/// A load under way. Dropped, it is ended as it stands.
+pub struct Running {
+    child: Child,
+    lines: Lines<BufReader<ChildStderr>>,
+}
+
+impl Running {
+    /// Interrupts it, as Ctrl-C does, and waits for its report. An error unless it ends well.
+    pub fn interrupt(mut self) -> Result<()> {
+        kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGINT)?;
+        let rest: Vec<String> = self.lines.by_ref().map_while(Result::ok).collect();
+        let status = self.child.wait()?;
+        ensure!(status.success(), "interrupted, the load ended with {status}:\n{}", rest.join("\n"));
+        Ok(())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Its properties stay behind, on servers that go as well.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }

@@ -7,6 +7,7 @@ mod build;
 mod demo;
 mod deploy;
 mod dev;
+mod http;
 mod load;
 mod migrate;
 mod python;

@@ -1,6 +1,7 @@
 //! What is rehearsed or checked here runs on: Redis as in production, PostgreSQL with the demo, and the built components.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -8,18 +9,19 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use stack::{AUDIENCE, Host, HostOptions, ISSUER, Postgres, Redis, Runtime, TokenRequest};
 use tempfile::TempDir;
+use url::Url;
 
 use crate::demo;
 
 /// The database that holds the demo.
-pub const DATABASE: &str = "renttracker";
+const DATABASE: &str = "renttracker";
 /// Longer than anything here takes.
 const TOKEN_TTL_SECONDS: i64 = 60 * 60;
 
 /// Servers on loopback, in a folder of their own. Dropped, they stop and leave nothing behind.
 pub struct Servers {
     pub redis: Redis,
-    _postgres: Postgres,
+    postgres: Postgres,
     /// Of the role that the components log in as.
     login_url: String,
     secret: String,
@@ -41,7 +43,7 @@ impl Servers {
         stack::migrate(&database_url)?;
         demo::seed(&database_url, properties)?;
         let login_url = stack::ensure_login(&database_url, &stack::random_secret()?)?;
-        Ok(Servers { redis, _postgres: postgres, login_url, secret: stack::random_secret()?, folder })
+        Ok(Servers { redis, postgres, login_url, secret: stack::random_secret()?, folder })
     }
 
     /// Serves the components, with these variables besides those of the servers.
@@ -66,6 +68,27 @@ impl Servers {
     /// The variables that lead to the servers.
     pub fn variables(&self) -> BTreeMap<String, String> {
         stack::variables(&self.redis.url(), &self.login_url, &self.secret)
+    }
+
+    /// The database, for its owner.
+    pub fn database_url(&self) -> String {
+        self.postgres.url(DATABASE)
+    }
+
+    /// The environment in which PostgreSQL's own programs reach its server as its superuser.
+    pub fn database_environment(&self) -> Result<BTreeMap<&'static str, OsString>> {
+        let url = Url::parse(&self.database_url())?;
+        let programs = stack::postgres_binaries(None).context("PostgreSQL is not installed")?;
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::env::join_paths(std::iter::once(programs).chain(std::env::split_paths(&path)))?;
+        Ok([
+            ("PATH", path),
+            ("PGHOST", url.host_str().unwrap_or_default().into()),
+            ("PGPORT", self.postgres.port().to_string().into()),
+            ("PGUSER", url.username().into()),
+            ("PGPASSWORD", url.password().unwrap_or_default().into()),
+        ]
+        .into())
     }
 
     /// A token that the components accept.

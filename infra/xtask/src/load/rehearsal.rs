@@ -1,6 +1,6 @@
 //! The load test, tried: on servers started for that, for seconds.
 
-use std::io::{BufRead, BufReader, ErrorKind};
+use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -8,8 +8,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use load_plan::Plan;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use serde_json::Value;
 use stack::Runtime;
 use ureq::Agent;
@@ -45,7 +43,7 @@ pub fn rehearse(runtime: Runtime) -> Result<()> {
     ensure!([&said, &page, &report].iter().all(|text| !text.contains(&token)), "the token is shown");
     ensure!(properties(host.base_url(), &token)? == before, "the landlord's properties are not what they were");
 
-    ends_well_when_interrupted(&generator, Plan { duration: Duration::from_secs(600), ..plan })?;
+    generator.start(Plan { duration: Duration::from_secs(600), ..plan })?.interrupt()?;
     ensure!(self::counts(&out)?.3, "the report does not say that it was interrupted");
     ensure!(properties(host.base_url(), &token)? == before, "an interrupted load left something behind");
     say(format!("{} requests were answered, none failed, and nothing was left behind", counts.1));
@@ -80,18 +78,6 @@ fn refuses_what_is_not_this_machine(generator: &Generator, plan: &Plan) -> Resul
     ensure!(!is_well && said.contains("add --i-own-this-host"), "another host was not refused: {said}");
     let connected = listener.accept().map_err(|error| error.kind());
     ensure!(connected.err() == Some(ErrorKind::WouldBlock), "another host was connected to before it was refused");
-    Ok(())
-}
-
-fn ends_well_when_interrupted(generator: &Generator, plan: Plan) -> Result<()> {
-    let mut child = generator.command(plan)?.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
-    let mut lines = BufReader::new(child.stderr.take().context("a pipe")?).lines();
-    // Its first line of progress: it is in the middle of it.
-    let progress = lines.by_ref().map_while(Result::ok).find(|line| line.contains(&format!("/s of {RATE}")));
-    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT)?;
-    let rest: Vec<String> = lines.map_while(Result::ok).collect();
-    let status = child.wait()?;
-    ensure!(progress.is_some() && status.success(), "interrupted, it ended with {status}: {}", rest.join("\n"));
     Ok(())
 }
 

@@ -8,9 +8,10 @@ use serde_json::json;
 use stack::{Host, Runtime};
 
 use super::backup::Backup;
-use super::http::Client;
+
 use super::restore::Restore;
 use super::server::Address;
+use crate::http::Client;
 use crate::scene::Servers;
 use crate::shell::{check_interrupted, say};
 use crate::tools::{Server, ensure_servers};
