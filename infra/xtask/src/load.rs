@@ -79,9 +79,12 @@ pub struct Running {
 }
 
 impl Running {
-    /// Interrupts it, as Ctrl-C does, and waits for its report. An error unless it ends well.
+    /// Interrupts it, as Ctrl-C does: by the terminal's signal, and by the one that `cargo xtask load` hands on. Waits for its
+    /// report. An error unless it ends well.
     pub fn interrupt(mut self) -> Result<()> {
-        kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGINT)?;
+        for signal in [Signal::SIGINT, Signal::SIGTERM] {
+            kill(Pid::from_raw(self.child.id().cast_signed()), signal)?;
+        }
         let rest: Vec<String> = self.lines.by_ref().map_while(Result::ok).collect();
         let status = self.child.wait()?;
         ensure!(status.success(), "interrupted, the load ended with {status}:\n{}", rest.join("\n"));

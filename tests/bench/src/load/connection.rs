@@ -145,7 +145,9 @@ fn connector(ca_file: Option<&Path>) -> Result<TlsConnector> {
     trusted.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(file) = ca_file {
         let unreadable = || format!("{} holds no certificate in PEM", file.display());
-        for certificate in CertificateDer::pem_file_iter(file).with_context(unreadable)? {
+        let certificates: Vec<_> = CertificateDer::pem_file_iter(file).with_context(unreadable)?.collect();
+        anyhow::ensure!(!certificates.is_empty(), unreadable());
+        for certificate in certificates {
             trusted.add(certificate.with_context(unreadable)?)?;
         }
     }
@@ -242,4 +244,79 @@ fn quoted(body: &[u8]) -> String {
 /// An error with what caused it: the outer text of hyper's says little.
 fn sources(error: &dyn std::error::Error) -> String {
     std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair};
+    use rustls::pki_types::PrivateKeyDer;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio_rustls::TlsAcceptor;
+
+    use super::*;
+
+    const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncache-status: RentTracker; hit\r\ncontent-length: 2\r\n\r\n{}";
+
+    /// A server whose certificate is for `localhost`, signed by itself: its port, and the certificate in PEM.
+    async fn server() -> (u16, String) {
+        let key = KeyPair::generate().expect("a key");
+        let parameters = CertificateParams::new(["localhost".to_owned()]).expect("a name");
+        let certificate = parameters.self_signed(&key).expect("a certificate");
+        let secret = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
+        let provider = rustls::crypto::ring::default_provider().into();
+        let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let config = config.expect("versions").with_no_client_auth();
+        let config = config.with_single_cert(vec![certificate.der().clone()], secret).expect("a configuration");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("its address").port();
+        tokio::spawn(async move {
+            let acceptor = TlsAcceptor::from(Arc::new(config));
+            while let Ok((stream, _)) = listener.accept().await {
+                // Who does not trust it goes away.
+                let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+                let _ = stream.read(&mut [0; 1024]).await;
+                let _ = stream.write_all(ANSWER).await;
+            }
+        });
+        (port, certificate.pem())
+    }
+
+    async fn asked(port: u16, name: &str, ca_file: Option<&Path>) -> Result<(Answered, Bytes), Failure> {
+        let destination = Destination {
+            is_tls: true,
+            host: name.into(),
+            authority: format!("{name}:{port}"),
+            addresses: vec![([127, 0, 0, 1], port).into()],
+        };
+        let ask = Ask {
+            method: Method::GET,
+            target: "/api/properties/1".into(),
+            authorization: HeaderValue::from_static("Bearer x"),
+            body: Bytes::new(),
+        };
+        Client::new(Server::at(&destination, ca_file).expect("a server")).exchange(ask, None).await
+    }
+
+    #[test]
+    fn over_tls_the_authority_and_the_name_are_verified() {
+        RUNTIME.block_on(async {
+            let (port, certificate) = server().await;
+            let file = tempfile::NamedTempFile::new().expect("a file");
+            std::fs::write(file.path(), certificate).expect("written");
+            let (answered, body) = asked(port, "localhost", Some(file.path())).await.expect("an answer");
+            assert_eq!((answered.kind, &body[..]), (Kind::Hit, &b"{}"[..]));
+            for (name, ca_file) in [("localhost", None), ("staging.example", Some(file.path()))] {
+                let failure = asked(port, name, ca_file).await.err().expect("refused");
+                assert!(failure.to_string().contains("invalid peer certificate"), "{name}: {failure}");
+            }
+        });
+    }
+
+    #[test]
+    fn a_file_without_a_certificate_is_refused() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), "nothing").expect("written");
+        let error = connector(Some(file.path())).err().map(|error| format!("{error:#}"));
+        assert!(error.is_some_and(|error| error.contains("holds no certificate in PEM")));
+    }
 }

@@ -160,11 +160,14 @@ fn default_out() -> PathBuf {
     stack::repository_root().join("target/load")
 }
 
-/// The first signal ends the load, with its report and without its properties; a second one ends us at once.
+/// The first signal ends the load, with its report and without its properties; the same one again ends us at once. Another one
+/// does not: xtask hands on what has reached it, and on Ctrl-C we have it from the terminal as well.
 fn stop_on_signals() -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
-        signal_hook::flag::register_conditional_shutdown(signal, 1, stop.clone())?;
+        let came = Arc::new(AtomicBool::new(false));
+        signal_hook::flag::register_conditional_shutdown(signal, 1, came.clone())?;
+        signal_hook::flag::register(signal, came)?;
         signal_hook::flag::register(signal, stop.clone())?;
     }
     Ok(stop)
