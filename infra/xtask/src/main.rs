@@ -7,9 +7,12 @@ mod build;
 mod demo;
 mod deploy;
 mod dev;
+mod http;
+mod load;
 mod migrate;
 mod python;
 mod redis;
+mod scene;
 mod shell;
 mod soak;
 mod test;
@@ -40,6 +43,8 @@ enum Task {
     Soak(soak::Soak),
     /// Measure beside the platform's floor and a native peer, and write target/bench/report.html
     Bench(bench::Bench),
+    /// Load a host, staging's say, with requests at a steady rate, and write target/load/report.html
+    Load(load::Load),
     /// Write how PostgreSQL runs each statement on a million rows into infra/migrations/README.md
     Explain(bench::Explain),
     /// Build the components, and the host that runs them where Spin is not installed
@@ -65,6 +70,7 @@ fn main() -> ExitCode {
         Task::Test(test) => test.run(),
         Task::Soak(soak) => soak.run(),
         Task::Bench(bench) => bench.run(),
+        Task::Load(load) => load.run(),
         Task::Explain(explain) => explain.run(),
         Task::Build => build::run(),
         Task::Api => build::run().and_then(|()| api::check(stack::Runtime::Embedded)),

@@ -6,9 +6,9 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
 use crate::shell::{cargo, check_interrupted, run, say};
-use crate::tools::{Server, ensure_checkers, ensure_promtool, ensure_servers, ensure_systemd_analyze};
+use crate::tools::{Server, ensure_checkers, ensure_curl, ensure_promtool, ensure_servers, ensure_systemd_analyze};
 use crate::wasm::{TARGET, Toolchain};
-use crate::{alerts, api, build, python, redis, shell, units};
+use crate::{alerts, api, build, deploy, load, python, redis, shell, units};
 
 /// A minute of leaving Redis alone, as in production, would show nothing more.
 const DRILL_RESET_SECONDS: u32 = 1;
@@ -41,6 +41,7 @@ impl Test {
             ensure_checkers()?;
             if everything {
                 ensure_promtool()?;
+                ensure_curl()?;
                 ensure_systemd_analyze()?;
             }
             toolchain = Toolchain::ready()?;
@@ -66,6 +67,8 @@ impl Test {
         })?;
         if everything {
             steps.step("recovery of Redis", || redis::rehearse(self.runtime(), DRILL_RESET_SECONDS))?;
+            steps.step("load test", || load::rehearse(self.runtime()))?;
+            steps.step("a release and its rollback", || deploy::rehearse(self.runtime(), DRILL_RESET_SECONDS))?;
         }
         steps.step("end-to-end tests", || self.end_to_end())?;
         if everything {

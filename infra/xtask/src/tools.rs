@@ -75,6 +75,14 @@ pub fn ensure_promtool() -> Result<()> {
     Ok(())
 }
 
+/// Installs `curl` if it is missing.
+pub fn ensure_curl() -> Result<()> {
+    if stack::find_on_path("curl").is_none() {
+        apt_install(&["curl"], "the guides' commands ask with it whether the application answers")?;
+    }
+    Ok(())
+}
+
 /// Installs `systemd-analyze` if it is missing. Nothing of systemd has to run.
 pub fn ensure_systemd_analyze() -> Result<()> {
     if stack::find_on_path("systemd-analyze").is_none() {

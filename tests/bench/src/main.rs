@@ -1,5 +1,6 @@
-//! `cargo xtask bench` and `cargo xtask explain`: what the API does, measured beside the platform's floor and a native
-//! peer in the same run, and how PostgreSQL runs each of its statements on a million rows.
+//! `cargo xtask bench`, `load` and `explain`: what the API does, measured beside the platform's floor and a native
+//! peer in the same run; what a host somewhere else does under a load; and how PostgreSQL runs each of the API's statements
+//! on a million rows.
 //!
 //! Machines are shared and noisy, so absolute figures are for the eye alone. What counts are ratios of rounds that were
 //! taken by turns.
@@ -10,10 +11,14 @@ mod explain;
 mod load;
 mod measure;
 mod report;
+mod results;
 mod seed;
 mod stage;
+mod staging;
+mod workload;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand, ValueEnum};
@@ -43,6 +48,8 @@ enum Task {
         #[arg(long)]
         out: PathBuf,
     },
+    /// Load a host as the plan in the environment says
+    Load,
     /// Explain every statement at a million rows, in infra/migrations/README.md
     Explain {
         /// How many properties there are
@@ -57,8 +64,18 @@ enum RuntimeChoice {
     Spin,
 }
 
-fn main() -> Result<()> {
-    match Arguments::parse().task {
+fn main() -> ExitCode {
+    match run(Arguments::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<()> {
+    match task {
         Task::Run { runtime, quick, out } => {
             let runtime = match runtime {
                 RuntimeChoice::Embedded => Runtime::Embedded,
@@ -72,6 +89,7 @@ fn main() -> Result<()> {
             print!("{}", report.table());
             report.write(&out).with_context(|| format!("cannot write the report to {}", out.display()))
         }
+        Task::Load => staging::run(&load_plan::Plan::handed()?),
         Task::Explain { rows } => explain::write(&Stage::start(Runtime::Embedded)?, rows),
     }
 }

@@ -1,9 +1,14 @@
-//! `cargo xtask deploy check`: refuses to call a target's settings safe that are not, and says how to mend each.
+//! `cargo xtask deploy`: `check` refuses to call a target's settings safe that are not, and says how to mend each; `drill`
+//! carries the guide for one machine out on servers of its own.
 
 mod address;
+mod drill;
+mod guide;
+mod machine;
 mod read;
 mod rules;
 mod settings;
+mod witness;
 
 use std::path::PathBuf;
 
@@ -12,6 +17,8 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use crate::shell::say;
 use settings::Settings;
+
+pub use drill::rehearse;
 
 #[derive(Args)]
 pub struct Deploy {
@@ -23,6 +30,8 @@ pub struct Deploy {
 enum Task {
     /// Refuse unsafe settings, and say how to mend each
     Check(Check),
+    /// Deploy a release with another configuration of Redis, roll it back, on servers started for that, and tell how long it took
+    Drill(drill::Drill),
 }
 
 #[derive(Args)]
@@ -54,13 +63,21 @@ pub enum Target {
 
 impl Deploy {
     pub fn run(self) -> Result<()> {
-        let Task::Check(check) = self.task;
-        let settings = check.read()?;
+        match self.task {
+            Task::Check(check) => check.run(),
+            Task::Drill(drill) => drill.run(),
+        }
+    }
+}
+
+impl Check {
+    fn run(self) -> Result<()> {
+        let settings = self.read()?;
         let findings = rules::findings(&settings);
         for finding in &findings {
             say(format!("{}: {}\n    mend it: {}", finding.what, finding.problem, finding.mend));
         }
-        if check.target == Target::Akamai {
+        if self.target == Target::Akamai {
             say(
                 "note: Akamai Functions documents neither WASI 0.3 nor wasi:keyvalue/atomics, and the components need both. \
                  infra/deploy/README.md says what to try before anything else",
@@ -74,9 +91,7 @@ impl Deploy {
             count => bail!("{count} settings are not safe to deploy"),
         }
     }
-}
 
-impl Check {
     fn read(&self) -> Result<Settings> {
         let folder = stack::repository_root().join("infra/deploy");
         let default = |name: &str| folder.join(name);

@@ -53,7 +53,7 @@ fn file_mode(path: &Path) -> Result<(String, u32)> {
 }
 
 /// `NAME=value` lines, with or without Spin's prefix.
-fn variables(text: &str) -> Result<BTreeMap<String, String>> {
+pub fn variables(text: &str) -> Result<BTreeMap<String, String>> {
     let mut variables = BTreeMap::new();
     for (number, line) in text.lines().enumerate() {
         let line = line.trim();

@@ -89,7 +89,9 @@ impl Backup {
 
 /// The entries that were the same before and after the copy was made, and so must be in it.
 fn steady(before: &BTreeMap<String, Seen>, after: &BTreeMap<String, Seen>) -> BTreeMap<String, Seen> {
-    let is_same = |(key, seen): &(&String, &Seen)| before.get(*key).is_some_and(|then| then.digest == seen.digest);
+    // With more time to live than before it is another one that says the same: between the two there may have been none.
+    let is_it = |then: &Seen, seen: &Seen| then.digest == seen.digest && seen.to_live_ms <= then.to_live_ms;
+    let is_same = |(key, seen): &(&String, &Seen)| before.get(*key).is_some_and(|then| is_it(then, seen));
     after.iter().filter(is_same).map(|(key, seen)| (key.clone(), seen.clone())).collect()
 }
 
@@ -111,4 +113,21 @@ fn write_durably(path: &Path, bytes: &[u8]) -> Result<()> {
     std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
     std::fs::set_permissions(path, Permissions::from_mode(FILE_MODE))?;
     Ok(File::open(path)?.sync_all()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_that_was_deleted_and_stored_anew_while_the_copy_was_made_need_not_be_in_it() {
+        let seen =
+            |digest: &str, to_live_ms| BTreeMap::from([("key".to_owned(), Seen { digest: digest.into(), to_live_ms })]);
+        let check = |before, after, expected| assert_eq!(steady(&before, &after).len(), expected);
+        check(seen("a", 5_000), seen("a", 4_900), 1);
+        check(seen("a", -1), seen("a", -1), 1);
+        check(seen("a", 5_000), seen("b", 4_900), 0);
+        check(seen("a", 5_000), seen("a", 9_000), 0);
+        check(BTreeMap::new(), seen("a", 9_000), 0);
+    }
 }

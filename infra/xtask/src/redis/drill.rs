@@ -1,17 +1,18 @@
 //! `cargo xtask redis drill`: the whole round on servers of its own.
 
-use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serde_json::json;
-use stack::{AUDIENCE, Host, HostOptions, ISSUER, Postgres, Redis, Runtime, TokenRequest};
+use stack::{Host, Runtime};
 
 use super::backup::Backup;
-use super::http::Client;
+
 use super::restore::Restore;
 use super::server::Address;
+use crate::http::Client;
+use crate::scene::Servers;
 use crate::shell::{check_interrupted, say};
 use crate::tools::{Server, ensure_servers};
 use crate::wasm::Toolchain;
@@ -20,7 +21,6 @@ use crate::{build, demo};
 /// Within which the cache must be used again after Redis and its data are lost.
 const OBJECTIVE: Duration = Duration::from_secs(5 * 60);
 const PROPERTIES: u32 = 50;
-const DATABASE: &str = "renttracker";
 const KEEP_DAYS: u32 = 7;
 
 #[derive(Args)]
@@ -40,20 +40,16 @@ impl Drill {
 
 /// What the drill works on.
 struct Scene {
-    redis: Redis,
+    _host: Host,
+    servers: Servers,
     client: Client,
     /// The paths of the landlord's properties.
     paths: Vec<String>,
-    _host: Host,
-    _postgres: Postgres,
 }
 
 /// Takes a backup of a Redis in use, loses it, restores it, and holds what is answered against what was written since.
 pub fn rehearse(runtime: Runtime, breaker_reset: u32) -> Result<()> {
-    // Open to the user that PostgreSQL runs as under root.
-    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    let folder = tempfile::Builder::new().prefix("renttracker-drill-").permissions(open).tempdir()?;
-    let mut scene = set(folder.path(), runtime, breaker_reset)?;
+    let mut scene = set(runtime, breaker_reset)?;
     say("filling the cache and taking a backup");
     for path in &scene.paths {
         scene.client.get(path)?;
@@ -61,8 +57,8 @@ pub fn rehearse(runtime: Runtime, breaker_reset: u32) -> Result<()> {
     let sure = |path: &String| Ok::<_, anyhow::Error>(scene.client.get(path)?.cache == "hit");
     ensure!(scene.paths.iter().map(sure).collect::<Result<Vec<_>>>()?.contains(&true), "the cache is not used");
     let backup = Backup {
-        redis: Address::loopback(scene.redis.port())?,
-        folder: folder.path().join("backups"),
+        redis: Address::loopback(scene.servers.redis.port())?,
+        folder: scene.servers.folder().join("backups"),
         keep: KEEP_DAYS,
     };
     let backup = backup.take(SystemTime::now())?.context("there was nothing to back up")?;
@@ -74,8 +70,8 @@ pub fn rehearse(runtime: Runtime, breaker_reset: u32) -> Result<()> {
 
     say("losing Redis and its data");
     let lost = Instant::now();
-    scene.redis.kill();
-    let data = scene.redis.dir().to_owned();
+    scene.servers.redis.kill();
+    let data = scene.servers.redis.dir().to_owned();
     for name in ["appendonlydir", "dump.rdb"] {
         let path = data.join(name);
         let _ = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
@@ -85,8 +81,8 @@ pub fn rehearse(runtime: Runtime, breaker_reset: u32) -> Result<()> {
         "an old value while it is gone"
     );
     Restore { backup, data }.run()?;
-    scene.redis.restart().context("Redis does not start with what was restored")?;
-    let restored = Address::loopback(scene.redis.port())?.keys()?;
+    scene.servers.redis.restart().context("Redis does not start with what was restored")?;
+    let restored = Address::loopback(scene.servers.redis.port())?.keys()?;
     let loaded = lost.elapsed();
     ensure!(restored > 0, "Redis started without what was restored");
 
@@ -129,37 +125,13 @@ fn first_stored(scene: &Scene, changed: &str, lost: Instant) -> Result<String> {
     anyhow::bail!("there are no properties")
 }
 
-fn set(folder: &Path, runtime: Runtime, breaker_reset: u32) -> Result<Scene> {
+fn set(runtime: Runtime, breaker_reset: u32) -> Result<Scene> {
     say("starting Redis as in production, PostgreSQL and a host");
-    let redis = Redis::start_as_in_production(&folder.join("redis"), 0, "").context("Redis did not start")?;
-    let postgres = Postgres::start_for_tests(&folder.join("postgres")).context("PostgreSQL did not start")?;
-    postgres.create_database(DATABASE)?;
-    let database_url = postgres.url(DATABASE);
-    stack::migrate(&database_url)?;
-    demo::seed(&database_url, PROPERTIES)?;
-    let login_url = stack::ensure_login(&database_url, &stack::random_secret()?)?;
-    let secret = stack::random_secret()?;
-    let mut variables = stack::variables(&redis.url(), &login_url, &secret);
-    variables.insert("breaker_reset_seconds".into(), breaker_reset.to_string());
-    let host = Host::start(HostOptions {
-        runtime,
-        listen: "127.0.0.1:0".into(),
-        state_dir: folder.join("state"),
-        variables,
-        log: Some(folder.join("host.log")),
-        authorities: None,
-    })?;
-    let token = stack::token(&TokenRequest {
-        secret: &secret,
-        issuer: ISSUER,
-        audience: AUDIENCE,
-        tenant: demo::TENANTS[0],
-        role: None,
-        ttl_seconds: i64::try_from(OBJECTIVE.as_secs())? * 2,
-    })?;
-    let client = Client::new(host.base_url(), &token);
+    let servers = Servers::start(PROPERTIES)?;
+    let host = servers.serve(runtime, [("breaker_reset_seconds".into(), breaker_reset.to_string())].into())?;
+    let client = Client::new(host.base_url(), &servers.token(demo::TENANTS[0], None)?);
     let page = client.get(&format!("/api/properties?pageSize={PROPERTIES}"))?.body;
     let items = page["items"].as_array().context("no properties")?;
     let paths = items.iter().filter_map(|item| Some(format!("/api/properties/{}", item["id"].as_str()?))).collect();
-    Ok(Scene { redis, client, paths, _host: host, _postgres: postgres })
+    Ok(Scene { _host: host, servers, client, paths })
 }

@@ -2,7 +2,6 @@
 
 mod backup;
 mod drill;
-mod http;
 mod inspect;
 mod kept;
 mod restore;

@@ -19,6 +19,9 @@ use crate::load::{self, Ask, Limit, Next};
 use crate::report::Report;
 use crate::stage::{Api, Stage};
 
+const ABOUT: &str = "Medians of rounds taken by turns, with minimum and maximum. The machine is shared: only figures of one \
+    run, and best only their ratios, say anything.";
+
 /// How much is measured.
 pub struct Size {
     /// Its name.
@@ -56,7 +59,11 @@ impl Size {
 /// Every case, one after the other.
 pub fn all(stage: &Stage, size: &Size) -> Result<Report> {
     let began = Instant::now();
-    let mut report = Report::new(stage.runtime.name(), size.name);
+    let mut report = Report::new("benchmark", ABOUT);
+    report.fact("runtime", stage.runtime.name());
+    report.fact("size", size.name);
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    report.fact("processors", format!("{processors}, shared by all servers and the load generator"));
     say("component sizes and instantiation");
     footprint::measure(stage, &mut report)?;
     let shared = throughput::Shared::start(stage)?;

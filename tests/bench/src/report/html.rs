@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::Section;
+use super::{Report, Section};
 
 const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem;color:#222}\
     table{border-collapse:collapse;margin:.5rem 0;font-variant-numeric:tabular-nums}\
@@ -11,18 +11,18 @@ const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:64rem;mar
     .MISSED{color:#b00020;font-weight:600}.met{color:#1b7f3b}svg{max-width:100%;height:auto;margin:.5rem 0}";
 
 /// The whole page.
-pub fn page(facts: &[(String, String)], targets: &Section, sections: &[&Section]) -> String {
+pub fn page(report: &Report, targets: &Section) -> String {
+    let title = format!("RentTracker Edge: {}", escaped(report.title));
     let mut page = format!(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>RentTracker Edge: benchmark</title>\
-         <style>{STYLE}</style><h1>RentTracker Edge: benchmark</h1>\
-         <p>Medians of rounds taken by turns, with minimum and maximum. The machine is shared: only figures of one run, and \
-         best only their ratios, say anything.</p><ul>"
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{title}</title><style>{STYLE}</style>\
+         <h1>{title}</h1><p>{}</p><ul>",
+        escaped(report.about)
     );
-    for (name, value) in facts {
+    for (name, value) in &report.facts {
         let _ = write!(page, "<li>{}: {}</li>", escaped(name), escaped(value));
     }
     page.push_str("</ul>");
-    for section in std::iter::once(&targets).chain(sections) {
+    for section in std::iter::once(targets).chain(&report.sections) {
         add(&mut page, section);
     }
     page + "</html>\n"

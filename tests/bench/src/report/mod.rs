@@ -93,6 +93,16 @@ impl Section {
         self.plots.push(svg);
     }
 
+    /// Says which share of the machine the load generator took.
+    pub fn generator(&mut self, name: &str, share: f64) {
+        self.generator = Some((name.into(), share));
+    }
+
+    /// Adds to what `report.json` says, which is an object.
+    pub fn add(&mut self, name: &str, value: impl Into<Value>) {
+        self.data[name] = value.into();
+    }
+
     /// Sets what `report.json` says.
     pub fn data(&mut self, data: Value) {
         self.data = data;
@@ -155,20 +165,18 @@ impl Target {
 
 /// Everything that was measured.
 pub struct Report {
+    title: &'static str,
+    /// How to read it.
+    about: &'static str,
     facts: Vec<(String, String)>,
     targets: Vec<Target>,
     sections: Vec<Section>,
 }
 
 impl Report {
-    /// An empty report on this runtime.
-    pub fn new(runtime: &str, size: &str) -> Report {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let mut report = Report { facts: Vec::new(), targets: Vec::new(), sections: Vec::new() };
-        report.fact("runtime", runtime);
-        report.fact("size", size);
-        report.fact("processors", format!("{processors}, shared by all servers and the load generator"));
-        report
+    /// An empty report, with a sentence on how to read it.
+    pub fn new(title: &'static str, about: &'static str) -> Report {
+        Report { title, about, facts: Vec::new(), targets: Vec::new(), sections: Vec::new() }
     }
 
     /// Adds something that holds for the whole run.
@@ -218,17 +226,13 @@ impl Report {
         )
     }
 
-    fn whole(&self) -> Vec<&Section> {
-        self.sections.iter().collect()
-    }
-
     /// For the terminal.
     pub fn table(&self) -> String {
         let mut text = String::new();
         for (name, value) in &self.facts {
             let _ = writeln!(text, "{name}: {value}");
         }
-        for section in self.whole().into_iter().chain([&self.targets()]) {
+        for section in self.sections.iter().chain([&self.targets()]) {
             let _ = writeln!(text, "\n{}", section.title);
             let lines: Vec<&Vec<String>> = std::iter::once(&section.header).chain(&section.rows).collect();
             let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
@@ -262,7 +266,7 @@ impl Report {
             "sections": self.sections.iter().map(section).collect::<Vec<_>>(),
         });
         std::fs::write(folder.join("report.json"), serde_json::to_string_pretty(&json)? + "\n")?;
-        std::fs::write(folder.join("report.html"), html::page(&self.facts, &self.targets(), &self.whole()))?;
+        std::fs::write(folder.join("report.html"), html::page(self, &self.targets()))?;
         eprintln!("==> {}", folder.join("report.html").display());
         Ok(())
     }
@@ -287,7 +291,7 @@ mod tests {
 
     #[test]
     fn a_report_says_how_many_targets_are_missed_and_whether_the_generator_was_the_limit() {
-        let mut report = Report::new("embedded", "quick");
+        let mut report = Report::new("A title", "A word.");
         report.target(Target::at_least("one", 2.0, Spread { median: 1.0, min: 1.0, max: 1.0 }));
         let mut section = Section::new("A case", vec![String::new()], vec![vec!["<row>".into()]]);
         section.generator = Some(("a series".into(), 0.6));
