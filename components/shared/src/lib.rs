@@ -21,6 +21,7 @@ pub mod operator;
 pub mod protocol;
 pub mod row;
 pub mod scope;
+pub mod source;
 pub mod statement;
 
 #[cfg(target_arch = "wasm32")]
