@@ -5,6 +5,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::ops::RangeInclusive;
 
 /// How deep arrays and objects may lie in one another. The client's view model has five levels.
 const MAX_NESTING: usize = 32;
@@ -169,12 +170,48 @@ impl<'a> Members<'a> {
 
     /// An id, read by `parse`.
     pub fn optional_id<T>(&mut self, name: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+        self.optional_parsed(name, parse, "must be a UUID")
+    }
+
+    /// A text that `parse` understands; `form` says what it must be.
+    pub fn optional_parsed<T>(&mut self, name: &str, parse: impl Fn(&str) -> Option<T>, form: &str) -> Option<T> {
         let text = self.text(name)?;
-        let id = parse(&text);
-        if id.is_none() {
-            self.refuse(name, "must be a UUID");
+        let value = parse(&text);
+        if value.is_none() {
+            self.refuse(name, form);
         }
-        id
+        value
+    }
+
+    /// A list of 1 to `max` texts that `parse` understands; `form` says what each must be.
+    pub fn optional_list<T>(
+        &mut self,
+        name: &str,
+        max: usize,
+        parse: impl Fn(&str) -> Option<T>,
+        form: &str,
+    ) -> Option<Vec<T>> {
+        let value = self.read(name)?;
+        let texts: Option<Vec<String>> = serde_json::from_str(value).ok();
+        let Some(texts) = texts.filter(|texts| (1..=max).contains(&texts.len())) else {
+            self.refuse(name, format!("must be a list of 1 to {max} strings"));
+            return None;
+        };
+        let all: Option<Vec<T>> = texts.iter().map(|text| parse(text)).collect();
+        if all.is_none() {
+            self.refuse(name, format!("has one that is wrong: each {form}"));
+        }
+        all
+    }
+
+    /// A whole number within these bounds.
+    pub fn optional_number(&mut self, name: &str, bounds: RangeInclusive<u64>) -> Option<u64> {
+        let value = self.read(name)?;
+        let number = value.parse().ok().filter(|number| bounds.contains(number));
+        if number.is_none() {
+            self.refuse(name, format!("must be a whole number from {} to {}", bounds.start(), bounds.end()));
+        }
+        number
     }
 
     /// `None` after noting that the member is missing.
@@ -294,6 +331,23 @@ mod tests {
             violations.by_member().keys().collect::<Vec<_>>(),
             ["address", "amount", "id", "missing", "note", "rowVersion", "when"]
         );
+    }
+
+    #[test]
+    fn numbers_and_lists_have_their_bounds() {
+        let mut body =
+            members(r#"{"a": 5, "b": 6, "c": -1, "d": "5", "e": 5.0, "f": ["x", "y"], "g": [], "h": [1], "i": ["z"]}"#);
+        assert_eq!(body.optional_number("a", 1..=5), Some(5));
+        for member in ["b", "c", "d", "e"] {
+            assert_eq!(body.optional_number(member, 1..=5), None, "{member}");
+        }
+        let not_z = |text: &str| (text != "z").then(|| text.to_owned());
+        assert_eq!(body.optional_list("f", 2, not_z, "is not z"), Some(vec!["x".to_owned(), "y".to_owned()]));
+        for (member, max) in [("f", 1), ("g", 2), ("h", 2), ("i", 2), ("a", 2)] {
+            assert_eq!(body.optional_list(member, max, not_z, "is not z"), None, "{member}");
+        }
+        let violations = body.finish().expect_err("members are wrong");
+        assert_eq!(violations.by_member().keys().collect::<Vec<_>>(), ["a", "b", "c", "d", "e", "f", "g", "h", "i"]);
     }
 
     #[test]

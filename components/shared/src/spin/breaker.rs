@@ -352,15 +352,17 @@ fn leases_left(config: &Config) -> Duration {
 
 /// Whether the cache is in use: the breaker admits it, and the Redis that is trusted answers.
 pub async fn cache_is_in_use(config: &Rc<Config>) -> bool {
+    usable(config).await.is_some()
+}
+
+/// The cache, if it is in use at this moment.
+pub async fn usable(config: &Rc<Config>) -> Option<Usable> {
     let record = match standing(config) {
         Standing::Admitted(record) => record,
-        Standing::Barred => return false,
-        Standing::Lapsed(_) | Standing::Unknown => match renew(config).await {
-            Some(record) if record.admits() => record,
-            _ => return false,
-        },
+        Standing::Barred => return None,
+        Standing::Lapsed(_) | Standing::Unknown => renew(config).await.filter(|record| record.admits())?,
     };
-    trusted(config, record).await.is_some()
+    trusted(config, record).await
 }
 
 /// Drains the outbox on an operator's request; how many rows there were.

@@ -17,6 +17,8 @@ mod server;
 mod source;
 mod tokens;
 mod variables;
+mod verify;
+mod warm;
 mod webhook;
 mod write;
 
@@ -32,4 +34,6 @@ pub use redis::memory as redis_memory;
 pub use server::{Call, Outcome, serve};
 pub use source::read;
 pub use spin_sdk::http::Request;
+pub use verify::verify;
+pub use warm::warm;
 pub use write::{Written, write};
