@@ -198,6 +198,15 @@ fn sealed_entries_are_opened_and_only_by_their_tenants_key() {
     assert_eq!(counts(&found(&other.who)), [4, 0, 0, 0], "what was warmed is sealed");
 }
 
+/// Ends what goes on until it is over, also when the test fails.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// A property that comes and goes leaves its list with the same content as before: another entry all the same.
 fn writes_meanwhile_raise_no_false_alarm() {
     let own = Private::start();
@@ -207,6 +216,7 @@ fn writes_meanwhile_raise_no_false_alarm() {
     let is_over = AtomicBool::new(false);
     let (mut looked, mut seen) = (0, [0; 4]);
     thread::scope(|scope| {
+        let over = Over(&is_over);
         let writers = [&place.who, &there].map(|who| {
             let place = &place;
             scope.spawn(move || {
@@ -236,7 +246,7 @@ fn writes_meanwhile_raise_no_false_alarm() {
                 *sum += count;
             }
         }
-        is_over.store(true, Ordering::Relaxed);
+        drop(over);
         for writer in writers {
             writer.join().expect("every write is answered");
         }

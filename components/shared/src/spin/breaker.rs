@@ -352,17 +352,24 @@ fn leases_left(config: &Config) -> Duration {
 
 /// Whether the cache is in use: the breaker admits it, and the Redis that is trusted answers.
 pub async fn cache_is_in_use(config: &Rc<Config>) -> bool {
-    usable(config).await.is_some()
-}
-
-/// The cache, if it is in use at this moment.
-pub async fn usable(config: &Rc<Config>) -> Option<Usable> {
     let record = match standing(config) {
         Standing::Admitted(record) => record,
-        Standing::Barred => return None,
-        Standing::Lapsed(_) | Standing::Unknown => renew(config).await.filter(|record| record.admits())?,
+        Standing::Barred => return false,
+        Standing::Lapsed(_) | Standing::Unknown => match renew(config).await {
+            Some(record) if record.admits() => record,
+            _ => return false,
+        },
     };
-    trusted(config, record).await
+    trusted(config, record).await.is_some()
+}
+
+/// The cache, for an operator: by the record as it is now, whatever the lease says.
+///
+/// # Errors
+/// [`Error::CacheOutOfUse`].
+pub async fn usable(config: &Rc<Config>) -> Result<Usable, Error> {
+    let record = renew(config).await.filter(|record| record.admits()).ok_or(Error::CacheOutOfUse)?;
+    trusted(config, record).await.ok_or(Error::CacheOutOfUse)
 }
 
 /// Drains the outbox on an operator's request; how many rows there were.

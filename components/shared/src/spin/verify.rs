@@ -29,7 +29,7 @@ const MAX_STEPS: u32 = 200;
 /// # Errors
 /// [`Error::CacheOutOfUse`], and [`Error::Unavailable`] when Redis or PostgreSQL does not answer.
 pub async fn verify(config: &Rc<Config>, order: &VerifyOrder) -> Result<Verified, Error> {
-    let usable = usable(config).await.ok_or(Error::CacheOutOfUse)?;
+    let usable = usable(config).await?;
     let turns = Turns::new(order.rate);
     let mut found = Verified::default();
     let began = clock::elapsed();

@@ -1,6 +1,6 @@
 //! Warming the cache: the I/O around [`crate::warm`].
 
-use super::breaker::cache_is_in_use;
+use super::breaker::usable;
 use super::clock;
 use super::postgres::{call, query};
 use super::read::{Cached, Filled, fill_through};
@@ -24,9 +24,7 @@ use std::rc::Rc;
 /// [`Error::CacheOutOfUse`], and [`Error::Unavailable`] or [`Error::Busy`] when PostgreSQL cannot be asked. What was stored
 /// by then stays, and the same request finds it there.
 pub async fn warm(config: &Rc<Config>, order: &WarmOrder) -> Result<Warmed, Error> {
-    if !cache_is_in_use(config).await {
-        return Err(Error::CacheOutOfUse);
-    }
+    usable(config).await?;
     let (mut walk, turns) = (Walk::new(order), Turns::new(order.rate));
     let (mut done, mut last) = (Warmed::default(), order.cursor.clone());
     let began = clock::elapsed();
