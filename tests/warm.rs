@@ -45,10 +45,15 @@ fn counts(told: &Value) -> [u64; 3] {
         .map(|name| told[name].as_u64().unwrap_or_else(|| panic!("{name} in {told}")))
 }
 
-/// A world whose cache is in use: the very first requests may come while it is being let in.
+/// A world whose cache is in use.
 fn in_use(own: Private) -> Private {
-    eventually("the cache is in use", || (warm(&own, &json!({ "tenants": ["nobody"] })).status == 200).then_some(()));
+    until_used(&own);
     own
+}
+
+/// The very first requests may come while the cache is being let in.
+fn until_used(world: &World) {
+    eventually("the cache is in use", || (warm(world, &json!({ "tenants": ["nobody"] })).status == 200).then_some(()));
 }
 
 /// A landlord with so many properties.
@@ -186,6 +191,7 @@ fn each_landlord_is_shown_its_own_and_nobody_else_is_warmed() {
 }
 
 fn what_is_no_entry_is_replaced() {
+    until_used(world());
     let place = Place::of(world().tenant());
     let key = |rest: String| world().key(&place.who, &rest);
     let _: () = world().redis_command(&["SET", &key(format!("property:{}", place.property)), "garbage", "PX", "60000"]);
@@ -239,9 +245,7 @@ fn what_a_writer_changes_meanwhile_is_not_stored() {
 fn two_who_warm_at_once_read_each_value_once() {
     let own = in_use(Private::start());
     let (_host, other) = own.another_host();
-    eventually("the other host uses the cache", || {
-        (warm(&other, &json!({ "tenants": ["nobody"] })).status == 200).then_some(())
-    });
+    until_used(&other);
     let who = with_properties(&own, 20);
     let before = own.reads();
     let told = together(4, |number| warmed(if number % 2 == 0 { &own } else { &other }, &[&who]));
