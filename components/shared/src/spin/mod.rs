@@ -16,6 +16,7 @@ mod redis;
 mod server;
 mod source;
 mod tokens;
+mod turns;
 mod variables;
 mod verify;
 mod warm;

@@ -2,7 +2,7 @@
 
 use super::breaker::{Usable, usable};
 use super::source::fetch;
-use super::warm::Turns;
+use super::turns::Turns;
 use super::{clock, key_value, metrics, outbox};
 use crate::cache::{CacheKey, Entry, RedisFailure, Resource, Script, Sighting, prefix};
 use crate::config::Config;

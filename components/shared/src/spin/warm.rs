@@ -5,16 +5,16 @@ use super::clock;
 use super::postgres::{call, query};
 use super::read::{Cached, Filled, fill_through};
 use super::source::fetch;
+use super::turns::Turns;
 use crate::config::Config;
 use crate::domain::{PropertyId, TenantId};
 use crate::error::Error;
 use crate::log::{self, Level};
 use crate::operator::Warmed;
-use crate::pace::{Pace, WORKING_TIME};
+use crate::pace::WORKING_TIME;
 use crate::row::{Parameter, RowReader};
 use crate::statement::Statement;
 use crate::warm::{PROPERTIES_AT_A_TIME, Position, Step, TENANTS_AT_A_TIME, Walk, WarmOrder};
-use std::cell::Cell;
 use std::rc::Rc;
 
 /// Goes on with a walk for as many entries as are ordered and as long as a request may work, with one statement at a time.
@@ -107,32 +107,4 @@ async fn properties(config: &Config, tenant: &TenantId, after: Option<PropertyId
     );
     let rows = query(config, Statement::select(tenant, &sql).bind(after.map(Parameter::uuid))).await?;
     Ok(rows.iter().map(|row| RowReader::new(row).parsed(PropertyId::parse)).collect::<Result<_, _>>()?)
-}
-
-/// One statement at a time, and not too soon after the one before.
-pub struct Turns(Cell<Pace>);
-
-impl Turns {
-    /// At most `rate` statements a second.
-    pub fn new(rate: u64) -> Self {
-        Self(Cell::new(Pace::new(rate)))
-    }
-
-    /// Waits for a turn. Whoever is going to take a lock waits before: others wait for who holds it.
-    pub async fn wait(&self) {
-        let wait = self.0.get().wait(clock::elapsed());
-        if !wait.is_zero() {
-            clock::sleep(wait).await;
-        }
-    }
-
-    /// Runs a statement.
-    pub async fn take<T>(&self, statement: impl Future<Output = T>) -> T {
-        let began = clock::elapsed();
-        let answer = statement.await;
-        let mut pace = self.0.get();
-        pace.sent(began, clock::elapsed());
-        self.0.set(pace);
-        answer
-    }
 }
