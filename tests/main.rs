@@ -50,6 +50,8 @@ mod tls;
 mod trace;
 mod unshared;
 mod values;
+mod verify;
+mod warm;
 mod webhook;
 
 use std::process::ExitCode;
@@ -108,6 +110,8 @@ fn main() -> ExitCode {
         trace::tests,
         unshared::tests,
         values::tests,
+        verify::tests,
+        warm::tests,
         webhook::tests,
     ];
     let trials = suites.iter().flat_map(|tests| tests()).collect();

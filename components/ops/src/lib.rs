@@ -11,6 +11,8 @@ mod metrics;
 mod openapi;
 mod probes;
 mod purge;
+mod verify;
+mod warm;
 
 use shared::error::Error;
 use shared::http::{Answer, Route};
@@ -32,6 +34,8 @@ async fn respond(call: &Call) -> Result<Answer, Error> {
         Some(Route::Cache) => purge::purge(call).await,
         Some(Route::CacheDrain) => drain::drain(call).await,
         Some(Route::CacheBreaker) => breaker::breaker(call).await,
+        Some(Route::CacheWarm) => warm::warm(call).await,
+        Some(Route::CacheVerify) => verify::verify(call).await,
         _ => Err(Error::NotFound),
     }
 }

@@ -6,7 +6,6 @@
 
 mod get;
 mod list;
-mod walk;
 
 use shared::error::Error;
 use shared::http::{Answer, Route, property_id};

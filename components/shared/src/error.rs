@@ -53,6 +53,9 @@ pub enum Error {
     /// PostgreSQL cannot be reached or did not answer in time. The text is for the log.
     #[error("unavailable: {0}")]
     Unavailable(String),
+    /// What an operator asked for needs the cache, which is not in use.
+    #[error("the cache is out of use")]
+    CacheOutOfUse,
     /// More is asked of PostgreSQL at this moment than this instance lets through.
     #[error("busy: too many reads are under way")]
     Busy,

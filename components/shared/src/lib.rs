@@ -18,10 +18,14 @@ pub mod http;
 pub mod log;
 pub mod metrics;
 pub mod operator;
+pub mod pace;
 pub mod protocol;
 pub mod row;
 pub mod scope;
+pub mod source;
 pub mod statement;
+pub mod verify;
+pub mod warm;
 
 #[cfg(target_arch = "wasm32")]
 pub mod spin;

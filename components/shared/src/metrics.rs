@@ -4,6 +4,7 @@
 //! answers have gone out. No tenant, id or key is ever part of a name or a label.
 
 use crate::cache::{CacheStatus, Rejection};
+use crate::verify::Reason;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -47,6 +48,10 @@ pub enum Count {
     Fill(&'static str),
     /// A hit that was compared with PostgreSQL.
     Check(Check),
+    /// An entry that an operator's verification compared with PostgreSQL.
+    Verified,
+    /// One of those that was not what PostgreSQL has, by reason.
+    Inconsistent(Reason),
     /// A pause of a read that waited for another instance's leader.
     LockWait,
     /// A write's fence, by how it ended.
@@ -124,6 +129,8 @@ const FAMILIES: &[Family] = &[
     counter("renttracker_cache_fences_total", "Fences of writes."),
     counter("renttracker_cache_rejected_total", "Values that were found and not taken for entries."),
     counter("renttracker_cache_checks_total", "Hits of a sample that were compared with PostgreSQL."),
+    counter("renttracker_cache_verify_checked_total", "Entries that a verification compared with PostgreSQL."),
+    counter("renttracker_cache_verify_inconsistent_total", "Those of them that PostgreSQL had otherwise."),
     gauge("renttracker_cache_epoch", "The cache's generation."),
     gauge("renttracker_outbox_rows", "Invalidations that Redis has not been told of."),
     gauge("renttracker_outbox_oldest_seconds", "Age of the oldest of them."),
@@ -166,7 +173,7 @@ pub fn result_label(status: CacheStatus) -> &'static str {
 impl Count {
     /// What is told as 0 before it has happened, so that rates and ratios are defined from the start.
     fn known() -> Vec<Self> {
-        let mut all = vec![Self::LockWait, Self::Drained, Self::PostgresRejected, Self::FailedFlush];
+        let mut all = vec![Self::Verified, Self::LockWait, Self::Drained, Self::PostgresRejected, Self::FailedFlush];
         for kind in [Kind::List, Kind::Single] {
             use CacheStatus::{Bypass, Collapsed, Hit, Miss, Stored};
             all.extend([Hit, Stored, Miss, Collapsed, Bypass].map(|status| Self::Lookup(kind, status)));
@@ -174,6 +181,7 @@ impl Count {
         all.extend(["stored", "refused", "full", "too_large", "failed"].map(Self::Fill));
         all.extend(["raised", "failed", "skipped"].map(Self::Fence));
         all.extend([Check::Consistent, Check::Changed, Check::Stale].map(Self::Check));
+        all.extend(Reason::ALL.map(Self::Inconsistent));
         all.extend(Rejection::ALL.map(Self::Rejected));
         all.extend(["closed", "open", "half_open"].map(Self::Transition));
         all.extend(["timeout", "unavailable", "refused"].map(Self::RedisError));
@@ -204,6 +212,8 @@ impl Count {
                 };
                 labelled("cache_checks_total", "result", result)
             }
+            Self::Verified => "renttracker_cache_verify_checked_total".into(),
+            Self::Inconsistent(reason) => labelled("cache_verify_inconsistent_total", "reason", reason.name()),
             Self::LockWait => "renttracker_cache_lock_waits_total".into(),
             Self::Fence(result) => labelled("cache_fences_total", "result", result),
             Self::Rejected(reason) => labelled("cache_rejected_total", "reason", reason.name()),

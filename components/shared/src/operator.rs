@@ -2,6 +2,7 @@
 
 use crate::breaker::{Mode, Record};
 use crate::domain::Timestamp;
+use crate::verify::{Reason, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// How the service is: the two words that a load balancer needs, and details for an administrator.
@@ -169,4 +170,83 @@ pub struct Purged {
     /// JavaScript number can hold.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
+}
+
+/// What a request to warm the cache did.
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Warmed {
+    /// How many entries it read from PostgreSQL and stored.
+    pub warmed: u64,
+    /// How many were there, or were being read for somebody else.
+    pub already_there: u64,
+    /// How many could not be stored: a write was under way, or came in between, or they are too large, or cannot be read.
+    pub not_stored: u64,
+    /// How many landlords are not done.
+    pub tenants_left: u64,
+    /// Whether all is done.
+    pub done: bool,
+    /// Where the next request goes on, left out when all is done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+impl Warmed {
+    /// How many entries it dealt with.
+    pub fn entries(&self) -> u64 {
+        self.warmed + self.already_there + self.not_stored
+    }
+}
+
+/// What a verification of the cache found.
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Verified {
+    /// How many entries could be compared with PostgreSQL: the consistent and the inconsistent ones.
+    pub checked: u64,
+    /// How many were what PostgreSQL has.
+    pub consistent: u64,
+    /// How many were not, although a reader would have taken them. They are deleted.
+    pub inconsistent: u64,
+    /// Why, as far as it can be told.
+    pub why: Why,
+    /// How many a reader would not have taken: altered, of an older epoch, or sealed otherwise.
+    pub refused: u64,
+    /// How many ran out, or were deleted or replaced, while they were looked at.
+    pub gone: u64,
+}
+
+/// Inconsistent entries by reason.
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Why {
+    /// The invalidation is still in the outbox.
+    pub missed_outbox: u64,
+    /// A fence stands over the entry: it was stored where that has to be refused.
+    pub refused_fill: u64,
+    /// Neither: most likely the row was changed behind the API's back.
+    pub unknown: u64,
+}
+
+impl Verified {
+    /// Counts what was found of one entry.
+    pub fn count(&mut self, verdict: Verdict) {
+        match verdict {
+            Verdict::Consistent => self.consistent += 1,
+            Verdict::Refused => self.refused += 1,
+            Verdict::Gone => self.gone += 1,
+            Verdict::Inconsistent(reason) => {
+                self.inconsistent += 1;
+                *match reason {
+                    Reason::MissedOutbox => &mut self.why.missed_outbox,
+                    Reason::RefusedFill => &mut self.why.refused_fill,
+                    Reason::Unknown => &mut self.why.unknown,
+                } += 1;
+            }
+        }
+        self.checked = self.consistent + self.inconsistent;
+    }
 }

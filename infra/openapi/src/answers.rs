@@ -27,7 +27,11 @@ const PROBLEMS: [(u16, &str, Option<&str>); 16] = [
     (429, "More requests than the landlord may send", Some("Retry-After")),
     (431, "There are more than 64 headers, or they are longer than 32 KiB", None),
     (500, "The request could not be answered", None),
-    (503, "PostgreSQL does not answer, or is asked too much at this moment", Some("Retry-After")),
+    (
+        503,
+        "PostgreSQL does not answer, or is asked too much at this moment; or what an operator asks for needs Redis",
+        Some("Retry-After"),
+    ),
 ];
 
 /// The answers of errors, named by their status.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use shared::domain::{Payment, PaymentDraft, PaymentMethod, Property, PropertyDraft};
-use shared::operator::{Breaker, Drained, Order, Purged};
+use shared::operator::{Breaker, Drained, Order, Purged, Verified, Warmed};
 use utoipa::ToSchema;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
@@ -132,7 +132,7 @@ fn methods() -> Described {
 }
 
 /// What operators, orchestrators and tools ask for.
-fn operations() -> [Described; 8] {
+fn operations() -> [Described; 10] {
     let health =
         Operation::new("health", "How the service is; an administrator is told details, a token is not needed")
             .answers(200, answers::json("It answers requests", schemas::health(), &[]))
@@ -164,6 +164,14 @@ fn operations() -> [Described; 8] {
         .token()
         .body::<Order>(json!({ "mode": "auto" }))
         .answers(200, answers::json("The breaker after it", of::<Breaker>(), &[]));
+    let warm = Operation::new("warmCache", "Fills the cache with what landlords ask for first; needs `Admin`")
+        .token()
+        .takes(schemas::warm_order(), json!({ "activeWithinHours": 24, "limit": 250, "ratePerSecond": 50 }))
+        .answers(200, answers::json("What was done, and where to go on", of::<Warmed>(), &[]));
+    let verify = Operation::new("verifyCache", "Compares a sample of the cache with PostgreSQL; needs `Admin`")
+        .token()
+        .takes(schemas::verify_order(), json!({ "sample": 100 }))
+        .answers(200, answers::json("What was found; what was not the same is deleted", of::<Verified>(), &[]));
     let document =
         Operation::new("openapi", "This document").answers(200, answers::json("OpenAPI 3.1", any_object(), &[]));
     let metrics = Operation::new("metrics", "Counts and gauges, for Prometheus")
@@ -177,6 +185,8 @@ fn operations() -> [Described; 8] {
         ("/api/cache", item([(HttpMethod::Delete, purge)])),
         ("/api/cache/drain", item([(HttpMethod::Post, drain)])),
         ("/api/cache/breaker", item([(HttpMethod::Get, breaker), (HttpMethod::Put, order)])),
+        ("/api/cache/warm", item([(HttpMethod::Post, warm)])),
+        ("/api/cache/verify", item([(HttpMethod::Post, verify)])),
         ("/api/openapi.json", item([(HttpMethod::Get, document)])),
         ("/metrics", item([(HttpMethod::Get, metrics)])),
         ("/livez", item([(HttpMethod::Get, live)])),
@@ -296,7 +306,12 @@ impl Operation {
     }
 
     fn body<T: ToSchema>(self, example: Value) -> Self {
-        let content = ContentBuilder::new().schema(Some(of::<T>())).example(Some(example)).build();
+        self.takes(of::<T>(), example)
+    }
+
+    /// A body of this schema.
+    fn takes(self, schema: RefOr<Schema>, example: Value) -> Self {
+        let content = ContentBuilder::new().schema(Some(schema)).example(Some(example)).build();
         let body = RequestBodyBuilder::new().required(Some(Required::True)).content("application/json", content);
         Self(self.0.request_body(Some(body.build()))).errors(&WITH_BODY).errors(&[503])
     }

@@ -2,8 +2,12 @@
 
 use shared::domain::{Page, Payment, PaymentDraft, PaymentMethod, Property, PropertyDraft, Walk};
 use shared::http::Problem;
-use shared::operator::{Breaker, Details, Drained, Health, Order, Purged};
-use utoipa::openapi::schema::{AllOfBuilder, AnyOfBuilder, Object, ObjectBuilder, SchemaFormat, SchemaType, Type};
+use shared::operator::{Breaker, Details, Drained, Health, Order, Purged, Verified, Warmed};
+use shared::{pace, verify, warm};
+use std::ops::RangeInclusive;
+use utoipa::openapi::schema::{
+    AllOfBuilder, AnyOfBuilder, ArrayBuilder, Object, ObjectBuilder, SchemaFormat, SchemaType, Type,
+};
 use utoipa::openapi::{KnownFormat, Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -23,6 +27,8 @@ pub fn all() -> Vec<(String, RefOr<Schema>)> {
     with::<Order>(&mut all);
     with::<Drained>(&mut all);
     with::<Purged>(&mut all);
+    with::<Warmed>(&mut all);
+    with::<Verified>(&mut all);
     with::<Problem>(&mut all);
     all.push((PaymentDraft::name().into_owned(), payment_draft()));
     all
@@ -93,4 +99,55 @@ fn method() -> Object {
         .max_length(Some(100))
         .description(Some("The name of a payment method, where there is no `paymentMethodId`; an object is ignored"))
         .build()
+}
+
+/// What a body may hold that orders the cache to be warmed.
+pub fn warm_order() -> RefOr<Schema> {
+    let tenants = ArrayBuilder::new().items(tenant()).min_items(Some(1)).max_items(Some(warm::MAX_TENANTS));
+    let order = ObjectBuilder::new()
+        .property("tenants", tenants.description(Some("Whose entries; or else `activeWithinHours`, and not both")))
+        .property(
+            "activeWithinHours",
+            number(&warm::HOURS).description(Some("Entries of those who made or changed something since")),
+        )
+        .property(
+            "limit",
+            usually(&warm::LIMITS, warm::DEFAULT_LIMIT, "How many entries this request deals with at most"),
+        )
+        .property("ratePerSecond", rate())
+        .property("cursor", text().description(Some("Where an earlier answer says that it goes on")));
+    RefOr::T(order.build().into())
+}
+
+/// What a body may hold that orders the cache to be verified.
+pub fn verify_order() -> RefOr<Schema> {
+    let order = ObjectBuilder::new()
+        .property(
+            "sample",
+            usually(&verify::SAMPLES, verify::DEFAULT_SAMPLE, "How many entries are looked at, at most"),
+        )
+        .property("tenant", tenant().description(Some("Whose; anybody's unless it is said")))
+        .property("ratePerSecond", rate());
+    RefOr::T(order.build().into())
+}
+
+fn text() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
+}
+
+fn tenant() -> ObjectBuilder {
+    text().pattern(Some("^[A-Za-z0-9_-]{1,64}$"))
+}
+
+fn rate() -> ObjectBuilder {
+    usually(&pace::RATES, pace::DEFAULT_RATE, "How many statements are sent to PostgreSQL at most")
+}
+
+fn usually(bounds: &RangeInclusive<u64>, default: u64, description: &str) -> ObjectBuilder {
+    number(bounds).default(Some(default.into())).description(Some(description))
+}
+
+fn number(bounds: &RangeInclusive<u64>) -> ObjectBuilder {
+    let bound = |number: &u64| Some(u32::try_from(*number).expect("a small number"));
+    ObjectBuilder::new().schema_type(Type::Integer).minimum(bound(bounds.start())).maximum(bound(bounds.end()))
 }

@@ -70,6 +70,7 @@ fn every_status_that_an_error_becomes_is_described() {
         Error::KeyReused,
         Error::OverBudget(1),
         Error::Unavailable(String::new()),
+        Error::CacheOutOfUse,
         Error::Busy,
         Error::Internal(String::new()),
     ];
@@ -83,7 +84,7 @@ fn every_status_that_an_error_becomes_is_described() {
         Error::Invalid(_) | Error::UriTooLong | Error::HeadersTooLarge | Error::TooLarge => {}
         Error::UnsupportedMediaType(_) | Error::PreconditionFailed | Error::PreconditionRequired => {}
         Error::KeyInUse | Error::KeyReused | Error::OverBudget(_) => {}
-        Error::Conflict | Error::Unavailable(_) | Error::Busy | Error::Internal(_) => {}
+        Error::Conflict | Error::Unavailable(_) | Error::CacheOutOfUse | Error::Busy | Error::Internal(_) => {}
     }
 }
 

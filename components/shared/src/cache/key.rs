@@ -80,6 +80,14 @@ impl CacheKey {
         Self { text: format!("{}{tenant}:{resource}", namespace.as_str()), is_list: resource.is_list() }
     }
 
+    /// Whose value and which one a key of Redis holds; `None` for a key that is none of these.
+    pub fn parse(namespace: &Namespace, key: &str) -> Option<(TenantId, Resource)> {
+        let (tenant, name) = key.strip_prefix(namespace.as_str())?.split_once(':')?;
+        let (tenant, resource) = (TenantId::parse(tenant)?, Resource::parse(name)?);
+        // Another spelling of an id would be another key.
+        (Self::new(namespace, &tenant, resource).as_str() == key).then_some((tenant, resource))
+    }
+
     /// The key of the value.
     pub fn as_str(&self) -> &str {
         &self.text
@@ -109,6 +117,8 @@ mod tests {
         assert_eq!(key.as_str(), expected);
         assert_eq!(key.lock(), format!("lock:{expected}"));
         assert_eq!(Resource::parse(&resource.to_string()), Some(resource));
+        assert_eq!(CacheKey::parse(&namespace, expected), Some((tenant, resource)));
+        assert_eq!(CacheKey::parse(&namespace, &key.lock()), None);
     }
 
     #[test]
@@ -125,6 +135,19 @@ mod tests {
     fn no_other_name_is_a_resource() {
         for name in ["", "property:", "property:*", "payment:list", "property:list:x", "other:property:list"] {
             assert_eq!(Resource::parse(name), None, "{name}");
+        }
+        let namespace = Namespace::parse("R_").expect("a namespace");
+        for key in [
+            "",
+            "R_",
+            "R_a",
+            "Q_a:property:list",
+            "R_~a:property:list",
+            "R_:property:list",
+            "R_a:x",
+            &format!("R_a:payment:{}", ID.to_uppercase()),
+        ] {
+            assert_eq!(CacheKey::parse(&namespace, key), None, "{key}");
         }
     }
 

@@ -17,6 +17,6 @@ pub use key::{CacheKey, Namespace, Resource};
 pub use pattern::{KeyPattern, prefix};
 pub use population::{LOCK_MS, MAX_LIST_PAGES, MAX_STORED_BYTES, WAIT_BUDGET, ttl_ms, wait_before_attempt};
 pub use rejection::Rejection;
-pub use scripts::{Fill, Lookup, Script, ScriptError};
+pub use scripts::{Fill, Lookup, Script, ScriptError, Sighting};
 pub use seal::{Nonce, Seal, Seals};
 pub use status::CacheStatus;

@@ -39,6 +39,17 @@ pub enum Fill {
     Full,
 }
 
+/// An entry as it stood in Redis at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sighting {
+    /// Its bytes; none for what cannot be an entry.
+    pub bytes: Vec<u8>,
+    /// When its key runs out, Unix time in milliseconds by Redis's clock.
+    pub runs_out_ms: u64,
+    /// Whether a write's fence stands over it, under which nothing may be stored.
+    pub is_fenced: bool,
+}
+
 /// A script answered something that it never answers: a defect, or a Redis that is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a script's answer is not one of its answers")]
@@ -87,6 +98,11 @@ impl Script {
         Self::fill(key, field, token, Vec::new(), 0)
     }
 
+    /// Looks at `field` of `key` as it stands.
+    pub fn sight(key: &CacheKey, field: &str) -> Self {
+        Self::new(include_str!("scripts/sight.lua"), [key], vec![field.into(), MAX_ENTRY_BYTES.to_string().into()])
+    }
+
     /// Puts up the fence of `write` over all of `keys`.
     pub fn fence<'a>(keys: impl IntoIterator<Item = &'a CacheKey>, write: &str, fence_ms: u64) -> Self {
         Self::new(include_str!("scripts/fence.lua"), keys, vec![write.into(), fence_ms.to_string().into()])
@@ -129,6 +145,23 @@ impl Fill {
     }
 }
 
+impl Sighting {
+    /// Reads the answer of the script that looks at an entry; `None` when there is none.
+    pub fn parse(answer: Vec<Vec<u8>>) -> Result<Option<Self>, ScriptError> {
+        if answer.is_empty() {
+            return Ok(None);
+        }
+        let [bytes, runs_out, state] = <[Vec<u8>; 3]>::try_from(answer).map_err(|_| ScriptError)?;
+        let runs_out = std::str::from_utf8(&runs_out).ok().and_then(|text| text.parse().ok());
+        let is_fenced = match state.as_slice() {
+            b"fenced" => true,
+            b"free" => false,
+            _ => return Err(ScriptError),
+        };
+        Ok(Some(Self { bytes, runs_out_ms: runs_out.ok_or(ScriptError)?, is_fenced }))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,5 +188,12 @@ mod tests {
         assert_eq!(Lookup::parse(vec![]), Err(ScriptError));
         assert_eq!(Fill::parse(&[b"stored".to_vec()]), Ok(Fill::Stored));
         assert_eq!(Fill::parse(&[b"OK".to_vec()]), Err(ScriptError));
+        let seen = |parts: &[&str]| Sighting::parse(parts.iter().map(|part| part.as_bytes().to_vec()).collect());
+        assert_eq!(seen(&[]), Ok(None));
+        let expected = Sighting { bytes: b"x".to_vec(), runs_out_ms: 7, is_fenced: true };
+        assert_eq!(seen(&["x", "7", "fenced"]), Ok(Some(expected)));
+        for wrong in [&["x", "7"][..], &["x", "-7", "free"], &["x", "7", "open"], &["x", "7", "free", ""]] {
+            assert_eq!(seen(wrong), Err(ScriptError), "{wrong:?}");
+        }
     }
 }

@@ -5,6 +5,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::ops::RangeInclusive;
 
 /// How deep arrays and objects may lie in one another. The client's view model has five levels.
 const MAX_NESTING: usize = 32;
@@ -169,12 +170,48 @@ impl<'a> Members<'a> {
 
     /// An id, read by `parse`.
     pub fn optional_id<T>(&mut self, name: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+        self.optional_parsed(name, parse, "must be a UUID")
+    }
+
+    /// A text that `parse` understands; `form` says what it must be.
+    pub fn optional_parsed<T>(&mut self, name: &str, parse: impl Fn(&str) -> Option<T>, form: &str) -> Option<T> {
         let text = self.text(name)?;
-        let id = parse(&text);
-        if id.is_none() {
-            self.refuse(name, "must be a UUID");
+        let value = parse(&text);
+        if value.is_none() {
+            self.refuse(name, form);
         }
-        id
+        value
+    }
+
+    /// A list of 1 to `max` texts that `parse` understands; `form` says what each must be.
+    pub fn optional_list<T>(
+        &mut self,
+        name: &str,
+        max: usize,
+        parse: impl Fn(&str) -> Option<T>,
+        form: &str,
+    ) -> Option<Vec<T>> {
+        let value = self.read(name)?;
+        let texts: Option<Vec<String>> = serde_json::from_str(value).ok();
+        let Some(texts) = texts.filter(|texts| (1..=max).contains(&texts.len())) else {
+            self.refuse(name, format!("must be a list of 1 to {max} strings"));
+            return None;
+        };
+        let all: Option<Vec<T>> = texts.iter().map(|text| parse(text)).collect();
+        if all.is_none() {
+            self.refuse(name, format!("has one that is wrong: each {form}"));
+        }
+        all
+    }
+
+    /// A whole number within these bounds.
+    pub fn optional_number(&mut self, name: &str, bounds: RangeInclusive<u64>) -> Option<u64> {
+        let value = self.read(name)?;
+        let number = value.parse().ok().filter(|number| bounds.contains(number));
+        if number.is_none() {
+            self.refuse(name, format!("must be a whole number from {} to {}", bounds.start(), bounds.end()));
+        }
+        number
     }
 
     /// `None` after noting that the member is missing.
@@ -254,119 +291,4 @@ impl<'de> Deserialize<'de> for Pairs<'de> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn members(json: &str) -> Members<'_> {
-        Members::parse(json.as_bytes()).expect("a JSON object")
-    }
-
-    #[test]
-    fn names_match_in_any_case_and_null_is_absent() {
-        let mut body = members(r#"{"ADDRESS": "1 High St", "suburb": null}"#);
-        assert_eq!(body.required_text("address", 200).as_deref(), Some("1 High St"));
-        assert_eq!(body.optional_text("suburb", 100), None);
-        assert!(body.finish().is_ok());
-    }
-
-    #[test]
-    fn lengths_are_counted_in_characters() {
-        let mut body = members(r#"{"state": "ääääää"}"#);
-        assert!(body.optional_text("state", 6).is_some());
-        assert!(body.optional_text("state", 5).is_none());
-        assert!(body.finish().is_err());
-    }
-
-    #[test]
-    fn every_complaint_names_its_member() {
-        let mut body =
-            members(r#"{"address": 5, "amount": "5", "when": "soon", "id": "x", "rowVersion": 0, "note": "a\u0000"}"#);
-        body.required_text("address", 200);
-        body.required_money("amount");
-        body.required_time("when");
-        body.optional_id("id", super::super::PropertyId::parse);
-        body.optional_version("rowVersion");
-        body.optional_text("note", 10);
-        body.required_time("missing");
-        let violations = body.finish().expect_err("seven members are wrong");
-        assert_eq!(
-            violations.by_member().keys().collect::<Vec<_>>(),
-            ["address", "amount", "id", "missing", "note", "rowVersion", "when"]
-        );
-    }
-
-    #[test]
-    fn what_is_no_json_object_is_a_violation_of_the_body() {
-        for bad in [
-            "",
-            "{\"a\":01}",
-            "{\"a\":1.}",
-            "{\"a\":nul}",
-            "{\"a\":\"\\x\"}",
-            "[]",
-            "5",
-            "{",
-            "{} x",
-            "{\"a\":1,}",
-            "// c\n{}",
-            "\"\u{0}\"",
-        ] {
-            let violations = Members::parse(bad.as_bytes()).expect_err(bad);
-            assert!(violations.by_member().contains_key("body"), "{bad}");
-        }
-        assert!(Members::parse(&"[".repeat(100_000).into_bytes()).is_err());
-        assert!(Members::parse(&[0xff, 0xfe]).is_err());
-    }
-
-    #[test]
-    fn a_member_given_twice_in_any_case_is_refused_if_anybody_asks_for_it() {
-        for twice in [
-            r#""address": "a", "address": "b""#,
-            r#""Address": "a", "address": "a""#,
-            r#""address": null, "ADDRESS": "a""#,
-        ] {
-            let json = format!("{{{twice}}}");
-            let mut body = members(&json);
-            body.optional_text("address", 200);
-            let violations = body.finish().expect_err(twice);
-            assert_eq!(violations.by_member()["address"], ["is given more than once"], "{twice}");
-        }
-        let mut body = members(r#"{"address": "a", "other": 1, "other": 2, "deep": {"a": 1, "a": 2}}"#);
-        assert_eq!(body.required_text("address", 200).as_deref(), Some("a"));
-        assert!(body.finish().is_ok());
-    }
-
-    #[test]
-    fn an_object_is_no_number_whatever_its_members_are_called() {
-        for name in ["$serde_json::private::Number", "$serde_json::private::RawValue"] {
-            let json =
-                format!(r#"{{"amount": {{"{name}": "5"}}, "rowVersion": {{"{name}": "5"}}, "id": {{"{name}": "5"}}}}"#);
-            let mut body = members(&json);
-            body.optional_money("amount");
-            body.optional_version("rowVersion");
-            body.optional_text("id", 5);
-            assert_eq!(body.finish().expect_err("no numbers").by_member().len(), 3, "{json}");
-        }
-    }
-
-    #[test]
-    fn nesting_and_the_number_of_values_are_bounded() {
-        let nested = |levels: usize| format!(r#"{{"a":{}{}}}"#, "[".repeat(levels - 1), "]".repeat(levels - 1));
-        assert!(Members::parse(nested(MAX_NESTING).as_bytes()).is_ok());
-        assert!(Members::parse(nested(MAX_NESTING + 1).as_bytes()).is_err());
-        let elements = |count: usize| format!(r#"{{"a":[1{}]}}"#, ",1".repeat(count - 3));
-        assert!(Members::parse(elements(MAX_VALUES + 1).as_bytes()).is_ok());
-        assert!(Members::parse(elements(MAX_VALUES + 2).as_bytes()).is_err());
-        // What stands in a text is text.
-        let text = format!(r#"{{"a":"\\\"{}"}}"#, "[{,".repeat(MAX_VALUES));
-        assert!(Members::parse(text.as_bytes()).is_ok());
-    }
-
-    proptest! {
-        #[test]
-        fn no_body_makes_the_reader_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = Members::parse(&body);
-        }
-    }
-}
+mod tests;

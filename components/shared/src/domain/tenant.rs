@@ -13,6 +13,9 @@ const MAX_LENGTH: usize = 64;
 pub struct TenantId(String);
 
 impl TenantId {
+    /// What it must be, in the words that a client is told.
+    pub const FORM: &str = "must be 1 to 64 characters of A-Z a-z 0-9 _ -";
+
     /// Validates a tenant id; `None` when it is empty, too long or has a character outside the alphabet.
     pub fn parse(text: &str) -> Option<Self> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';

@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 /// The longest text that a list is sorted by, in characters: an address.
 const MAX_TEXT_CHARS: usize = 200;
 
+/// Between the parts of a page's name in the cache.
+const SEPARATOR: &str = "|after ";
+
 /// What kind of values a list is sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SortKind {
@@ -94,13 +97,18 @@ impl After {
         if is_by_number {
             return Err(Violations::one("after", "cannot be combined with pageNumber"));
         }
-        if cursor.is_empty() {
-            return Ok(Some(Self(None)));
-        }
-        match Position::parse(&cursor, asked, kind) {
-            Some(position) => Ok(Some(Self(Some(position)))),
+        match Self::from_cursor(&cursor, asked, kind) {
+            Some(after) => Ok(Some(after)),
             None => Err(Violations::one("after", "must be a nextCursor of a list in the same order, or empty")),
         }
+    }
+
+    /// Behind the position that a cursor of this order names, or at the start; `None` for what is no such cursor.
+    pub fn from_cursor(cursor: &str, asked: &ListQuery, kind: SortKind) -> Option<Self> {
+        if cursor.is_empty() {
+            return Some(Self(None));
+        }
+        Position::parse(cursor, asked, kind).map(|position| Self(Some(position)))
     }
 
     /// The one name of this page among the pages of its list, as [`ListQuery::cache_field`]; made anew of what the cursor
@@ -113,7 +121,13 @@ impl After {
             return Ok(None);
         };
         let cursor = self.0.as_ref().map(|position| position.cursor(asked)).transpose()?;
-        Ok(Some(format!("{field}|after {}", cursor.unwrap_or_default())))
+        Ok(Some(format!("{field}{SEPARATOR}{}", cursor.unwrap_or_default())))
+    }
+
+    /// What [`After::cache_field`] put together: the page's name without its beginning, and the cursor. `None` for the name
+    /// of a page by number.
+    pub fn split_cache_field(field: &str) -> Option<(&str, &str)> {
+        field.split_once(SEPARATOR)
     }
 }
 

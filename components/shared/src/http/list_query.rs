@@ -126,6 +126,21 @@ impl ListQuery {
         Some(format!("{}|{}|{}|{direction}", self.page_number, self.page_size, self.sort_field))
     }
 
+    /// Reads what [`ListQuery::cache_field`] made; `None` for what it never makes.
+    pub fn from_cache_field(field: &str, fields: &SortFields) -> Option<Self> {
+        let mut parts = field.split('|');
+        let page_number = parts.next()?.parse().ok().filter(|number| (1..=MAX_PAGE_NUMBER).contains(number))?;
+        let page_size = parts.next()?.parse().ok().filter(|size| (1..=MAX_PAGE_SIZE).contains(size))?;
+        let name = parts.next()?;
+        let sort_field = fields.names.iter().copied().find(|known| *known == name)?;
+        let direction = match parts.next()? {
+            "asc" => Direction::Ascending,
+            "desc" => Direction::Descending,
+            _ => return None,
+        };
+        parts.next().is_none().then_some(Self { page_number, page_size, search: None, sort_field, direction })
+    }
+
     /// The search term as a `LIKE` pattern that finds it anywhere, its own wildcards taken literally.
     pub fn search_pattern(&self) -> Option<String> {
         let term = self.search.as_deref()?;

@@ -60,6 +60,10 @@ pub fn problem(error: &Error, instance: &str) -> Answer {
             "This Idempotency-Key was used for another request; each request needs its own.",
         ),
         Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "The service is not available right now."),
+        Error::CacheOutOfUse => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "The cache is out of use right now; GET /api/cache/breaker says since when and why.",
+        ),
         Error::Busy => (StatusCode::SERVICE_UNAVAILABLE, "The service is busy right now."),
         Error::OverBudget(_) => {
             (StatusCode::TOO_MANY_REQUESTS, "More requests than you may send; try again after the time in Retry-After.")
@@ -83,7 +87,9 @@ pub fn problem(error: &Error, instance: &str) -> Answer {
     match error {
         Error::Unauthenticated(_) => answer.with(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""),
         Error::MethodNotAllowed(allowed) => answer.with(header::ALLOW, allowed),
-        Error::Unavailable(_) | Error::Busy | Error::KeyInUse => answer.with(header::RETRY_AFTER, RETRY_AFTER_SECONDS),
+        Error::Unavailable(_) | Error::CacheOutOfUse | Error::Busy | Error::KeyInUse => {
+            answer.with(header::RETRY_AFTER, RETRY_AFTER_SECONDS)
+        }
         Error::OverBudget(seconds) => answer.with(header::RETRY_AFTER, &seconds.to_string()),
         _ => answer,
     }

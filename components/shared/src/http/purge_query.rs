@@ -39,7 +39,7 @@ impl PurgeQuery {
         };
         let tenant = tenant.as_deref().map(TenantId::parse);
         if tenant == Some(None) {
-            violations.add("tenant", "must be 1 to 64 characters of A-Z a-z 0-9 _ -");
+            violations.add("tenant", TenantId::FORM);
         }
         let cursor = cursor.map_or(Some(0), |text| text.parse().ok());
         if cursor.is_none() {

@@ -25,6 +25,10 @@ pub enum Route<'a> {
     CacheDrain,
     /// `/api/cache/breaker`
     CacheBreaker,
+    /// `/api/cache/warm`
+    CacheWarm,
+    /// `/api/cache/verify`
+    CacheVerify,
     /// `/api/openapi.json`
     OpenApi,
     /// `/metrics`
@@ -70,6 +74,8 @@ impl<'a> Route<'a> {
             ("cache", None) => return Some(Self::Cache),
             ("cache", Some("drain")) => return Some(Self::CacheDrain),
             ("cache", Some("breaker")) => return Some(Self::CacheBreaker),
+            ("cache", Some("warm")) => return Some(Self::CacheWarm),
+            ("cache", Some("verify")) => return Some(Self::CacheVerify),
             ("properties", None) => return Some(Self::Properties),
             ("properties", Some(_)) => {}
             _ => return None,
@@ -92,7 +98,7 @@ impl<'a> Route<'a> {
                 "GET, HEAD, OPTIONS"
             }
             Self::Cache => "DELETE, OPTIONS",
-            Self::CacheDrain => "POST, OPTIONS",
+            Self::CacheDrain | Self::CacheWarm | Self::CacheVerify => "POST, OPTIONS",
             Self::CacheBreaker => "GET, HEAD, PUT, OPTIONS",
         }
     }
@@ -109,6 +115,8 @@ impl<'a> Route<'a> {
             Self::Cache
             | Self::CacheDrain
             | Self::CacheBreaker
+            | Self::CacheWarm
+            | Self::CacheVerify
             | Self::OpenApi
             | Self::Metrics
             | Self::Live
@@ -120,9 +128,10 @@ impl<'a> Route<'a> {
     pub fn action(self, method: &Method) -> Action {
         match (self, method) {
             (_, &Method::OPTIONS) => Action::Preflight,
-            (Self::Properties | Self::Payments(_) | Self::CacheDrain, &Method::POST) => Action::Write,
+            (Self::Properties | Self::Payments(_), &Method::POST) => Action::Write,
+            (Self::CacheDrain | Self::CacheWarm | Self::CacheVerify, &Method::POST) => Action::Write,
             (Self::Cache, &Method::DELETE) => Action::Write,
-            (Self::Cache | Self::CacheDrain, _) => Action::NotAllowed,
+            (Self::Cache | Self::CacheDrain | Self::CacheWarm | Self::CacheVerify, _) => Action::NotAllowed,
             (_, &Method::GET | &Method::HEAD) => Action::Read,
             (Self::CacheBreaker, &Method::PUT) => Action::Write,
             (Self::Property(_) | Self::Payment(..), &Method::PUT | &Method::DELETE) => Action::Write,
@@ -168,6 +177,8 @@ mod tests {
             check(&path("/api/cache"), Some(Route::Cache));
             check(&path("/api/cache/drain"), Some(Route::CacheDrain));
             check(&path("/api/cache/breaker"), Some(Route::CacheBreaker));
+            check(&path("/api/cache/warm"), Some(Route::CacheWarm));
+            check(&path("/api/cache/verify"), Some(Route::CacheVerify));
             check(&path("/api/openapi.json"), Some(Route::OpenApi));
             check(&path("/metrics"), Some(Route::Metrics));
             check(&path("/livez"), Some(Route::Live));
@@ -213,6 +224,8 @@ mod tests {
             Route::Cache,
             Route::CacheDrain,
             Route::CacheBreaker,
+            Route::CacheWarm,
+            Route::CacheVerify,
             Route::OpenApi,
             Route::Metrics,
             Route::Live,

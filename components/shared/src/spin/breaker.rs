@@ -363,6 +363,15 @@ pub async fn cache_is_in_use(config: &Rc<Config>) -> bool {
     trusted(config, record).await.is_some()
 }
 
+/// The cache, for an operator: by the record as it is now, whatever the lease says.
+///
+/// # Errors
+/// [`Error::CacheOutOfUse`].
+pub async fn usable(config: &Rc<Config>) -> Result<Usable, Error> {
+    let record = renew(config).await.filter(|record| record.admits()).ok_or(Error::CacheOutOfUse)?;
+    trusted(config, record).await.ok_or(Error::CacheOutOfUse)
+}
+
 /// Drains the outbox on an operator's request; how many rows there were.
 ///
 /// # Errors

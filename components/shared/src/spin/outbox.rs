@@ -66,6 +66,18 @@ pub async fn lag(config: &Config) -> Result<Lag, Error> {
     Ok(Lag { rows: row.integer()?, oldest_seconds: row.integer()? })
 }
 
+/// For how long an invalidation of `resource` has been in the outbox; `None` when there is none.
+///
+/// # Errors
+/// When PostgreSQL fails.
+pub async fn age_of(config: &Config, tenant: &TenantId, resource: Resource) -> Result<Option<Duration>, Error> {
+    let rows = call(config, "outbox_age", vec![Parameter::text(tenant), Parameter::text(resource)]).await?;
+    let row = rows.first().ok_or_else(|| Error::Internal("a function answers no row".into()))?;
+    let age = RowReader::new(row).optional_integer()?;
+    // One that is from a moment ahead, by the server's clock, is new.
+    Ok(age.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or_default())))
+}
+
 /// Removes the row of a write whose keys are invalidated, and drains some of what other writers left behind.
 ///
 /// # Errors

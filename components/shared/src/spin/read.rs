@@ -58,6 +58,62 @@ pub async fn read_through(
     answer
 }
 
+/// What became of a value that was to be in the cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filled {
+    /// It was read and stored.
+    Stored,
+    /// It is there, or somebody is reading it for the cache at this moment.
+    Present,
+    /// It may not be stored now, or could not be.
+    Unstored,
+}
+
+/// Sees to it that a value is in the cache, as a reader that misses it does, under the same lock, and waits for nobody. It is
+/// no lookup: nobody asked. `None` when the cache is not in use; `fetch` is not called then.
+///
+/// # Errors
+/// Those of `fetch`.
+pub async fn fill_through(
+    config: &Rc<Config>,
+    wanted: Cached<'_>,
+    fetch: impl AsyncFn() -> Result<Entry, Error>,
+) -> Result<Option<Filled>, Error> {
+    let key = CacheKey::new(&config.namespace, wanted.tenant, wanted.resource);
+    let name = format!("{}\n{}", key.as_str(), wanted.field);
+    let seal = config.seals.as_ref().map(|seals| seals.of(wanted.tenant));
+    let seal = seal.as_deref();
+    let patience = Patience::new(config);
+    let Some((usable, mut found)) = look(config, &patience, &key, wanted.field).await else {
+        return Ok(None);
+    };
+    let population =
+        Population { config, patience: &patience, usable: &usable, key: &key, name: &name, field: wanted.field, seal };
+    let (token, mut rejected) = (clock::token()?, Vec::new());
+    // Twice at most: what is not taken for an entry is gone after the script has been told of it.
+    for _ in 0..2 {
+        if let Some(bytes) = found {
+            match open(bytes, &name, &usable, seal) {
+                Ok(_) => return Ok(Some(Filled::Present)),
+                Err(print) => rejected = print,
+            }
+        }
+        let script = Script::lookup(&key, wanted.field, &token, LOCK_MS, &rejected);
+        let answer = population.run(script).await;
+        found = match answer.and_then(|answer| Lookup::parse(answer).ok()) {
+            None => return Ok(None),
+            Some(Lookup::Leader) => {
+                let (_, status) = population.lead(&token, None, fetch).await?;
+                return Ok(Some(if status == CacheStatus::Stored { Filled::Stored } else { Filled::Unstored }));
+            }
+            Some(Lookup::Wait) => return Ok(Some(Filled::Present)),
+            Some(Lookup::Fenced) => return Ok(Some(Filled::Unstored)),
+            Some(Lookup::Value(bytes)) => Some(bytes),
+        };
+    }
+    Ok(Some(Filled::Unstored))
+}
+
 async fn find(
     config: &Rc<Config>,
     wanted: Cached<'_>,

@@ -170,6 +170,14 @@ impl Kept {
         Ok((next, parts.collect()))
     }
 
+    /// The fields of a list's pages; none when there is no such list.
+    ///
+    /// # Errors
+    /// As every command.
+    pub async fn fields(self: &Rc<Self>, deadline: Duration, key: &CacheKey) -> Result<Vec<Vec<u8>>, RedisFailure> {
+        Ok(strings(self.command(deadline, "HKEYS", vec![key.as_str().as_bytes().to_vec()]).await?).collect())
+    }
+
     /// Deletes keys; how many there were.
     ///
     /// # Errors

@@ -1,14 +1,18 @@
 //! Where bytes from outside enter: one function for each place, which panics where a promise is broken. The corpus and
 //! the properties of this folder go through them, and so do the targets of `fuzz/`.
 
-use shared::auth::{Token, Verdict, bearer, verify};
-use shared::cache::{Entry, KeyPattern, Namespace, Resource, Seals, fingerprint};
+use shared::auth::{Token, Verdict, bearer, verify as verify_token};
+use shared::cache::{CacheKey, Entry, KeyPattern, Namespace, Resource, Seals, fingerprint};
 use shared::config::Config;
 use shared::domain::{MethodChoice, PaymentDraft, PropertyDraft, PropertyId, RowVersion, TenantId};
 use shared::error::Error;
 use shared::http::{
     Direction, ListQuery, Route, SortFields, check_limits, is_not_modified, payment_id, preflight, problem, property_id,
 };
+use shared::pace::RATES;
+use shared::source::Source;
+use shared::verify::{self, VerifyOrder};
+use shared::warm::{self, WarmOrder, Whose};
 
 const NOW: u64 = 1_700_000_000;
 const NAME: &str = "RentTracker_a:property:list\n1|10|address|asc";
@@ -46,7 +50,7 @@ pub const ALL: [Place; 6] = [
 pub fn token(bytes: &[u8]) {
     for header in [bytes.to_vec(), [b"Bearer ", bytes].concat()] {
         let refused = match bearer(Some(&header)).and_then(Token::parse) {
-            Ok(token) => match CONFIG.with(|config| verify(&token, config, None, NOW)) {
+            Ok(token) => match CONFIG.with(|config| verify_token(&token, config, None, NOW)) {
                 Verdict::Verified(_) => panic!("nobody knows the secret"),
                 Verdict::UnknownKey => continue,
                 Verdict::Refused(error) => error,
@@ -105,7 +109,7 @@ pub fn header(bytes: &[u8]) {
     assert!(!answer.headers.contains_key(http::header::ACCESS_CONTROL_MAX_AGE) || bytes.starts_with(b"http"));
 }
 
-/// The body of a POST or PUT: what is taken fits into its columns.
+/// The body of a POST or PUT: what is taken fits into its columns, and within an operator's bounds.
 pub fn body(bytes: &[u8]) {
     let fits = |text: &Option<String>, max: usize| {
         text.as_ref().is_none_or(|text| text.chars().count() <= max && !text.contains('\0'))
@@ -124,6 +128,26 @@ pub fn body(bytes: &[u8]) {
         if let MethodChoice::Name(name) = draft.method {
             assert!(!name.trim().is_empty() && fits(&Some(name), 100));
         }
+    }
+    orders(bytes);
+}
+
+/// What an operator orders in a body, and where it goes on.
+fn orders(bytes: &[u8]) {
+    if let Ok(order) = VerifyOrder::parse(bytes) {
+        assert!(verify::SAMPLES.contains(&order.sample) && RATES.contains(&order.rate), "{order:?}");
+    }
+    let Ok(order) = WarmOrder::parse(bytes) else { return };
+    assert!(warm::LIMITS.contains(&order.limit) && RATES.contains(&order.rate), "{order:?}");
+    match &order.whose {
+        Whose::Tenants(tenants) => assert!((1..=warm::MAX_TENANTS).contains(&tenants.len()), "{order:?}"),
+        Whose::Active(hours) => assert!(warm::HOURS.contains(hours), "{order:?}"),
+    }
+    if let Some(cursor) = &order.cursor {
+        let source = cursor.source().expect("the first page of a list");
+        let field = source.field().expect("a name").expect("it is cached");
+        assert_eq!(cursor.to_string(), format!("{}:{}", cursor.tenant, source.resource()));
+        assert_eq!(Source::of(source.resource(), &field), Some(source));
     }
 }
 
@@ -147,16 +171,22 @@ pub fn envelope(bytes: &[u8]) {
     }
 }
 
-/// The name of a resource, as the outbox has it, and a pattern of such names.
+/// The name of a resource, as the outbox has it, a key and a field of the cache, and a pattern of such names.
 pub fn pattern(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let namespace = Namespace::parse("R_").expect("a namespace");
+    if let Some((tenant, resource)) = CacheKey::parse(&namespace, text) {
+        assert_eq!(CacheKey::new(&namespace, &tenant, resource).as_str(), text);
+    }
+    if let Some(source) = Source::of(Resource::PropertyList, text) {
+        assert_eq!(source.field(), Ok(Some(text.to_owned())));
+    }
     if let Some(resource) = Resource::parse(text) {
         assert_eq!(Resource::parse(&resource.to_string()), Some(resource));
         assert!(!text.contains(['*', '?', '[', '\\', '~']), "{text}");
     }
     if let Ok(pattern) = KeyPattern::parse(text) {
-        let (namespace, tenant) = (Namespace::parse("R_"), TenantId::parse("a"));
-        let glob = pattern.glob(&namespace.expect("a namespace"), &tenant.expect("a tenant"));
+        let glob = pattern.glob(&namespace, &TenantId::parse("a").expect("a tenant"));
         assert!(glob.starts_with("R_a:"), "{glob}");
     }
 }

@@ -1,13 +1,12 @@
 //! `GET /api/properties?after=`: the same list by keyset. Each page costs the same, however far it is from the start.
 
-use super::list::{column, found};
-use shared::cache::{CacheStatus, Entry, Resource};
-use shared::domain::{Property, TenantId, Walk};
-use shared::error::Error;
-use shared::http::{self, After, Answer, Direction, ListQuery, Position, SortKind};
-use shared::row::{Parameter, RowReader};
-use shared::spin::{Cached, Call, query, read_through};
-use shared::statement::Statement;
+use super::properties::{column, found};
+use crate::cache::Entry;
+use crate::domain::{Property, TenantId, Walk};
+use crate::error::Error;
+use crate::http::{After, Direction, ListQuery, Position, SortKind};
+use crate::row::{Column, Parameter, RowReader};
+use crate::statement::Statement;
 
 /// What kind of values a list sorted by this field has.
 pub fn kind(sort_field: &str) -> SortKind {
@@ -18,18 +17,17 @@ pub fn kind(sort_field: &str) -> SortKind {
     }
 }
 
-/// Answers with the page of the tenant's properties that begins behind a position.
-pub async fn walk(call: &Call, tenant: &TenantId, asked: &ListQuery, after: &After) -> Result<Answer, Error> {
-    let Some(field) = after.cache_field(asked)? else {
-        let entry = fetch(call, tenant, asked, after).await?;
-        return Ok(http::list(entry, CacheStatus::Bypass, &call.parts));
+pub fn entry(rows: &[Vec<Column>], asked: &ListQuery, after: &After) -> Result<Entry, Error> {
+    let properties = rows.iter().map(|row| Property::from_row(&mut RowReader::new(row)));
+    let properties: Vec<Property> = properties.collect::<Result<_, _>>()?;
+    let cursor = |last: &Property| {
+        Position { value: last.sort_value(asked.sort_field), id: last.id() }.cursor(asked).map_err(Error::from)
     };
-    let wanted = Cached { tenant, resource: Resource::PropertyList, field: &field };
-    let (entry, status) = read_through(&call.config, wanted, async || fetch(call, tenant, asked, after).await).await?;
-    Ok(http::list(entry, status, &call.parts))
+    let walk = Walk::new(properties, asked.page_size, after.0.is_some(), cursor)?;
+    Ok(Entry { found: true, version: None, owner: None, body: serde_json::to_vec(&walk)? })
 }
 
-async fn fetch(call: &Call, tenant: &TenantId, asked: &ListQuery, after: &After) -> Result<Entry, Error> {
+pub fn statement(tenant: &TenantId, asked: &ListQuery, after: &After) -> Statement {
     // One more than the page, to know whether there is a next one.
     let mut parameters = vec![Parameter::Integer(asked.page_size + 1)];
     if let Some(Position { value, id }) = &after.0 {
@@ -43,15 +41,7 @@ async fn fetch(call: &Call, tenant: &TenantId, asked: &ListQuery, after: &After)
     // The tenant is the first.
     let search_number = pattern.is_some().then_some(parameters.len() + 2);
     parameters.extend(pattern.map(Parameter::Text));
-    let rows = query(&call.config, statement(tenant, asked, after, search_number).bind(parameters)).await?;
-
-    let properties = rows.iter().map(|row| Property::from_row(&mut RowReader::new(row)));
-    let properties: Vec<Property> = properties.collect::<Result<_, _>>()?;
-    let cursor = |last: &Property| {
-        Position { value: last.sort_value(asked.sort_field), id: last.id() }.cursor(asked).map_err(Error::from)
-    };
-    let walk = Walk::new(properties, asked.page_size, after.0.is_some(), cursor)?;
-    Ok(Entry { found: true, version: None, owner: None, body: serde_json::to_vec(&walk)? })
+    text(tenant, asked, after, search_number).bind(parameters)
 }
 
 /// What follows a position in the list's order, in up to three parts that an index answers each in order: the rest of its
@@ -59,7 +49,7 @@ async fn fetch(call: &Call, tenant: &TenantId, asked: &ListQuery, after: &After)
 ///
 /// Under row level security it looks up by an index only what could leak nothing of a row: texts, times and ids, and no
 /// amounts. By rent it therefore walks the tenant's own rows in their order, up to the position.
-fn statement(tenant: &TenantId, asked: &ListQuery, after: &After, search_number: Option<usize>) -> Statement {
+fn text(tenant: &TenantId, asked: &ListQuery, after: &After, search_number: Option<usize>) -> Statement {
     let column = column(asked.sort_field);
     let direction = asked.direction.sql();
     let order = format!("{column} {direction} NULLS LAST, p.id");
