@@ -228,8 +228,16 @@ fn stores_are_granted_to_those_that_open_them() {
         }
     }
     let connects = ["send(", "Connection::open", "Store::open", "store::open"];
-    let homes =
-        ["spin/redis", "spin/postgres", "spin/keys", "spin/webhook", "spin/chain", "spin/key_value", "spin/metrics"];
+    let homes = [
+        "spin/redis/native",
+        "spin/redis/upstash",
+        "spin/postgres",
+        "spin/keys",
+        "spin/webhook",
+        "spin/chain",
+        "spin/key_value",
+        "spin/metrics",
+    ];
     for (file, text) in sources("components/shared/src").iter().filter(|(file, _)| file.starts_with("spin/")) {
         let code: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
         let imports = code.contains("spin_sdk::http::send") || code.contains("http::{IntoResponse, Request, send}");

@@ -54,7 +54,7 @@ mod webhook;
 
 use std::process::ExitCode;
 
-use libtest_mimic::Arguments;
+use libtest_mimic::{Arguments, Trial};
 
 /// The trials wait for servers more than they compute.
 const THREADS: usize = 6;
@@ -110,7 +110,9 @@ fn main() -> ExitCode {
         values::tests,
         webhook::tests,
     ];
-    let trials = suites.iter().flat_map(|tests| tests()).collect();
+    let trials: Vec<Trial> = suites.iter().flat_map(|tests| tests()).collect();
+    let unknown = world::way::unknown(trials.iter().map(Trial::name));
+    assert!(unknown.is_empty(), "trials that do not exist are left out: {unknown:?}");
     if arguments.list {
         return libtest_mimic::run(&arguments, trials).exit_code();
     }

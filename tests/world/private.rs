@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use nix::fcntl::{FcntlArg, fcntl};
 use stack::{Host, HostOptions, Redis};
 
-use super::{JWT_SECRET, LOGIN_PASSWORD, World, leftovers, patient_variables, stage};
+use super::{JWT_SECRET, LOGIN_PASSWORD, World, leftovers, patient_variables, stage, way};
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
@@ -198,12 +198,13 @@ impl Drop for Private {
 }
 
 fn start_host(
-    variables: BTreeMap<String, String>,
+    mut variables: BTreeMap<String, String>,
     state_dir: &Path,
     log: &Path,
     authorities: Option<PathBuf>,
     arguments: &[&OsStr],
 ) -> Host {
+    way::lead(&mut variables);
     let log = Some(log.to_owned());
     let (state_dir, listen) = (state_dir.to_owned(), "127.0.0.1:0".to_owned());
     let options = HostOptions { runtime: stage::runtime(), listen, state_dir, variables, log, authorities };

@@ -4,6 +4,7 @@ mod alerts;
 mod api;
 mod bench;
 mod build;
+mod conformance;
 mod demo;
 mod deploy;
 mod dev;
