@@ -42,6 +42,7 @@ mod payments;
 mod properties;
 mod protocol;
 mod purge;
+mod rest;
 mod schema;
 mod sealing;
 mod search;
@@ -101,6 +102,7 @@ fn main() -> ExitCode {
         properties::tests,
         protocol::tests,
         purge::tests,
+        rest::tests,
         sealing::tests,
         search::tests,
         tenancy::tests,

@@ -9,8 +9,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::fcntl::{FcntlArg, fcntl};
 use stack::{Host, HostOptions, Redis};
+use upstash::Double;
 
-use super::{JWT_SECRET, LOGIN_PASSWORD, World, leftovers, patient_variables, stage, way};
+use super::way::{self, TOKEN};
+use super::{JWT_SECRET, LOGIN_PASSWORD, World, leftovers, patient_variables, stage};
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
@@ -71,6 +73,14 @@ impl Private {
     pub fn over_tls(redis: Redis, database_url: &str, authorities: &Path, changes: &[(&str, &str)]) -> Private {
         let url = redis.url();
         Private::on(Some(redis), &url, database_url, Some(authorities.to_owned()), changes)
+    }
+
+    /// On a Redis of the caller's, to which the components go by this double.
+    pub fn by_rest(redis: Redis, double: &Double, changes: &[(&str, &str)]) -> Private {
+        let (url, rest) = (redis.url(), double.url());
+        let way = [("redis_url", rest.as_str()), ("redis_address", &rest), ("redis_token", TOKEN)];
+        let changes = [&way[..], changes].concat();
+        Private::on(Some(redis), &url, &stage::new_database().expect("a database"), None, &changes)
     }
 
     fn on(

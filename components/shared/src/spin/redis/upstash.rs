@@ -1,13 +1,13 @@
 //! Redis by the REST protocol of Upstash: each request is one of HTTP, to the address that has the database.
 
+use super::super::http::send;
 use super::Client;
 use crate::cache::rest::{self, MAX_ANSWER_BYTES, Marker, SCRIPTS_PER_REQUEST};
 use crate::cache::{Argument, CacheKey, Namespace, RedisFailure, Reply, Script};
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
 use http::{HeaderValue, Request};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use spin_sdk::http::send;
 use std::cell::RefCell;
 
 const ENCODING: HeaderName = HeaderName::from_static("upstash-encoding");
@@ -61,6 +61,8 @@ async fn post(
     let mut request = Request::post(format!("{url}{path}"))
         .header(AUTHORIZATION, authorization)
         .header(CONTENT_TYPE, "application/json")
+        // Without it the body goes in chunks, whose end waits 40 ms in a segment of its own.
+        .header(CONTENT_LENGTH, body.len())
         .header(ENCODING, "base64");
     if let Some(token) = sync_token.borrow().clone() {
         request = request.header(SYNC_TOKEN, token);
