@@ -48,7 +48,7 @@ struct Served {
     primary: redis::Client,
     replica: Option<redis::Client>,
     token: String,
-    /// How many commands have changed something: how far the primary is.
+    /// How many commands may have changed something: how far the primary is.
     writes: AtomicU64,
     requests: AtomicU64,
     commands: Mutex<BTreeMap<String, u64>>,
@@ -198,15 +198,18 @@ impl Served {
         sync_token: Option<u64>,
         primary: &mut MultiplexedConnection,
     ) -> Result<MultiplexedConnection, RedisError> {
+        let Some(replica) = &self.replica else {
+            self.writes.fetch_add(1, Ordering::SeqCst);
+            return Ok(primary.clone());
+        };
         let about: Value = redis::cmd("COMMAND").arg("INFO").arg(command.name()).query_async(primary).await?;
         if !response::is_read_only(&about) {
             self.writes.fetch_add(1, Ordering::SeqCst);
             return Ok(primary.clone());
         }
-        let has_caught_up = sync_token == Some(self.writes.load(Ordering::SeqCst));
-        match self.replica.as_ref().filter(|_| !has_caught_up) {
-            Some(replica) => replica.get_multiplexed_async_connection().await,
-            None => Ok(primary.clone()),
+        match sync_token == Some(self.writes.load(Ordering::SeqCst)) {
+            true => Ok(primary.clone()),
+            false => replica.get_multiplexed_async_connection().await,
         }
     }
 }

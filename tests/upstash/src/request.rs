@@ -55,7 +55,8 @@ pub fn parse(parts: &Parts, body: &[u8], token: &str) -> Result<Asked, Refusal> 
         "/pipeline" => Ok(Asked::Pipeline(commands(&json(body)?)?)),
         "/multi-exec" => Ok(Asked::Transaction(commands(&json(body)?)?)),
         path => {
-            let mut words: Vec<Vec<u8>> = path.split('/').skip(1).map(|word| percent_decode_str(word).collect()).collect();
+            let mut words: Vec<Vec<u8>> =
+                path.split('/').skip(1).map(|word| percent_decode_str(word).collect()).collect();
             if !body.is_empty() {
                 words.push(body.to_vec());
             }

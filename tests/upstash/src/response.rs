@@ -111,7 +111,8 @@ mod tests {
 
     #[test]
     fn upstash_does_not_say_which_server_it_is() {
-        let info = "# Server\r\nrun_id:x\r\nredis_version:7\r\n\r\n# Replication\r\nrole:master\r\n\r\n# CPU\r\na:1\r\n";
+        let info =
+            "# Server\r\nrun_id:x\r\nredis_version:7\r\n\r\n# Replication\r\nrole:master\r\n\r\n# CPU\r\na:1\r\n";
         let Value::BulkString(told) = as_upstash_tells(Value::BulkString(info.into())) else { panic!("no text") };
         assert_eq!(String::from_utf8_lossy(&told), "# Server\r\nredis_version:7\r\n\r\n# CPU\r\na:1\r\n");
     }

@@ -187,11 +187,7 @@ mod tests {
     }
 
     fn key(resource: Resource) -> CacheKey {
-        CacheKey::new(
-            &Namespace::parse("R_").expect("a namespace"),
-            &TenantId::parse("a").expect("a tenant"),
-            resource,
-        )
+        CacheKey::new(&Namespace::parse("R_").expect("a namespace"), &TenantId::parse("a").expect("a tenant"), resource)
     }
 
     fn texts(arguments: &[Argument]) -> Vec<String> {

@@ -49,11 +49,7 @@ pub enum Fill {
 pub struct ScriptError;
 
 impl Script {
-    fn new<'a>(
-        source: &'static str,
-        keys: impl IntoIterator<Item = &'a CacheKey>,
-        arguments: Vec<Argument>,
-    ) -> Self {
+    fn new<'a>(source: &'static str, keys: impl IntoIterator<Item = &'a CacheKey>, arguments: Vec<Argument>) -> Self {
         let mut names = Vec::new();
         for key in keys {
             names.push(key.as_str().as_bytes().to_vec());

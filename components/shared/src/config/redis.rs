@@ -37,7 +37,9 @@ impl RedisEndpoint {
         match uri.scheme_str() {
             Some("https") => {}
             Some("http") if is_local => {}
-            Some("http") => return refused("begins with http://, where anybody on the way reads the token; use https://"),
+            Some("http") => {
+                return refused("begins with http://, where anybody on the way reads the token; use https://");
+            }
             _ => return refused("must begin with redis://, rediss:// or https://"),
         }
         let has_login = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
