@@ -19,9 +19,9 @@ export class RealRedis {
   }
 
   async run(...words) {
-    const parts = words.map((word) => Buffer.from(word));
-    this.#socket.write(`*${parts.length}\r\n`);
-    for (const part of parts) this.#socket.write(Buffer.concat([Buffer.from(`$${part.length}\r\n`), part, Buffer.from("\r\n")]));
+    const end = Buffer.from("\r\n");
+    const parts = words.map((word) => Buffer.from(word)).flatMap((part) => [Buffer.from(`$${part.length}\r\n`), part, end]);
+    this.#socket.write(Buffer.concat([Buffer.from(`*${words.length}\r\n`), ...parts]));
     return this.#reply();
   }
 
