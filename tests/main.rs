@@ -42,6 +42,7 @@ mod payments;
 mod properties;
 mod protocol;
 mod purge;
+mod rest;
 mod schema;
 mod sealing;
 mod search;
@@ -56,7 +57,7 @@ mod webhook;
 
 use std::process::ExitCode;
 
-use libtest_mimic::Arguments;
+use libtest_mimic::{Arguments, Trial};
 
 /// The trials wait for servers more than they compute.
 const THREADS: usize = 6;
@@ -103,6 +104,7 @@ fn main() -> ExitCode {
         properties::tests,
         protocol::tests,
         purge::tests,
+        rest::tests,
         sealing::tests,
         search::tests,
         tenancy::tests,
@@ -114,7 +116,9 @@ fn main() -> ExitCode {
         warm::tests,
         webhook::tests,
     ];
-    let trials = suites.iter().flat_map(|tests| tests()).collect();
+    let trials: Vec<Trial> = suites.iter().flat_map(|tests| tests()).collect();
+    let unknown = world::way::unknown(trials.iter().map(Trial::name));
+    assert!(unknown.is_empty(), "trials that do not exist are left out: {unknown:?}");
     if arguments.list {
         return libtest_mimic::run(&arguments, trials).exit_code();
     }

@@ -15,6 +15,7 @@ mod stage;
 pub mod statements;
 mod tenant;
 pub mod token;
+pub mod way;
 
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;
@@ -140,10 +141,17 @@ macro_rules! trials {
         /// The trials of this suite.
         pub fn tests() -> Vec<libtest_mimic::Trial> {
             let suite = module_path!().trim_start_matches("e2e::");
-            vec![$(libtest_mimic::Trial::test(format!("{suite}::{}", stringify!($name)), || {
-                $name();
-                Ok(())
-            })),*]
+            vec![$({
+                let name = format!("{suite}::{}", stringify!($name));
+                let reason = $crate::world::way::does_not_apply(&name);
+                libtest_mimic::Trial::ignorable_test(name, move || {
+                    if let Some(reason) = reason {
+                        return Ok(libtest_mimic::Completion::ignored_with(reason));
+                    }
+                    $name();
+                    Ok(libtest_mimic::Completion::Completed)
+                })
+            }),*]
         }
     };
 }

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::fcntl::{FcntlArg, fcntl};
 use stack::{Host, HostOptions, Redis};
+use upstash::Double;
 
+use super::way::{self, TOKEN};
 use super::{JWT_SECRET, LOGIN_PASSWORD, World, leftovers, patient_variables, stage};
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -71,6 +73,14 @@ impl Private {
     pub fn over_tls(redis: Redis, database_url: &str, authorities: &Path, changes: &[(&str, &str)]) -> Private {
         let url = redis.url();
         Private::on(Some(redis), &url, database_url, Some(authorities.to_owned()), changes)
+    }
+
+    /// On a Redis of the caller's, to which the components go by this double.
+    pub fn by_rest(redis: Redis, double: &Double, changes: &[(&str, &str)]) -> Private {
+        let (url, rest) = (redis.url(), double.url());
+        let way = [("redis_url", rest.as_str()), ("redis_address", &rest), ("redis_token", TOKEN)];
+        let changes = [&way[..], changes].concat();
+        Private::on(Some(redis), &url, &stage::new_database().expect("a database"), None, &changes)
     }
 
     fn on(
@@ -198,12 +208,13 @@ impl Drop for Private {
 }
 
 fn start_host(
-    variables: BTreeMap<String, String>,
+    mut variables: BTreeMap<String, String>,
     state_dir: &Path,
     log: &Path,
     authorities: Option<PathBuf>,
     arguments: &[&OsStr],
 ) -> Host {
+    way::lead(&mut variables);
     let log = Some(log.to_owned());
     let (state_dir, listen) = (state_dir.to_owned(), "127.0.0.1:0".to_owned());
     let options = HostOptions { runtime: stage::runtime(), listen, state_dir, variables, log, authorities };

@@ -8,7 +8,7 @@ use postgres::{Client, NoTls};
 use stack::{Host, HostOptions, Postgres, Redis, Runtime};
 use tempfile::TempDir;
 
-use super::{JWT_SECRET, LOGIN_PASSWORD, World, leftovers, patient_variables};
+use super::{JWT_SECRET, LOGIN_PASSWORD, World, leftovers, patient_variables, way};
 
 /// The migrated database that every other is copied from. Nobody connects to it, or it could not be copied.
 const TEMPLATE: &str = "template_renttracker";
@@ -65,11 +65,13 @@ impl Stage {
         prepare(&postgres)?;
         let database_url = postgres.url(SHARED);
         let login_url = stack::ensure_login(&database_url, LOGIN_PASSWORD)?;
+        let mut variables = patient_variables(&redis.url(), &login_url);
+        way::lead(&mut variables);
         let host = Host::start(HostOptions {
             runtime: runtime(),
             listen: "127.0.0.1:0".into(),
             state_dir: path.join("host"),
-            variables: patient_variables(&redis.url(), &login_url),
+            variables,
             log: Some(path.join("host.log")),
             authorities: None,
         })?;

@@ -1,7 +1,9 @@
 //! The configuration: Spin variables, parsed once, refused with a sentence that says how to mend them.
 
+mod redis;
 mod tokens;
 
+pub use redis::RedisEndpoint;
 pub use tokens::{KeySource, TokenKeys};
 
 use crate::budget::Budget;
@@ -25,8 +27,9 @@ pub const FENCE_MS: u64 = 2 * (STATEMENT_TIMEOUT_MS + *DEADLINE_BOUNDS_MS.end())
 /// What every component needs to know, each field named by its variable.
 #[derive(Clone)]
 pub struct Config {
-    /// `redis_url`: `redis://[user:password@]host:port[/db]` (or `rediss://`).
-    pub redis_url: String,
+    /// `redis_url` and `redis_token`: `redis://[user:password@]host:port[/db]` (or `rediss://`), or `https://host` of
+    /// Upstash's REST protocol and its token.
+    pub redis: RedisEndpoint,
     /// `redis_instance_name` (`RentTracker_`): what every key in Redis begins with.
     pub namespace: Namespace,
     /// `redis_default_timeout_minutes` (10): how long an entry lives, before jitter.
@@ -101,6 +104,7 @@ impl ConfigError {
 /// granted keeps its default.
 pub const VARIABLES: &[&str] = &[
     "redis_url",
+    "redis_token",
     "redis_instance_name",
     "redis_default_timeout_minutes",
     "redis_timeout_ms",
@@ -157,13 +161,8 @@ impl Config {
             Some(_) => Err(ConfigError::new(name, "must be true or false")),
         };
 
-        let redis_url = required("redis_url")?;
-        if !["redis://", "rediss://"].iter().any(|scheme| redis_url.starts_with(scheme)) {
-            return Err(ConfigError::new("redis_url", "must begin with redis:// or rediss://"));
-        }
-        if redis_url.contains("#insecure") {
-            return Err(ConfigError::new("redis_url", "must not end in #insecure, which takes any certificate"));
-        }
+        let token = lookup("redis_token").filter(|token| !token.is_empty());
+        let redis = RedisEndpoint::parse(required("redis_url")?, token)?;
         let instance = lookup("redis_instance_name").unwrap_or_else(|| "RentTracker_".into());
         let namespace = Namespace::parse(&instance).ok_or_else(|| {
             ConfigError::new("redis_instance_name", "must be 1 to 64 characters of A-Z a-z 0-9 _ - .")
@@ -172,7 +171,7 @@ impl Config {
         let count =
             |name, default, bounds| number(name, default, bounds).map(|it| u32::try_from(it).unwrap_or(u32::MAX));
         Ok(Self {
-            redis_url,
+            redis,
             namespace,
             ttl: Duration::from_secs(minutes * 60),
             redis_timeout: milliseconds("redis_timeout_ms", 50)?,

@@ -11,9 +11,9 @@ const STATEMENT_TIMEOUT_MS: u32 = 1_500;
 /// PostgreSQL's clients count it in whole seconds; the component's own deadline is shorter still.
 const CONNECT_TIMEOUT_SECONDS: u32 = 2;
 
-/// `scheme://host:port` of a Redis URL.
+/// `scheme://host:port` of a Redis URL, or of Upstash's REST protocol.
 pub fn redis_address(url: &str) -> Result<String> {
-    address(url, &[("redis", "redis", 6379), ("rediss", "rediss", 6379)])
+    address(url, &[("redis", "redis", 6379), ("rediss", "rediss", 6379), ("https", "https", 443), ("http", "http", 80)])
 }
 
 /// `scheme://host:port` of a PostgreSQL URL. Always `postgres://`: Spin checks the allow-list with that scheme,
@@ -79,6 +79,7 @@ mod tests {
         check("redis://user:pa55@cache.example/3", "redis://cache.example:6379");
         check("rediss://:pa55@cache.example:7000", "rediss://cache.example:7000");
         check("redis://[::1]:6380/0", "redis://[::1]:6380");
+        check("https://eu1.upstash.io", "https://eu1.upstash.io:443");
 
         let check = |input: &str, expected: &str| assert_eq!(database_address(input).expect(input), expected);
         check("postgres://u:p@127.0.0.1:5433/db?sslmode=disable", "postgres://127.0.0.1:5433");

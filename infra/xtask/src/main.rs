@@ -4,6 +4,7 @@ mod alerts;
 mod api;
 mod bench;
 mod build;
+mod conformance;
 mod demo;
 mod deploy;
 mod dev;
@@ -51,6 +52,8 @@ enum Task {
     Build,
     /// Hold the running API to its OpenAPI document
     Api,
+    /// Hold the double of Upstash to Upstash's own client
+    Conformance,
     /// Write components/ops/openapi.json from the code
     Openapi,
     /// Apply infra/migrations to a database
@@ -74,6 +77,7 @@ fn main() -> ExitCode {
         Task::Explain(explain) => explain.run(),
         Task::Build => build::run(),
         Task::Api => build::run().and_then(|()| api::check(stack::Runtime::Embedded)),
+        Task::Conformance => conformance::check(),
         Task::Openapi => shell::run(shell::cargo().args(["run", "--quiet", "--package", "openapi"])),
         Task::Migrate(migrate) => migrate.run(),
         Task::Deploy(deploy) => deploy.run(),

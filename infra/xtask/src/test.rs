@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use crate::shell::{cargo, check_interrupted, run, say};
 use crate::tools::{Server, ensure_checkers, ensure_curl, ensure_promtool, ensure_servers, ensure_systemd_analyze};
 use crate::wasm::{TARGET, Toolchain};
-use crate::{alerts, api, build, deploy, load, python, redis, shell, units};
+use crate::{alerts, api, build, conformance, deploy, load, python, redis, shell, units};
 
 /// A minute of leaving Redis alone, as in production, would show nothing more.
 const DRILL_RESET_SECONDS: u32 = 1;
@@ -18,6 +18,9 @@ pub struct Test {
     /// What runs the components in the end-to-end suites
     #[arg(long, value_enum, default_value_t = Runtime::Embedded)]
     runtime: Runtime,
+    /// How the components speak to Redis in the end-to-end suites; both ways if nothing is filtered, else natively
+    #[arg(long, value_enum)]
+    redis: Option<Way>,
     /// Only build, and run the end-to-end tests whose names contain this
     filter: Option<String>,
 }
@@ -26,6 +29,12 @@ pub struct Test {
 enum Runtime {
     Embedded,
     Spin,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Way {
+    Native,
+    Upstash,
 }
 
 impl Test {
@@ -70,8 +79,14 @@ impl Test {
             steps.step("load test", || load::rehearse(self.runtime()))?;
             steps.step("a release and its rollback", || deploy::rehearse(self.runtime(), DRILL_RESET_SECONDS))?;
         }
-        steps.step("end-to-end tests", || self.end_to_end())?;
+        if self.goes(Way::Native) {
+            steps.step("end-to-end tests", || self.end_to_end(Way::Native))?;
+        }
+        if self.goes(Way::Upstash) {
+            steps.step("end-to-end tests by the REST protocol of Upstash", || self.end_to_end(Way::Upstash))?;
+        }
         if everything {
+            steps.step("the double of Upstash against Upstash's own client", conformance::check)?;
             steps.step("the API against its document", || api::check(self.runtime()))?;
         }
         say(format!("all {} steps passed in {}", steps.done, shown(steps.begun.elapsed())));
@@ -85,9 +100,21 @@ impl Test {
         }
     }
 
-    fn end_to_end(&self) -> Result<()> {
+    /// Whether the end-to-end suites go this way.
+    fn goes(&self, way: Way) -> bool {
+        match self.redis {
+            Some(asked) => asked == way,
+            None => way == Way::Native || self.filter.is_none(),
+        }
+    }
+
+    fn end_to_end(&self, way: Way) -> Result<()> {
         let mut command = cargo();
         command.args(["test", "--package", "tests"]).env("RENTTRACKER_RUNTIME", self.runtime().name());
+        if way == Way::Upstash {
+            // The history's faults are those of a server that one can get at.
+            command.args(["--test", "e2e"]).env("RENTTRACKER_REDIS", "upstash");
+        }
         if let Some(filter) = &self.filter {
             command.arg("--").arg(filter);
         }

@@ -18,6 +18,8 @@ pub enum RedisFailure {
 
 /// How the host begins to say that it will not hand on an answer of that size (128 MiB).
 const TOO_LARGE: &str = "query result exceeds limit";
+/// What `guard.lua` answers in another database: the one that was asked for is gone.
+const ANOTHER: &str = "ANOTHER";
 
 impl RedisFailure {
     /// The kind of failure, as it is counted.
@@ -45,6 +47,21 @@ impl RedisFailure {
         } else {
             Self::Unavailable(text.into())
         }
+    }
+
+    /// Sorts an error text of a server as it is on the wire: `CODE text`.
+    pub fn from_server(text: &str) -> Self {
+        let (code, rest) = text.split_once(' ').unwrap_or((text, ""));
+        let is_over = rest.starts_with("max ") && rest.contains("request") && rest.contains("limit exceeded");
+        if code == ANOTHER || is_over {
+            return Self::Unavailable(text.into());
+        }
+        Self::Refused(format!("{code}: {rest}"))
+    }
+
+    /// An answer that is longer than any that is asked for.
+    pub fn too_large(limit: usize) -> Self {
+        Self::Refused(format!("{TOO_LARGE} of {limit} bytes"))
     }
 
     /// What a failed look for an entry says of the value that is there.
@@ -90,5 +107,6 @@ mod tests {
         );
         assert_eq!(rejection("query result exceeds limit of 134217728 bytes"), Some(Rejection::TooLarge));
         assert_eq!(rejection("NOPERM: User renttracker has no permissions"), None);
+        assert_eq!(RedisFailure::too_large(1).rejection(), Some(Rejection::TooLarge));
     }
 }

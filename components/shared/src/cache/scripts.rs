@@ -11,7 +11,11 @@ pub type Argument = Vec<u8>;
 /// A script with its keys and arguments, ready to be sent as `EVAL`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Script {
-    /// The arguments of `EVAL`: source, number of keys, keys, arguments.
+    /// The text.
+    pub source: &'static str,
+    /// `KEYS`
+    pub keys: Vec<Argument>,
+    /// `ARGV`
     pub arguments: Vec<Argument>,
 }
 
@@ -56,16 +60,18 @@ pub struct Sighting {
 pub struct ScriptError;
 
 impl Script {
-    fn new<'a>(source: &str, keys: impl IntoIterator<Item = &'a CacheKey>, arguments: Vec<Argument>) -> Self {
+    fn new<'a>(source: &'static str, keys: impl IntoIterator<Item = &'a CacheKey>, arguments: Vec<Argument>) -> Self {
         let mut names = Vec::new();
         for key in keys {
             names.push(key.as_str().as_bytes().to_vec());
             names.push(key.lock().into_bytes());
         }
-        let mut all = vec![source.as_bytes().to_vec(), names.len().to_string().into_bytes()];
-        all.extend(names);
-        all.extend(arguments);
-        Self { arguments: all }
+        Self { source, keys: names, arguments }
+    }
+
+    /// The arguments of `EVAL`: source, number of keys, keys, arguments.
+    pub fn into_arguments(self) -> Vec<Argument> {
+        eval(self.source, self.keys, self.arguments)
     }
 
     /// Looks up `field` of `key` and tries to become its leader with `token`. `rejected` is the fingerprint of a value
@@ -117,6 +123,16 @@ impl Script {
         };
         Self::new(source, keys, vec![write.into()])
     }
+}
+
+/// The arguments of `EVAL`.
+pub(super) fn eval(source: &str, keys: Vec<Argument>, arguments: Vec<Argument>) -> Vec<Argument> {
+    let mut all = Vec::with_capacity(2 + keys.len() + arguments.len());
+    all.push(source.as_bytes().to_vec());
+    all.push(keys.len().to_string().into_bytes());
+    all.extend(keys);
+    all.extend(arguments);
+    all
 }
 
 impl Lookup {
@@ -175,7 +191,7 @@ mod tests {
         let key = CacheKey::new(&namespace, &tenant, Resource::PropertyList);
         let script = Script::unfence([&key], "w");
         assert_eq!(
-            script.arguments.get(1..).expect("more than the source"),
+            script.into_arguments().get(1..).expect("more than the source"),
             [&b"2"[..], b"R_a:property:list", b"lock:R_a:property:list", b"w"]
         );
     }

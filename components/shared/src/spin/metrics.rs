@@ -4,6 +4,7 @@
 //! next time. Redis has no part in it, so they go on without it.
 
 use super::clock;
+use super::http::send;
 use super::key_value::{self, Unreadable};
 use super::tally::{self, parse};
 use crate::cache::Namespace;
@@ -12,7 +13,6 @@ use crate::log::{self, Level};
 use crate::metrics::{Count, Delta, Timing, Totals};
 use bytes::Bytes;
 use http_body_util::Full;
-use spin_sdk::http::send;
 use spin_sdk::key_value::Store;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -79,7 +79,9 @@ async fn flush(config: &Config) {
 /// For the log.
 async fn tell(namespace: &Namespace, counted: &Totals) -> Result<(), String> {
     let body = serde_json::to_vec(counted).map_err(|error| error.to_string())?;
-    let request = http::Request::post(format!("{TALLY}/{}", namespace.as_str())).body(Full::new(Bytes::from(body)));
+    let request = http::Request::post(format!("{TALLY}/{}", namespace.as_str()))
+        .header(http::header::CONTENT_LENGTH, body.len())
+        .body(Full::new(Bytes::from(body)));
     let sending = send(request.map_err(|error| error.to_string())?);
     match clock::within(DEADLINE, sending).await {
         Some(Ok(response)) if response.status().is_success() => Ok(()),

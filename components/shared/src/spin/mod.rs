@@ -5,6 +5,7 @@ mod breaker;
 mod chain;
 mod check;
 mod clock;
+mod http;
 mod idempotency;
 mod key_value;
 mod keys;

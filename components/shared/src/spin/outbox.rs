@@ -95,15 +95,16 @@ async fn drain_batch(config: &Config, kept: &Rc<Kept>, age: i64) -> Result<usize
     if rows.is_empty() {
         return Ok(0);
     }
-    let (mut tenants, mut ids) = (Vec::new(), Vec::new());
+    let (mut tenants, mut ids, mut scripts) = (Vec::new(), Vec::new(), Vec::new());
     for row in &rows {
         let (tenant, id, keys) = read(config, row)?;
         // The row's id is its write's: a fence that was left standing comes down too.
-        let invalidated = invalidate(config, kept, &keys, &id).await;
-        invalidated.map_err(|failure| Error::Unavailable(failure.to_string()))?;
+        scripts.extend(unfences(&keys, &id));
         tenants.push(tenant.to_string());
         ids.push(id);
     }
+    let invalidated = kept.run_all(config.redis_timeout, scripts).await;
+    invalidated.map_err(|failure| Error::Unavailable(failure.to_string()))?;
     remove(config, tenants, ids).await?;
     metrics::count_many(Count::Drained, u64::try_from(rows.len()).unwrap_or_default());
     log::write(Level::Info, "outbox.drained", &[("rows", &rows.len().to_string())]);
@@ -136,10 +137,11 @@ pub async fn invalidate(
     keys: &[CacheKey],
     write: &str,
 ) -> Result<(), crate::cache::RedisFailure> {
-    for batch in keys.chunks(KEYS_PER_SCRIPT) {
-        kept.run(config.redis_timeout, Script::unfence(batch, write)).await?;
-    }
-    Ok(())
+    kept.run_all(config.redis_timeout, unfences(keys, write)).await
+}
+
+fn unfences(keys: &[CacheKey], write: &str) -> impl Iterator<Item = Script> {
+    keys.chunks(KEYS_PER_SCRIPT).map(move |batch| Script::unfence(batch, write))
 }
 
 async fn remove(config: &Config, tenants: Vec<String>, ids: Vec<String>) -> Result<(), Error> {

@@ -1,37 +1,91 @@
 //! Redis: one kept connection an instance, every call with a deadline.
 
-use super::clock::timed;
+mod native;
+mod upstash;
+
+use self::native::Native;
+use self::upstash::Upstash;
+use super::clock::{self, timed};
 use super::metrics;
-use crate::cache::{CacheKey, RedisFailure, Script};
-use crate::config::Config;
+use crate::cache::{Argument, CacheKey, RedisFailure, Reply, Script, fact, strings};
+use crate::config::{Config, RedisEndpoint};
 use crate::metrics::{Count, Timing};
 use crate::scope::{self, Share};
-use spin_sdk::redis::{Connection, Error, RedisParameter, RedisResult};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// A connection, and which Redis is at its other end. It is multiplexed: the instance's requests share it.
+/// A way to Redis. Each call is one command, and none of them has a deadline.
+trait Client {
+    /// A command that reads or changes no value.
+    async fn execute(&self, name: &'static str, arguments: Vec<Argument>) -> Result<Vec<Reply>, RedisFailure>;
+
+    /// What is stored as a value, or as one page of a list.
+    async fn get(&self, key: &CacheKey, field: &str) -> Result<Vec<Reply>, RedisFailure>;
+
+    /// Runs a script.
+    async fn run(&self, script: Script) -> Result<Vec<Reply>, RedisFailure>;
+
+    /// How many scripts [`Client::run_all`] sends at once.
+    fn scripts_at_once(&self) -> usize;
+
+    /// Runs scripts whose answers do not matter.
+    async fn run_all(&self, scripts: Vec<Script>) -> Result<(), RedisFailure>;
+}
+
+/// One of them, as `redis_url` says.
+enum Way {
+    Native(Native),
+    Upstash(Upstash),
+}
+
+impl Client for Way {
+    async fn execute(&self, name: &'static str, arguments: Vec<Argument>) -> Result<Vec<Reply>, RedisFailure> {
+        match self {
+            Self::Native(native) => native.execute(name, arguments).await,
+            Self::Upstash(upstash) => upstash.execute(name, arguments).await,
+        }
+    }
+
+    async fn get(&self, key: &CacheKey, field: &str) -> Result<Vec<Reply>, RedisFailure> {
+        match self {
+            Self::Native(native) => native.get(key, field).await,
+            Self::Upstash(upstash) => upstash.get(key, field).await,
+        }
+    }
+
+    async fn run(&self, script: Script) -> Result<Vec<Reply>, RedisFailure> {
+        match self {
+            Self::Native(native) => native.run(script).await,
+            Self::Upstash(upstash) => upstash.run(script).await,
+        }
+    }
+
+    fn scripts_at_once(&self) -> usize {
+        match self {
+            Self::Native(native) => native.scripts_at_once(),
+            Self::Upstash(upstash) => upstash.scripts_at_once(),
+        }
+    }
+
+    async fn run_all(&self, scripts: Vec<Script>) -> Result<(), RedisFailure> {
+        match self {
+            Self::Native(native) => native.run_all(scripts).await,
+            Self::Upstash(upstash) => upstash.run_all(scripts).await,
+        }
+    }
+}
+
+/// A connection, and which Redis is at its other end. The instance's requests share it.
 pub struct Kept {
-    connection: Connection,
+    way: Way,
     /// Which Redis it is: another one after every restart, on every other server, and when the server has been a replica
-    /// meanwhile.
+    /// meanwhile. By REST: another one when the data are others.
     pub run_id: String,
 }
 
 thread_local! {
     static KEPT: RefCell<Option<Rc<Kept>>> = const { RefCell::new(None) };
-}
-
-fn failure(error: Error) -> RedisFailure {
-    match error {
-        Error::Other(text) => RedisFailure::from_text(&text),
-        Error::InvalidAddress => RedisFailure::Unavailable(
-            "redis_url is no address, or redis_address does not name its host and port".into(),
-        ),
-        Error::TooManyConnections => RedisFailure::Unavailable("the host allows no more connections".into()),
-        Error::TypeError => RedisFailure::Refused("a value of another type".into()),
-    }
 }
 
 /// The instance's connection, if it has one. Nothing was asked of it, so that it is there says nothing of Redis.
@@ -47,13 +101,7 @@ pub async fn connection(config: &Config) -> Result<Rc<Kept>, RedisFailure> {
     if let Some(kept) = kept() {
         return Ok(kept);
     }
-    let opening = async {
-        let connection = Connection::open(&config.redis_url).await.map_err(failure)?;
-        // Without a section: before version 7 it takes no two of them.
-        let info = connection.execute("INFO", []).await.map_err(failure)?;
-        Ok(Kept { connection, run_id: identity(&info)? })
-    };
-    let (opened, took) = timed(config.redis_connect_timeout, opening).await;
+    let (opened, took) = timed(config.redis_connect_timeout, open(config)).await;
     let opened = opened.unwrap_or(Err(RedisFailure::TimedOut));
     scope::add(Share::Redis, took);
     tally(&opened);
@@ -62,17 +110,18 @@ pub async fn connection(config: &Config) -> Result<Rc<Kept>, RedisFailure> {
     Ok(kept)
 }
 
-/// The `run_id`, and the `master_replid`: a master that has been a replica has the data of another, which may lack its own
-/// last invalidations, and the `run_id` of before.
-fn identity(info: &[RedisResult]) -> Result<String, RedisFailure> {
-    if fact(info, "role:").is_some_and(|role| role == "slave") {
-        return Err(RedisFailure::Unavailable("it is a replica".into()));
+async fn open(config: &Config) -> Result<Kept, RedisFailure> {
+    match &config.redis {
+        RedisEndpoint::Native(url) => {
+            let (native, run_id) = Native::open(url).await?;
+            Ok(Kept { way: Way::Native(native), run_id })
+        }
+        RedisEndpoint::Rest { url, authorization } => {
+            let candidate = clock::token().map_err(|error| RedisFailure::Refused(error.to_string()))?;
+            let (upstash, run_id) = Upstash::open(url, authorization, &config.namespace, &candidate).await?;
+            Ok(Kept { way: Way::Upstash(upstash), run_id })
+        }
     }
-    let run_id = fact(info, "run_id:").ok_or_else(|| RedisFailure::Refused("INFO names no run_id".into()))?;
-    Ok(match fact(info, "master_replid:") {
-        Some(history) => format!("{run_id}/{history}"),
-        None => run_id,
-    })
 }
 
 fn tally<T>(result: &Result<T, RedisFailure>) {
@@ -81,22 +130,10 @@ fn tally<T>(result: &Result<T, RedisFailure>) {
     }
 }
 
-/// What a line of INFO that begins with `name` says.
-fn fact(info: &[RedisResult], name: &str) -> Option<String> {
-    info.iter().find_map(|part| {
-        let text = match part {
-            RedisResult::Binary(bytes) => std::str::from_utf8(bytes).ok()?,
-            RedisResult::Status(text) => text,
-            RedisResult::Nil | RedisResult::Int64(_) => return None,
-        };
-        text.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_owned())
-    })
-}
-
-/// How many bytes Redis uses; `None` when it does not answer. An operator asks, so it is no failure for the breaker.
+/// How many bytes Redis uses; `None` when it does not say. An operator asks, so it is no failure for the breaker.
 pub async fn memory(config: &Config) -> Option<u64> {
     let kept = connection(config).await.ok()?;
-    let info = kept.command(config.redis_timeout, "INFO", vec![b"memory".to_vec()]).await.ok()?;
+    let info = kept.execute(config.redis_timeout, "INFO", vec![b"memory".to_vec()]).await.ok()?;
     fact(&info, "used_memory:")?.parse().ok()
 }
 
@@ -110,15 +147,15 @@ pub fn forget(kept: &Rc<Kept>) {
 }
 
 impl Kept {
-    async fn command(
+    /// Waits for `work`, which is the command `name`, for at most `deadline`.
+    async fn within<T>(
         self: &Rc<Self>,
         deadline: Duration,
         name: &'static str,
-        arguments: Vec<Vec<u8>>,
-    ) -> Result<Vec<RedisResult>, RedisFailure> {
-        let arguments = arguments.into_iter().map(RedisParameter::Binary);
-        let (answer, took) = timed(deadline, self.connection.execute(name, arguments)).await;
-        let result = answer.map_or(Err(RedisFailure::TimedOut), |answer| answer.map_err(failure));
+        work: impl Future<Output = Result<T, RedisFailure>>,
+    ) -> Result<T, RedisFailure> {
+        let (answer, took) = timed(deadline, work).await;
+        let result = answer.unwrap_or(Err(RedisFailure::TimedOut));
         metrics::time(Timing::Redis(name), took);
         scope::add(Share::Redis, took);
         tally(&result);
@@ -126,6 +163,15 @@ impl Kept {
             forget(self);
         }
         result
+    }
+
+    async fn execute(
+        self: &Rc<Self>,
+        deadline: Duration,
+        name: &'static str,
+        arguments: Vec<Argument>,
+    ) -> Result<Vec<Reply>, RedisFailure> {
+        self.within(deadline, name, self.way.execute(name, arguments)).await
     }
 
     /// The stored bytes of a value or of one page of a list, or nothing within `deadline`.
@@ -138,14 +184,10 @@ impl Kept {
         key: &CacheKey,
         field: &str,
     ) -> Result<Option<Vec<u8>>, RedisFailure> {
-        let name = key.as_str().as_bytes().to_vec();
-        let answer = if key.is_list() {
-            self.command(deadline, "HGET", vec![name, field.as_bytes().to_vec()]).await?
-        } else {
-            self.command(deadline, "GET", vec![name]).await?
-        };
+        let name = if key.is_list() { "HGET" } else { "GET" };
+        let answer = self.within(deadline, name, self.way.get(key, field)).await?;
         Ok(answer.into_iter().find_map(|part| match part {
-            RedisResult::Binary(bytes) => Some(bytes),
+            Reply::Bytes(bytes) => Some(bytes),
             _ => None,
         }))
     }
@@ -162,7 +204,7 @@ impl Kept {
         count: u32,
     ) -> Result<(u64, Vec<Vec<u8>>), RedisFailure> {
         let words = [&cursor.to_string(), "MATCH", glob, "COUNT", &count.to_string()];
-        let answer = self.command(deadline, "SCAN", words.map(|word| word.as_bytes().to_vec()).into()).await?;
+        let answer = self.execute(deadline, "SCAN", words.map(|word| word.as_bytes().to_vec()).into()).await?;
         // The cursor and the list of keys come as one flat list.
         let mut parts = strings(answer);
         let next = parts.next().and_then(|part| std::str::from_utf8(&part).ok()?.parse().ok());
@@ -175,17 +217,17 @@ impl Kept {
     /// # Errors
     /// As every command.
     pub async fn fields(self: &Rc<Self>, deadline: Duration, key: &CacheKey) -> Result<Vec<Vec<u8>>, RedisFailure> {
-        Ok(strings(self.command(deadline, "HKEYS", vec![key.as_str().as_bytes().to_vec()]).await?).collect())
+        Ok(strings(self.execute(deadline, "HKEYS", vec![key.as_str().as_bytes().to_vec()]).await?).collect())
     }
 
     /// Deletes keys; how many there were.
     ///
     /// # Errors
     /// As every command.
-    pub async fn delete(self: &Rc<Self>, deadline: Duration, keys: Vec<Vec<u8>>) -> Result<u64, RedisFailure> {
-        let answer = self.command(deadline, "DEL", keys).await?;
+    pub async fn delete(self: &Rc<Self>, deadline: Duration, keys: Vec<Argument>) -> Result<u64, RedisFailure> {
+        let answer = self.execute(deadline, "DEL", keys).await?;
         let number = answer.into_iter().find_map(|part| match part {
-            RedisResult::Int64(number) => u64::try_from(number).ok(),
+            Reply::Integer(number) => u64::try_from(number).ok(),
             _ => None,
         });
         number.ok_or_else(|| RedisFailure::Refused("DEL answers no number".into()))
@@ -196,14 +238,25 @@ impl Kept {
     /// # Errors
     /// As every command.
     pub async fn run(self: &Rc<Self>, deadline: Duration, script: Script) -> Result<Vec<Vec<u8>>, RedisFailure> {
-        Ok(strings(self.command(deadline, "EVAL", script.arguments).await?).collect())
+        Ok(strings(self.within(deadline, "EVAL", self.way.run(script)).await?).collect())
     }
-}
 
-fn strings(answer: Vec<RedisResult>) -> impl Iterator<Item = Vec<u8>> {
-    answer.into_iter().filter_map(|part| match part {
-        RedisResult::Binary(bytes) => Some(bytes),
-        RedisResult::Status(text) => Some(text.into_bytes()),
-        RedisResult::Nil | RedisResult::Int64(_) => None,
-    })
+    /// Runs scripts whose answers do not matter, in as few requests as the way allows; `deadline` is for each script.
+    ///
+    /// # Errors
+    /// As every command; which of them have run is then unknown.
+    pub async fn run_all(
+        self: &Rc<Self>,
+        deadline: Duration,
+        scripts: impl IntoIterator<Item = Script>,
+    ) -> Result<(), RedisFailure> {
+        let mut scripts = scripts.into_iter();
+        loop {
+            let batch: Vec<Script> = scripts.by_ref().take(self.way.scripts_at_once()).collect();
+            let Ok(count @ 1..) = u32::try_from(batch.len()) else {
+                return Ok(());
+            };
+            self.within(deadline.saturating_mul(count), "EVAL", self.way.run_all(batch)).await?;
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Telling an operator's webhook of the breaker's changes and of orders to it, in the background.
 
 use super::clock::{unix_ms, within};
+use super::http::send;
 use crate::breaker::{Mode, Record};
 use crate::config::Config;
 use crate::domain::Timestamp;
@@ -9,7 +10,6 @@ use bytes::Bytes;
 use http::{Method, Request, header};
 use http_body_util::Full;
 use serde::Serialize;
-use spin_sdk::http::send;
 use std::time::Duration;
 
 /// How long the webhook may take. Nobody waits for it, but it keeps the instance alive.

@@ -126,9 +126,8 @@ async fn put_up(config: &Config, kept: Rc<Kept>, keys: &[CacheKey], write_id: &s
     if cfg!(feature = "without-fence") {
         return Some(kept);
     }
-    for batch in keys.chunks(KEYS_PER_SCRIPT) {
-        attempt(config, kept.run(config.redis_timeout, Script::fence(batch, write_id, FENCE_MS))).await?;
-    }
+    let fences = keys.chunks(KEYS_PER_SCRIPT).map(|batch| Script::fence(batch, write_id, FENCE_MS));
+    attempt(config, kept.run_all(config.redis_timeout, fences)).await?;
     Some(kept)
 }
 

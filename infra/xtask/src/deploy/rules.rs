@@ -34,6 +34,8 @@ const ALMIGHTY: [&str; 10] = [
 /// The group that the migrations make; who logs in is a member of it.
 const GROUP_ROLE: &str = "renttracker_app";
 const REDIS_PORT: u16 = 6379;
+const HTTPS_PORT: u16 = 443;
+const HTTP_PORT: u16 = 80;
 const POSTGRES_PORT: u16 = 5432;
 
 /// One thing that is not safe.
@@ -170,6 +172,17 @@ fn redis(settings: &Settings, found: &mut Findings) {
     let Some(address) = server(settings, "redis_url", "rediss://USER:PASSWORD@HOST:PORT", found) else {
         return;
     };
+    if ["http", "https"].contains(&address.scheme()) {
+        return redis_by_rest(settings, &address, found);
+    }
+    if address.endpoint(REDIS_PORT).0.ends_with(".upstash.io") {
+        found.add(
+            "redis_url",
+            "reaches Upstash by a connection, where any replica may answer a read, however far it is behind",
+            "use the database's https:// address, and its token as redis_token",
+        );
+        return same_endpoint(settings, "redis_address", &address, REDIS_PORT, found);
+    }
     if address.scheme() == "redis" && address.is_off_host() {
         found.add(
             "redis_url",
@@ -195,6 +208,24 @@ fn redis(settings: &Settings, found: &mut Findings) {
         found.add("redis_url", format!("the password {problem}"), "openssl rand -hex 24, there and in users.acl");
     }
     same_endpoint(settings, "redis_address", &address, REDIS_PORT, found);
+}
+
+/// Upstash's REST protocol: whoever reads the token on the way, or guesses it, has the whole database.
+fn redis_by_rest(settings: &Settings, address: &Address, found: &mut Findings) {
+    if address.scheme() == "http" && address.is_off_host() {
+        found.add("redis_url", "sends redis_token to another machine without TLS", "use the https:// address");
+    }
+    let mend = "copy the database's standard token, or make one for a user of its own: ACL RESTTOKEN";
+    match settings.variable("redis_token") {
+        "" => found.add("redis_token", "is not set, and redis_url begins with https://", mend),
+        token => {
+            if let Some(problem) = weakness(token, MIN_PASSWORD) {
+                found.add("redis_token", problem, mend);
+            }
+        }
+    }
+    let port = if address.scheme() == "https" { HTTPS_PORT } else { HTTP_PORT };
+    same_endpoint(settings, "redis_address", address, port, found);
 }
 
 fn database(settings: &Settings, found: &mut Findings) {

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use axum::Router;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -15,7 +15,7 @@ use redis::AsyncCommands;
 use redis::aio::MultiplexedConnection;
 use shared::auth::{Caller, Memory, Print, Token, Verdict, bearer, verify};
 use shared::cache::{CacheKey, Entry, Namespace, Resource};
-use shared::config::Config;
+use shared::config::{Config, RedisEndpoint};
 use shared::domain::PropertyId;
 use shared::http::{Direction, ListQuery, SortFields};
 
@@ -41,7 +41,8 @@ fn main() -> Result<()> {
 async fn serve() -> Result<()> {
     let config = Config::parse(|name| std::env::var(name).ok())?;
     let epoch = std::env::var("epoch").context("the epoch of the stored bytes is needed")?.parse()?;
-    let redis = redis::Client::open(config.redis_url.as_str())?.get_multiplexed_async_connection().await?;
+    let RedisEndpoint::Native(url) = config.redis else { bail!("the peer speaks Redis's own protocol") };
+    let redis = redis::Client::open(url)?.get_multiplexed_async_connection().await?;
     let app = Arc::new(App { namespace: config.namespace, epoch, redis });
     let routes = Router::new().route("/api/properties", get(list)).route("/api/properties/{id}", get(single));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;

@@ -20,7 +20,7 @@ fn good() -> Settings {
         ("cors_allowed_origins", "https://app.renttracker.example, https://admin.renttracker.example"),
         ("key_value_shared", "true"),
     ];
-    let more = ["jwt_jwks_url", "alert_webhook_url"];
+    let more = ["redis_token", "jwt_jwks_url", "alert_webhook_url"];
     let names: Vec<&str> = variables.iter().map(|(name, _)| *name).chain(more).collect();
     Settings {
         target: Target::Kubernetes,
@@ -127,6 +127,30 @@ fn a_redis_without_tls_without_a_user_or_with_a_weak_password() {
     let insecure = "rediss://edge:f3b9c1d7a5e2084c6d1f@cache.internal:6379/#insecure";
     refuses("redis_url", "any certificate", to("redis_url", insecure));
     refuses("redis_url", "no URL", to("redis_url", "cache.internal"));
+}
+
+#[test]
+fn upstash_without_tls_without_a_token_or_by_a_connection() {
+    const TOKEN: &str = "AYNgASQgZTc3Y2Q5MGItOGY2ZC00NzAyLTg=";
+    let at = |url: &str, token: &str| {
+        let (move_to, token) = (redis_at(url, url), token.to_owned());
+        move |settings: &mut Settings| {
+            move_to(settings);
+            settings.variables.insert("redis_token".into(), token);
+        }
+    };
+    passes(at("https://eu1-x-1.upstash.io", TOKEN));
+    passes(at("https://eu1-x-1.upstash.io:443", TOKEN));
+    passes(at("http://127.0.0.1:8079", TOKEN));
+    refuses("redis_url", "without TLS", at("http://eu1-x-1.upstash.io", TOKEN));
+    refuses("redis_token", "is not set", at("https://eu1-x-1.upstash.io", ""));
+    refuses("redis_token", "has 5 bytes", at("https://eu1-x-1.upstash.io", "short"));
+    let native = "rediss://edge:f3b9c1d7a5e2084c6d1f@eu1-x-1.upstash.io:6379";
+    refuses("redis_url", "any replica", redis_at(native, "rediss://eu1-x-1.upstash.io:6379"));
+    refuses("redis_address", "not where", |settings| {
+        at("https://eu1-x-1.upstash.io", TOKEN)(settings);
+        settings.variables.insert("redis_address".into(), "https://eu2-x-1.upstash.io".into());
+    });
 }
 
 #[test]
