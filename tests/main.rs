@@ -39,6 +39,7 @@ mod outage;
 mod outbox;
 mod payment_methods;
 mod payments;
+mod payments_walk;
 mod properties;
 mod protocol;
 mod purge;
@@ -101,6 +102,7 @@ fn main() -> ExitCode {
         outbox::tests,
         payment_methods::tests,
         payments::tests,
+        payments_walk::tests,
         properties::tests,
         protocol::tests,
         purge::tests,

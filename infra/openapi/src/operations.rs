@@ -13,7 +13,7 @@ use utoipa::openapi::{
 };
 
 use crate::answers::{self, empty, problem, text};
-use crate::schemas::{self, of, page_of, page_or_walk_of};
+use crate::schemas::{self, of, page_or_walk_of};
 
 /// The name of the bearer token among the security schemes.
 pub const SCHEME: &str = "bearer";
@@ -47,12 +47,7 @@ fn properties() -> Described {
     let list = Operation::new("listProperties", "A page of the landlord's properties")
         .token()
         .list(PROPERTY_SORT)
-        .optional(
-            ParameterIn::Query,
-            "after",
-            "Pages by keyset in place of `pageNumber`: empty for the first, then the `nextCursor` of the one before",
-            ObjectBuilder::new().schema_type(Type::String),
-        )
+        .after()
         .answers(200, answers::json("The page", page_or_walk_of::<Property>(), &["Cache-Status"]));
     let create = Operation::new("createProperty", "Adds a property")
         .token()
@@ -89,7 +84,8 @@ fn payments() -> Described {
         .token()
         .ids(&["propertyId"])
         .list(PAYMENT_SORT)
-        .answers(200, answers::json("The page", page_of::<Payment>(), &["Cache-Status"]));
+        .after()
+        .answers(200, answers::json("The page", page_or_walk_of::<Payment>(), &["Cache-Status"]));
     let create = Operation::new("createPayment", "Records a payment for a property")
         .token()
         .ids(&["propertyId"])
@@ -289,6 +285,17 @@ impl Operation {
             .optional(ParameterIn::Query, "sortField", sort, of(Type::String))
             .optional(ParameterIn::Query, "sortDescending", "Whether from large to small", of(Type::Boolean))
             .errors(&[400, 503])
+    }
+
+    /// The parameter that has a list's pages told by keyset.
+    fn after(self) -> Self {
+        self.optional(
+            ParameterIn::Query,
+            "after",
+            "Pages by keyset in place of `pageNumber`: empty for the first, then the `nextCursor` of the one before; not with \
+            `sortField=notes`",
+            ObjectBuilder::new().schema_type(Type::String),
+        )
     }
 
     /// Says 304 to who has it already.

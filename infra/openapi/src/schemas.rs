@@ -20,6 +20,7 @@ pub fn all() -> Vec<(String, RefOr<Schema>)> {
     all.push((walk_name::<Property>(), Walk::<Property>::schema()));
     with::<Payment>(&mut all);
     page::<Payment>(&mut all);
+    all.push((walk_name::<Payment>(), Walk::<Payment>::schema()));
     with::<PaymentMethod>(&mut all);
     with::<Health>(&mut all);
     with::<Details>(&mut all);
@@ -49,7 +50,7 @@ fn page_name<T: ToSchema>() -> String {
 }
 
 /// A reference to the schema of a page.
-pub fn page_of<T: ToSchema>() -> RefOr<Schema> {
+fn page_of<T: ToSchema>() -> RefOr<Schema> {
     Ref::from_schema_name(page_name::<T>()).into()
 }
 

@@ -16,6 +16,12 @@ fn parse_hyphenated(text: &str) -> Option<Uuid> {
     Uuid::try_parse(text).ok()
 }
 
+/// What names a row, and breaks ties in the order of a list.
+pub trait Id: Copy + fmt::Display {
+    /// Reads the hyphenated spelling, in any case; `None` for everything else.
+    fn read(text: &str) -> Option<Self>;
+}
+
 macro_rules! identifier {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -34,6 +40,12 @@ macro_rules! identifier {
             /// Makes a time-ordered id (UUID version 7, RFC 9562) from a Unix time in milliseconds and random bytes.
             pub fn new(unix_ms: u64, random: &[u8; 10]) -> Self {
                 Self(uuid::Builder::from_unix_timestamp_millis(unix_ms, random).into_uuid())
+            }
+        }
+
+        impl Id for $name {
+            fn read(text: &str) -> Option<Self> {
+                Self::parse(text)
             }
         }
 

@@ -11,7 +11,7 @@ mod timestamp;
 mod validation;
 mod version;
 
-pub use ids::{PaymentId, PaymentMethodId, PropertyId};
+pub use ids::{Id, PaymentId, PaymentMethodId, PropertyId};
 pub use members::Members;
 pub use money::Money;
 pub use page::{Page, Walk};

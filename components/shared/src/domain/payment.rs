@@ -102,6 +102,16 @@ impl Payment {
         self.row_version
     }
 
+    /// What a list sorted by this field, one of the contract's but `notes`, puts it by. An unknown field is the date.
+    pub fn sort_value(&self, field: &str) -> Option<String> {
+        match field {
+            "amount" => Some(self.amount.to_string()),
+            "paymentMethod" => Some(self.payment_method.name.clone()),
+            "paymentReference" => self.payment_reference.clone(),
+            _ => Some(self.payment_date.to_string()),
+        }
+    }
+
     /// The property that it was paid for.
     pub fn property_id(&self) -> PropertyId {
         self.rental_property_id

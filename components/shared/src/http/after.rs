@@ -5,7 +5,7 @@
 //! rows come and go in between.
 
 use super::{Direction, ListQuery, parameter};
-use crate::domain::{Money, PropertyId, Timestamp, Violations};
+use crate::domain::{Id, Money, Timestamp, Violations};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -40,18 +40,18 @@ impl SortKind {
 
 /// The last item that a client has seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Position {
+pub struct Position<I> {
     /// What the list is sorted by; `None` stands after every value.
     pub value: Option<String>,
     /// The id, which breaks ties.
-    pub id: PropertyId,
+    pub id: I,
 }
 
 /// A cursor's content. It is bound to its order: in another one it would name another place.
 #[derive(Serialize, Deserialize)]
 struct Content(String, bool, Option<String>, String);
 
-impl Position {
+impl<I: Id> Position<I> {
     /// The cursor that names this position in the order of `asked`.
     ///
     /// # Errors
@@ -70,15 +70,15 @@ impl Position {
             None => None,
             Some(text) => Some(kind.canonical(&text)?),
         };
-        is_of_this_order.then_some(Self { value, id: PropertyId::parse(&id)? })
+        is_of_this_order.then_some(Self { value, id: I::read(&id)? })
     }
 }
 
 /// Where a page by keyset begins: behind a position, or at the start.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct After(pub Option<Position>);
+pub struct After<I>(pub Option<Position<I>>);
 
-impl After {
+impl<I: Id> After<I> {
     /// Reads the member `after` of a query that has been read as `asked`: a cursor of this order, or nothing for the first
     /// page. `None` when the query has none and means a page by number.
     ///
@@ -123,17 +123,18 @@ impl After {
         let cursor = self.0.as_ref().map(|position| position.cursor(asked)).transpose()?;
         Ok(Some(format!("{field}{SEPARATOR}{}", cursor.unwrap_or_default())))
     }
+}
 
-    /// What [`After::cache_field`] put together: the page's name without its beginning, and the cursor. `None` for the name
-    /// of a page by number.
-    pub fn split_cache_field(field: &str) -> Option<(&str, &str)> {
-        field.split_once(SEPARATOR)
-    }
+/// What [`After::cache_field`] put together: the page's name without its beginning, and the cursor. `None` for the name of a
+/// page by number.
+pub fn split_cache_field(field: &str) -> Option<(&str, &str)> {
+    field.split_once(SEPARATOR)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::PropertyId;
     use crate::http::SortFields;
     use proptest::prelude::*;
 
@@ -144,12 +145,12 @@ mod tests {
         ListQuery::parse(Some(query), &FIELDS).expect("a query")
     }
 
-    fn position(value: Option<&str>) -> Position {
+    fn position(value: Option<&str>) -> Position<PropertyId> {
         let id = PropertyId::parse("0192f0c1-2345-7abc-8def-0123456789ab").expect("an id");
         Position { value: value.map(str::to_owned), id }
     }
 
-    fn after(cursor: &str, order: &str, kind: SortKind) -> Result<Option<After>, Violations> {
+    fn after(cursor: &str, order: &str, kind: SortKind) -> Result<Option<After<PropertyId>>, Violations> {
         After::parse(Some(&format!("{order}&after={cursor}")), &asked(order), kind)
     }
 
@@ -170,8 +171,8 @@ mod tests {
     #[test]
     fn nothing_after_the_name_is_the_start_and_no_name_is_a_page_by_number() {
         assert_eq!(after("", "", SortKind::Text), Ok(Some(After(None))));
-        assert_eq!(After::parse(Some("AFTER="), &asked(""), SortKind::Text), Ok(Some(After(None))));
-        assert_eq!(After::parse(Some("pageSize=3"), &asked(""), SortKind::Text), Ok(None));
+        assert_eq!(After::parse(Some("AFTER="), &asked(""), SortKind::Text), Ok(Some(After::<PropertyId>(None))));
+        assert_eq!(After::<PropertyId>::parse(Some("pageSize=3"), &asked(""), SortKind::Text), Ok(None));
     }
 
     #[test]
@@ -201,7 +202,7 @@ mod tests {
         assert_eq!(usual, name(&format!(r#" [ "rent", false, "1.50", "{}" ] "#, id.to_uppercase())));
         assert_ne!(usual, name(&format!(r#"["rent",false,"1.6","{id}"]"#)));
         let searching = asked("searchTerm=x");
-        assert_eq!(After(None).cache_field(&searching).expect("a name"), None, "a search is not cached");
+        assert_eq!(After::<PropertyId>(None).cache_field(&searching).expect("a name"), None, "a search is not cached");
     }
 
     proptest! {

@@ -15,7 +15,7 @@ mod resource;
 mod route;
 mod traceparent;
 
-pub use after::{After, Position, SortKind};
+pub use after::{After, Position, SortKind, split_cache_field};
 pub use answer::Answer;
 pub use cors::{finish, preflight};
 pub use idempotency::{Claim, Idempotency};

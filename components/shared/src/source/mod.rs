@@ -3,6 +3,7 @@
 
 mod payment;
 mod payments;
+mod payments_walk;
 mod properties;
 mod property;
 mod walk;
@@ -10,7 +11,7 @@ mod walk;
 use crate::cache::{Entry, Resource};
 use crate::domain::{PaymentId, PropertyId, TenantId, Violations};
 use crate::error::Error;
-use crate::http::{After, ListQuery};
+use crate::http::{After, ListQuery, split_cache_field};
 use crate::row::Column;
 use crate::statement::Statement;
 
@@ -22,11 +23,13 @@ pub enum Source {
     /// A page of the properties, by its number.
     Properties(ListQuery),
     /// A page of the properties, by keyset.
-    PropertiesAfter(ListQuery, After),
+    PropertiesAfter(ListQuery, After<PropertyId>),
     /// One payment.
     Payment(PaymentId),
     /// A page of the payments for a property.
     Payments(PropertyId, ListQuery),
+    /// A page of them by keyset.
+    PaymentsAfter(PropertyId, ListQuery, After<PaymentId>),
 }
 
 impl Source {
@@ -42,12 +45,19 @@ impl Source {
         })
     }
 
-    /// The page of the payments for a property that a query string asks for.
+    /// The page of the payments for a property that a query string asks for, by its number or, with `after`, by keyset.
     ///
     /// # Errors
     /// Names the members that are wrong.
     pub fn payments(property: PropertyId, query: Option<&str>) -> Result<Self, Violations> {
-        Ok(Self::Payments(property, ListQuery::parse(query, &payments::SORT_FIELDS)?))
+        let asked = ListQuery::parse(query, &payments::SORT_FIELDS)?;
+        Ok(match After::parse(query, &asked, payments_walk::kind(asked.sort_field))? {
+            Some(_) if asked.sort_field == payments_walk::WITHOUT => {
+                return Err(Violations::one("after", "cannot be combined with this sortField"));
+            }
+            Some(after) => Self::PaymentsAfter(property, asked, after),
+            None => Self::Payments(property, asked),
+        })
     }
 
     /// What an entry of the cache was read from, by its key and, for a list, its field. `None` for a field that no page has.
@@ -56,8 +66,15 @@ impl Source {
         let source = match resource {
             Resource::Property(id) => Self::Property(id),
             Resource::Payment(id) => Self::Payment(id),
-            Resource::PaymentList(property) => Self::Payments(property, page(&payments::SORT_FIELDS)?),
-            Resource::PropertyList => match After::split_cache_field(field) {
+            Resource::PaymentList(property) => match split_cache_field(field) {
+                None => Self::Payments(property, page(&payments::SORT_FIELDS)?),
+                Some((page, cursor)) => {
+                    let asked = ListQuery::from_cache_field(page, &payments::SORT_FIELDS)?;
+                    let after = After::from_cursor(cursor, &asked, payments_walk::kind(asked.sort_field))?;
+                    Self::PaymentsAfter(property, asked, after)
+                }
+            },
+            Resource::PropertyList => match split_cache_field(field) {
                 None => Self::Properties(page(&properties::SORT_FIELDS)?),
                 Some((page, cursor)) => {
                     let asked = ListQuery::from_cache_field(page, &properties::SORT_FIELDS)?;
@@ -77,7 +94,7 @@ impl Source {
             Self::Property(id) => Resource::Property(*id),
             Self::Properties(_) | Self::PropertiesAfter(..) => Resource::PropertyList,
             Self::Payment(id) => Resource::Payment(*id),
-            Self::Payments(property, _) => Resource::PaymentList(*property),
+            Self::Payments(property, _) | Self::PaymentsAfter(property, ..) => Resource::PaymentList(*property),
         }
     }
 
@@ -90,6 +107,7 @@ impl Source {
             Self::Property(_) | Self::Payment(_) => Some(String::new()),
             Self::Properties(asked) | Self::Payments(_, asked) => asked.cache_field(),
             Self::PropertiesAfter(asked, after) => after.cache_field(asked)?,
+            Self::PaymentsAfter(_, asked, after) => after.cache_field(asked)?,
         })
     }
 
@@ -101,6 +119,7 @@ impl Source {
             Self::PropertiesAfter(asked, after) => walk::statement(tenant, asked, after),
             Self::Payment(id) => payment::statement(tenant, *id),
             Self::Payments(property, asked) => payments::statement(tenant, *property, asked),
+            Self::PaymentsAfter(property, asked, after) => payments_walk::statement(tenant, *property, asked, after),
         }
     }
 
@@ -115,6 +134,7 @@ impl Source {
             Self::PropertiesAfter(asked, after) => walk::entry(rows, asked, after),
             Self::Payment(_) => payment::entry(rows),
             Self::Payments(_, asked) => payments::entry(rows, asked),
+            Self::PaymentsAfter(_, asked, after) => payments_walk::entry(rows, asked, after),
         }
     }
 }
@@ -144,7 +164,7 @@ mod tests {
         for query in ["", "pageNumber=7&pageSize=50", "sortField=suburb&sortDescending=true", "after="] {
             found_again(&Source::properties(Some(query)).expect("a query"));
         }
-        for query in ["", "sortField=amount", "pageNumber=2147483647"] {
+        for query in ["", "sortField=amount", "pageNumber=2147483647", "after=", "after=&sortField=paymentMethod"] {
             found_again(&Source::payments(property(), Some(query)).expect("a query"));
         }
         let asked = ListQuery::parse(Some("sortField=weeklyRentAmount"), &properties::SORT_FIELDS).expect("a query");

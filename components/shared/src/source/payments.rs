@@ -29,25 +29,8 @@ pub fn entry(rows: &[Vec<Column>], asked: &ListQuery) -> Result<Entry, Error> {
 
 /// Whether the property exists, the number of all matches and the page, in one statement.
 pub fn statement(tenant: &TenantId, property: PropertyId, asked: &ListQuery) -> Statement {
-    const METHOD: &str = "payment_methods m ON m.tenant_id = y.payment_method_tenant_id AND m.id = y.payment_method_id";
-    let column = match asked.sort_field {
-        "amount" => "y.amount",
-        "paymentMethod" => "m.name",
-        "paymentReference" => "y.payment_reference",
-        "notes" => "y.notes",
-        _ => "y.payment_date",
-    };
-    let direction = asked.direction.sql();
-    // A date and an amount are never null, and for the date the index is read as it is.
-    let order = match column {
-        "y.payment_date" | "y.amount" => format!("{column} {direction}, y.id"),
-        _ => format!("{column} {direction} NULLS LAST, y.id"),
-    };
-    let search = if asked.search.is_some() {
-        " AND (fold(m.name) LIKE fold($5) OR fold(y.payment_reference) LIKE fold($5) OR fold(y.notes) LIKE fold($5))"
-    } else {
-        ""
-    };
+    let order = order(asked);
+    let search = if asked.search.is_some() { search(5) } else { String::new() };
     let matching = format!("FROM payments y JOIN {METHOD} WHERE y.tenant_id = $1 AND y.property_id = $2{search}");
     let (payment, method) = (Payment::COLUMNS, PaymentMethod::COLUMNS);
     let tables = format!(
@@ -64,4 +47,36 @@ pub fn statement(tenant: &TenantId, property: PropertyId, asked: &ListQuery) -> 
     Statement::with(tenant, &tables, &select)
         .bind([Parameter::uuid(property), Parameter::Integer(asked.page_size), Parameter::Integer(asked.offset())])
         .bind(asked.search_pattern().map(Parameter::Text))
+}
+
+/// The method of a payment called `y`, called `m`.
+pub const METHOD: &str = "payment_methods m ON m.tenant_id = y.payment_method_tenant_id AND m.id = y.payment_method_id";
+
+/// The condition that the pattern in parameter `number` finds a payment.
+pub fn search(number: usize) -> String {
+    format!(
+        " AND (fold(m.name) LIKE fold(${number}) OR fold(y.payment_reference) LIKE fold(${number}) \
+         OR fold(y.notes) LIKE fold(${number}))"
+    )
+}
+
+/// The column that holds the field.
+pub fn column(sort_field: &str) -> &'static str {
+    match sort_field {
+        "amount" => "y.amount",
+        "paymentMethod" => "m.name",
+        "paymentReference" => "y.payment_reference",
+        "notes" => "y.notes",
+        _ => "y.payment_date",
+    }
+}
+
+/// What a list is ordered by.
+pub fn order(asked: &ListQuery) -> String {
+    let (column, direction) = (column(asked.sort_field), asked.direction.sql());
+    // A date and an amount are never null, and for the date the index is read as it is.
+    match column {
+        "y.payment_date" | "y.amount" => format!("{column} {direction}, y.id"),
+        _ => format!("{column} {direction} NULLS LAST, y.id"),
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::properties::{column, found};
 use crate::cache::Entry;
-use crate::domain::{Property, TenantId, Walk};
+use crate::domain::{Property, PropertyId, TenantId, Walk};
 use crate::error::Error;
 use crate::http::{After, Direction, ListQuery, Position, SortKind};
 use crate::row::{Column, Parameter, RowReader};
@@ -17,7 +17,7 @@ pub fn kind(sort_field: &str) -> SortKind {
     }
 }
 
-pub fn entry(rows: &[Vec<Column>], asked: &ListQuery, after: &After) -> Result<Entry, Error> {
+pub fn entry(rows: &[Vec<Column>], asked: &ListQuery, after: &After<PropertyId>) -> Result<Entry, Error> {
     let properties = rows.iter().map(|row| Property::from_row(&mut RowReader::new(row)));
     let properties: Vec<Property> = properties.collect::<Result<_, _>>()?;
     let cursor = |last: &Property| {
@@ -27,7 +27,7 @@ pub fn entry(rows: &[Vec<Column>], asked: &ListQuery, after: &After) -> Result<E
     Ok(Entry { found: true, version: None, owner: None, body: serde_json::to_vec(&walk)? })
 }
 
-pub fn statement(tenant: &TenantId, asked: &ListQuery, after: &After) -> Statement {
+pub fn statement(tenant: &TenantId, asked: &ListQuery, after: &After<PropertyId>) -> Statement {
     // One more than the page, to know whether there is a next one.
     let mut parameters = vec![Parameter::Integer(asked.page_size + 1)];
     if let Some(Position { value, id }) = &after.0 {
@@ -49,7 +49,7 @@ pub fn statement(tenant: &TenantId, asked: &ListQuery, after: &After) -> Stateme
 ///
 /// Under row level security it looks up by an index only what could leak nothing of a row: texts, times and ids, and no
 /// amounts. By rent it therefore walks the tenant's own rows in their order, up to the position.
-fn text(tenant: &TenantId, asked: &ListQuery, after: &After, search_number: Option<usize>) -> Statement {
+fn text(tenant: &TenantId, asked: &ListQuery, after: &After<PropertyId>, search_number: Option<usize>) -> Statement {
     let column = column(asked.sort_field);
     let direction = asked.direction.sql();
     let order = format!("{column} {direction} NULLS LAST, p.id");
