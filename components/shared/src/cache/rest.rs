@@ -3,8 +3,8 @@
 //! A command is a JSON array of strings, sent by POST; `Upstash-Encoding: base64` has every string of an answer come in
 //! base64 (<https://upstash.com/docs/redis/features/restapi>). What is asked so differs from a connection in three points:
 //!
-//! - **A value is read by a script.** Any replica may answer a command that only reads, however far it is behind; a script
-//!   that may write is the primary's.
+//! - **Every command is a script.** Any replica may answer a command that only reads, however far it is behind; a script that
+//!   may write is the primary's.
 //! - **A script goes with a guard.** A connection breaks off when the Redis at its other end ends; requests do not. So each
 //!   script first compares the [`Marker`] of the database with what was found when the instance began to ask.
 //! - **Bytes go as characters.** JSON holds text alone, so where an argument is none, each byte becomes the character of its
@@ -67,6 +67,12 @@ impl Marker {
             arguments = arguments.iter().map(|bytes| characters(bytes).into_bytes()).collect();
         }
         eval(&[bytes, include_str!("scripts/guard.lua"), source].concat(), keys, arguments)
+    }
+
+    /// The arguments of `EVAL` that run one command. Its keys are not told apart from its arguments.
+    pub fn execute(&self, name: &str, mut arguments: Vec<Argument>) -> Vec<Argument> {
+        arguments.insert(0, name.into());
+        self.guard(Script { source: "return redis.pcall(unpack(ARGV))", keys: Vec::new(), arguments })
     }
 
     /// The arguments of `EVAL` that read a value, or one page of a list.
@@ -220,6 +226,14 @@ mod tests {
         let page = texts(&marker().read(&key(Resource::PropertyList), "1|10"));
         assert!(page[0].ends_with("return redis.pcall('HGET', KEYS[1], ARGV[1])"));
         assert_eq!(page[1..], ["2", "R_a:property:list", "R_~database", "1|10", "token"]);
+    }
+
+    #[test]
+    fn any_other_command_is_a_guarded_script_too() {
+        let all = marker().execute("DEL", vec![b"k".to_vec(), vec![0xff]]);
+        let all = texts(&all);
+        assert!(all[0].starts_with(include_str!("scripts/bytes.lua")) && all[0].ends_with("unpack(ARGV))"));
+        assert_eq!(all[1..], ["1", "R_~database", "DEL", "k", "ÿ", "token"]);
     }
 
     #[test]

@@ -17,7 +17,10 @@ use std::time::Duration;
 
 /// A way to Redis. Each call is one command, and none of them has a deadline.
 trait Client {
-    /// A command that reads or changes no value.
+    /// What Redis says of itself.
+    async fn info(&self, section: &str) -> Result<Vec<Reply>, RedisFailure>;
+
+    /// Any other command.
     async fn execute(&self, name: &'static str, arguments: Vec<Argument>) -> Result<Vec<Reply>, RedisFailure>;
 
     /// What is stored as a value, or as one page of a list.
@@ -40,6 +43,13 @@ enum Way {
 }
 
 impl Client for Way {
+    async fn info(&self, section: &str) -> Result<Vec<Reply>, RedisFailure> {
+        match self {
+            Self::Native(native) => native.info(section).await,
+            Self::Upstash(upstash) => upstash.info(section).await,
+        }
+    }
+
     async fn execute(&self, name: &'static str, arguments: Vec<Argument>) -> Result<Vec<Reply>, RedisFailure> {
         match self {
             Self::Native(native) => native.execute(name, arguments).await,
@@ -133,7 +143,7 @@ fn tally<T>(result: &Result<T, RedisFailure>) {
 /// How many bytes Redis uses; `None` when it does not say. An operator asks, so it is no failure for the breaker.
 pub async fn memory(config: &Config) -> Option<u64> {
     let kept = connection(config).await.ok()?;
-    let info = kept.execute(config.redis_timeout, "INFO", vec![b"memory".to_vec()]).await.ok()?;
+    let info = kept.within(config.redis_timeout, "INFO", kept.way.info("memory")).await.ok()?;
     fact(&info, "used_memory:")?.parse().ok()
 }
 

@@ -57,6 +57,10 @@ fn identity(info: &[Reply]) -> Result<String, RedisFailure> {
 }
 
 impl Client for Native {
+    async fn info(&self, section: &str) -> Result<Vec<Reply>, RedisFailure> {
+        self.execute("INFO", vec![section.into()]).await
+    }
+
     async fn execute(&self, name: &'static str, arguments: Vec<Argument>) -> Result<Vec<Reply>, RedisFailure> {
         let arguments = arguments.into_iter().map(RedisParameter::Binary);
         let answer = self.0.execute(name, arguments).await.map_err(failure)?;

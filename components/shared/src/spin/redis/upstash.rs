@@ -46,7 +46,8 @@ impl Upstash {
     }
 
     async fn eval(&self, arguments: Vec<Argument>) -> Result<Vec<Reply>, RedisFailure> {
-        self.execute("EVAL", arguments).await
+        let (status, body) = self.post("/", rest::command("EVAL", &arguments)?).await?;
+        rest::answer(status, &body)
     }
 }
 
@@ -82,9 +83,13 @@ async fn post(
 }
 
 impl Client for Upstash {
-    async fn execute(&self, name: &'static str, arguments: Vec<Argument>) -> Result<Vec<Reply>, RedisFailure> {
-        let (status, body) = self.post("/", rest::command(name, &arguments)?).await?;
+    async fn info(&self, section: &str) -> Result<Vec<Reply>, RedisFailure> {
+        let (status, body) = self.post("/", rest::command("INFO", &[section.into()])?).await?;
         rest::answer(status, &body)
+    }
+
+    async fn execute(&self, name: &'static str, arguments: Vec<Argument>) -> Result<Vec<Reply>, RedisFailure> {
+        self.eval(self.marker.execute(name, arguments)).await
     }
 
     async fn get(&self, key: &CacheKey, field: &str) -> Result<Vec<Reply>, RedisFailure> {
