@@ -99,7 +99,9 @@ impl Instance {
             Route::Property(id) => (Resource::Property(property_id(id).expect("an id")), String::new()),
             _ => {
                 let asked = ListQuery::parse(parts.uri.query(), &SORT_FIELDS).expect("a query");
-                assert!(After::parse(parts.uri.query(), &asked, SortKind::Text).expect("a query").is_none());
+                assert!(
+                    After::<PropertyId>::parse(parts.uri.query(), &asked, SortKind::Text).expect("a query").is_none()
+                );
                 (Resource::PropertyList, asked.cache_field().expect("a page that is kept"))
             }
         };

@@ -91,7 +91,7 @@ fn all_pods_together_have_fewer_connections_than_postgresql_takes() {
         toml(&format!("{FOLDER}/runtime-config.toml"))["outbound_pg"]["max_connections"].as_integer().expect("a bound");
     let manifest = toml("spin.toml");
     let connects =
-        |component: &toml::Value| component["allowed_outbound_hosts"].to_string().contains("database_address");
+        |component: &toml::Value| format!("{:?}", component["allowed_outbound_hosts"]).contains("database_address");
     let components = manifest["component"].as_table().expect("components").values().filter(|it| connects(it)).count();
     let pods = number(&object("HorizontalPodAutoscaler", "renttracker")["spec"]["maxReplicas"]);
     let cluster = object("Cluster", "renttracker-postgres");
