@@ -1,6 +1,7 @@
 //! A machine on which the guide's commands are carried out: a folder in place of `/`, and stand-ins for what only root and
 //! systemd can do. What the commands say stays as it is; `/etc`, `/opt` and `/var` lie in the folder.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -129,7 +130,8 @@ impl Machine {
             variables: read::variables(&variables)?,
             ..self.servers.options(self.runtime)
         };
-        self.host = Some(Host::start_with(options, &self.path("opt/renttracker/current/spin.toml"), &[])?);
+        let manifest = self.path("opt/renttracker/current/spin.toml");
+        self.host = Some(Host::start_with(options, &manifest, &stack::LONG_REUSE.map(OsStr::new))?);
         Ok(())
     }
 }

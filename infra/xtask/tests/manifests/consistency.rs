@@ -84,6 +84,11 @@ fn no_pod_is_reached_that_no_policy_names() {
     }
 }
 
+#[test]
+fn instances_are_used_on_one_machine_as_long_as_by_up_and_by_the_benchmark() {
+    assert!(read("infra/deploy/one-machine/renttracker.service").contains(&stack::LONG_REUSE.join(" ")));
+}
+
 /// Spin pools a component by itself, so that many connections may be open at a time.
 #[test]
 fn all_pods_together_have_fewer_connections_than_postgresql_takes() {
