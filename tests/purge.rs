@@ -195,8 +195,10 @@ fn escapes(other: &str) -> Vec<String> {
     tried
 }
 
+/// All keys, but for what says by REST which database it is.
 fn keys(world: &World) -> BTreeSet<String> {
-    world.redis_command::<Vec<String>>(&["KEYS", "*"]).into_iter().collect()
+    let all = world.redis_command::<Vec<String>>(&["KEYS", "*"]).into_iter();
+    all.filter(|key| key != "RentTracker_~database").collect()
 }
 
 fn nothing_else_goes_whatever_the_pattern() {
@@ -273,7 +275,7 @@ fn a_long_walk_is_made_in_bounded_steps() {
     assert!(requests > 1, "{requests} request walked through 250,000 keys");
     assert_eq!(total, 4);
     assert_eq!(own.keys_of(&place.who), Vec::<String>::new());
-    assert_eq!(own.redis_command::<u64>(&["DBSIZE"]), 250_000);
+    assert_eq!(keys(&own).len(), 250_000);
 }
 
 fn without_redis_it_is_503() {

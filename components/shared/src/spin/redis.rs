@@ -42,32 +42,33 @@ enum Way {
     Upstash(Upstash),
 }
 
+/// What goes by REST is boxed: its futures are large, and a connection's would be as large beside them.
 impl Client for Way {
     async fn info(&self, section: &str) -> Result<Vec<Reply>, RedisFailure> {
         match self {
             Self::Native(native) => native.info(section).await,
-            Self::Upstash(upstash) => upstash.info(section).await,
+            Self::Upstash(upstash) => Box::pin(upstash.info(section)).await,
         }
     }
 
     async fn execute(&self, name: &'static str, arguments: Vec<Argument>) -> Result<Vec<Reply>, RedisFailure> {
         match self {
             Self::Native(native) => native.execute(name, arguments).await,
-            Self::Upstash(upstash) => upstash.execute(name, arguments).await,
+            Self::Upstash(upstash) => Box::pin(upstash.execute(name, arguments)).await,
         }
     }
 
     async fn get(&self, key: &CacheKey, field: &str) -> Result<Vec<Reply>, RedisFailure> {
         match self {
             Self::Native(native) => native.get(key, field).await,
-            Self::Upstash(upstash) => upstash.get(key, field).await,
+            Self::Upstash(upstash) => Box::pin(upstash.get(key, field)).await,
         }
     }
 
     async fn run(&self, script: Script) -> Result<Vec<Reply>, RedisFailure> {
         match self {
             Self::Native(native) => native.run(script).await,
-            Self::Upstash(upstash) => upstash.run(script).await,
+            Self::Upstash(upstash) => Box::pin(upstash.run(script)).await,
         }
     }
 
@@ -81,7 +82,7 @@ impl Client for Way {
     async fn run_all(&self, scripts: Vec<Script>) -> Result<(), RedisFailure> {
         match self {
             Self::Native(native) => native.run_all(scripts).await,
-            Self::Upstash(upstash) => upstash.run_all(scripts).await,
+            Self::Upstash(upstash) => Box::pin(upstash.run_all(scripts)).await,
         }
     }
 }
@@ -128,7 +129,8 @@ async fn open(config: &Config) -> Result<Kept, RedisFailure> {
         }
         RedisEndpoint::Rest { url, authorization } => {
             let candidate = clock::token().map_err(|error| RedisFailure::Refused(error.to_string()))?;
-            let (upstash, run_id) = Upstash::open(url, authorization, &config.namespace, &candidate).await?;
+            let opening = Upstash::open(url, authorization, &config.namespace, &candidate);
+            let (upstash, run_id) = Box::pin(opening).await?;
             Ok(Kept { way: Way::Upstash(upstash), run_id })
         }
     }
