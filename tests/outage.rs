@@ -1,5 +1,9 @@
 //! Redis or PostgreSQL away: what is still answered, and that nothing old comes back with them.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
 use serde_json::json;
 use stack::Postgres;
 
@@ -19,6 +23,7 @@ trials![
     without_redis_everything_is_answered,
     redis_killed_while_running_fails_nothing,
     redis_stopped_while_running_fails_nothing,
+    a_client_that_hangs_up_takes_nobodys_deadline_with_it,
     a_redis_that_comes_back_empty_is_used_again,
     a_property_changed_while_redis_slept_is_never_seen_old,
     a_payment_changed_while_redis_slept_is_never_seen_old,
@@ -118,6 +123,26 @@ fn redis_stopped_while_running_fails_nothing() {
     }
     own.redis().resume();
     a_full_round(&place.who);
+}
+
+/// Those who wait in an instance share one timer, which belongs to the first of them.
+fn a_client_that_hangs_up_takes_nobodys_deadline_with_it() {
+    let mut own = Private::with(&[("redis_timeout_ms", "500"), ("breaker_threshold", "100")]);
+    let place = warm(&own);
+    own.redis().pause();
+    for route in place.routes() {
+        let send = || {
+            let mut stream = TcpStream::connect(own.base_url.trim_start_matches("http://")).expect("a connection");
+            stream.write_all(&place.who.request("GET", &route).bytes()).expect("it is sent");
+            stream
+        };
+        let (first, mut second) = (send(), send());
+        drop(first);
+        second.set_read_timeout(Some(Duration::from_secs(10))).expect("a deadline of our own");
+        let mut answer = Vec::new();
+        second.read_to_end(&mut answer).expect("an answer");
+        Answer::parse(route.clone(), false, &answer).is(200);
+    }
 }
 
 fn a_redis_that_comes_back_empty_is_used_again() {
