@@ -57,7 +57,14 @@ impl Marker {
     }
 
     /// The arguments of `EVAL` for a script that runs in this database alone.
+    ///
+    /// The marker then stands for as long again: an instance may go on for longer than that without asking for it. Where nothing
+    /// but reads has come meanwhile the values are gone too.
     pub fn guard(&self, script: Script) -> Vec<Argument> {
+        self.guarded(script, &format!("redis.call('PEXPIRE', marker, {MARKER_MS})\n"))
+    }
+
+    fn guarded(&self, script: Script, keep: &str) -> Vec<Argument> {
         let Script { source, mut keys, mut arguments } = script;
         keys.push(self.key.clone());
         arguments.push(self.token.clone().into_bytes());
@@ -66,13 +73,13 @@ impl Marker {
         if !is_text {
             arguments = arguments.iter().map(|bytes| characters(bytes).into_bytes()).collect();
         }
-        eval(&[bytes, include_str!("scripts/guard.lua"), source].concat(), keys, arguments)
+        eval(&[bytes, include_str!("scripts/guard.lua"), keep, source].concat(), keys, arguments)
     }
 
     /// The arguments of `EVAL` that run one command. Its keys are not told apart from its arguments.
     pub fn execute(&self, name: &str, mut arguments: Vec<Argument>) -> Vec<Argument> {
         arguments.insert(0, name.into());
-        self.guard(Script { source: "return redis.pcall(unpack(ARGV))", keys: Vec::new(), arguments })
+        self.guarded(Script { source: "return redis.pcall(unpack(ARGV))", keys: Vec::new(), arguments }, "")
     }
 
     /// The arguments of `EVAL` that read a value, or one page of a list.
@@ -83,7 +90,7 @@ impl Marker {
         } else {
             ("return redis.pcall('GET', KEYS[1])", Vec::new())
         };
-        self.guard(Script { source, keys: vec![key.as_str().into()], arguments })
+        self.guarded(Script { source, keys: vec![key.as_str().into()], arguments }, "")
     }
 }
 
@@ -215,6 +222,10 @@ mod tests {
         assert_eq!(all[1..], ["3", "R_a:property:list", "lock:R_a:property:list", "R_~database", "w", "token"]);
         assert!(all[0].starts_with(include_str!("scripts/guard.lua")));
         assert!(all[0].ends_with(include_str!("scripts/unfence.lua")));
+        let keeps = "redis.call('PEXPIRE', marker, 900000)";
+        assert!(all[0].contains(keeps), "the marker would run out under an instance that goes on");
+        let read = texts(&marker().read(&key(Resource::PropertyList), "1|10"));
+        assert!(!read[0].contains(keeps), "a read would be billed as a write");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 --
 -- Guarantees: the script runs in the database that the caller knows, or not at all. It finds its own keys and arguments as
 -- if these two had never been there.
-if redis.pcall('GET', table.remove(KEYS)) ~= table.remove(ARGV) then
+local marker = table.remove(KEYS)
+if redis.pcall('GET', marker) ~= table.remove(ARGV) then
   return redis.error_reply('ANOTHER database than the one that was found at first')
 end
