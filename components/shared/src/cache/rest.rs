@@ -61,11 +61,13 @@ impl Marker {
     /// The marker then stands for as long again: an instance may go on for longer than that without asking for it. Where nothing
     /// but reads has come meanwhile the values are gone too.
     pub fn guard(&self, script: Script) -> Vec<Argument> {
-        self.guarded(script, &format!("redis.call('PEXPIRE', marker, {MARKER_MS})\n"))
+        // Afterwards: a script that has written is let go beyond `maxmemory`.
+        let keep = format!("\nend\nlocal answer = run()\nredis.call('PEXPIRE', marker, {MARKER_MS})\nreturn answer\n");
+        let source = ["local function run()\n", script.source, &keep].concat();
+        self.guarded(&source, script.keys, script.arguments)
     }
 
-    fn guarded(&self, script: Script, keep: &str) -> Vec<Argument> {
-        let Script { source, mut keys, mut arguments } = script;
+    fn guarded(&self, source: &str, mut keys: Vec<Argument>, mut arguments: Vec<Argument>) -> Vec<Argument> {
         keys.push(self.key.clone());
         arguments.push(self.token.clone().into_bytes());
         let is_text = arguments.iter().all(|argument| std::str::from_utf8(argument).is_ok());
@@ -73,13 +75,13 @@ impl Marker {
         if !is_text {
             arguments = arguments.iter().map(|bytes| characters(bytes).into_bytes()).collect();
         }
-        eval(&[bytes, include_str!("scripts/guard.lua"), keep, source].concat(), keys, arguments)
+        eval(&[bytes, include_str!("scripts/guard.lua"), source].concat(), keys, arguments)
     }
 
     /// The arguments of `EVAL` that run one command. Its keys are not told apart from its arguments.
     pub fn execute(&self, name: &str, mut arguments: Vec<Argument>) -> Vec<Argument> {
         arguments.insert(0, name.into());
-        self.guarded(Script { source: "return redis.pcall(unpack(ARGV))", keys: Vec::new(), arguments }, "")
+        self.guarded("return redis.pcall(unpack(ARGV))", Vec::new(), arguments)
     }
 
     /// The arguments of `EVAL` that read a value, or one page of a list.
@@ -90,7 +92,7 @@ impl Marker {
         } else {
             ("return redis.pcall('GET', KEYS[1])", Vec::new())
         };
-        self.guarded(Script { source, keys: vec![key.as_str().into()], arguments }, "")
+        self.guarded(source, vec![key.as_str().into()], arguments)
     }
 }
 
@@ -221,7 +223,7 @@ mod tests {
         let all = texts(&marker().guard(Script::unfence([&key(Resource::PropertyList)], "w")));
         assert_eq!(all[1..], ["3", "R_a:property:list", "lock:R_a:property:list", "R_~database", "w", "token"]);
         assert!(all[0].starts_with(include_str!("scripts/guard.lua")));
-        assert!(all[0].ends_with(include_str!("scripts/unfence.lua")));
+        assert!(all[0].contains(include_str!("scripts/unfence.lua")));
         let keeps = "redis.call('PEXPIRE', marker, 900000)";
         assert!(all[0].contains(keeps), "the marker would run out under an instance that goes on");
         let read = texts(&marker().read(&key(Resource::PropertyList), "1|10"));
