@@ -285,7 +285,7 @@ fn without_the_cache_it_says_so() {
     let own = Private::without_redis(&[("redis_connect_timeout_ms", "100")]);
     let before = own.reads();
     let answer = verify(&own, &json!({}));
-    answer.problem(503);
+    answer.problem(409);
     answer.needs("retry-after");
     assert_eq!(own.reads(), before);
 }

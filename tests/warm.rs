@@ -274,7 +274,7 @@ fn without_the_cache_it_says_so_and_asks_postgresql_nothing() {
     let before = own.reads();
     for body in [json!({ "tenants": [who.id] }), json!({ "activeWithinHours": 1 })] {
         let answer = warm(&own, &body);
-        answer.problem(503);
+        answer.problem(409);
         answer.needs("retry-after");
         assert!(answer.text().contains("out of use"), "{answer}");
     }

@@ -163,10 +163,12 @@ fn operations() -> [Described; 10] {
     let warm = Operation::new("warmCache", "Fills the cache with what landlords ask for first; needs `Admin`")
         .token()
         .takes(schemas::warm_order(), json!({ "activeWithinHours": 24, "limit": 250, "ratePerSecond": 50 }))
+        .errors(&[409])
         .answers(200, answers::json("What was done, and where to go on", of::<Warmed>(), &[]));
     let verify = Operation::new("verifyCache", "Compares a sample of the cache with PostgreSQL; needs `Admin`")
         .token()
         .takes(schemas::verify_order(), json!({ "sample": 100 }))
+        .errors(&[409])
         .answers(200, answers::json("What was found; what was not the same is deleted", of::<Verified>(), &[]));
     let document =
         Operation::new("openapi", "This document").answers(200, answers::json("OpenAPI 3.1", any_object(), &[]));

@@ -60,10 +60,9 @@ pub fn problem(error: &Error, instance: &str) -> Answer {
             "This Idempotency-Key was used for another request; each request needs its own.",
         ),
         Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "The service is not available right now."),
-        Error::CacheOutOfUse => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "The cache is out of use right now; GET /api/cache/breaker says since when and why.",
-        ),
+        Error::CacheOutOfUse => {
+            (StatusCode::CONFLICT, "The cache is out of use right now; GET /api/cache/breaker says since when and why.")
+        }
         Error::Busy => (StatusCode::SERVICE_UNAVAILABLE, "The service is busy right now."),
         Error::OverBudget(_) => {
             (StatusCode::TOO_MANY_REQUESTS, "More requests than you may send; try again after the time in Retry-After.")
