@@ -25,7 +25,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(10);
 const TAIL_LINES: usize = 40;
 
 /// How a deployment has instances used, on either runtime: for ten thousand requests, and not for 128. A new one connects to
-/// Redis, reads its variables and the breaker's record, and verifies every token anew; spread over 128 requests that is a
+/// Redis, reads its variables and the breaker's record, and verifies every token anew; spread over 128 requests that is about a
 /// tenth of what a hit costs (`infra/deploy/README.md`).
 pub const LONG_REUSE: [&str; 2] = ["--max-instance-reuse-count", "10000"];
 
