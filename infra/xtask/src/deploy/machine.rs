@@ -80,7 +80,7 @@ impl Machine {
         script.insert_str(0, STAND_INS);
         let mut command = Command::new("bash");
         command.args(["-euo", "pipefail", "-c", &script]).current_dir(checkout);
-        command.env("RELEASE", release).env("PREVIOUS", previous).env("XTASK", std::env::current_exe()?);
+        command.env("RELEASE", release).env("PREVIOUS", previous).env("XTASK", this_program());
         command.envs(self.servers.database_environment()?);
         let log =
             std::fs::File::options().create(true).append(true).open(self.servers.folder().join("commands.log"))?;
@@ -134,4 +134,9 @@ impl Machine {
         self.host = Some(Host::start_with(options, &manifest, &stack::LONG_REUSE.map(OsStr::new))?);
         Ok(())
     }
+}
+
+/// This very program, even where a build has put another in its place since it was started: its name then leads to nothing.
+fn this_program() -> String {
+    format!("/proc/{}/exe", std::process::id())
 }
