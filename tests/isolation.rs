@@ -58,16 +58,34 @@ fn payment_body(who: &Tenant) -> serde_json::Value {
 /// What stands in place of the tenant. It may also be ordered by, which a bare `true` may not.
 const EVERY_ROW: &str = "true IS TRUE";
 
-/// The statement without its tenant: every comparison with `$1` is gone. And how many there were.
-fn without_where(sent: &Sent) -> (Sent, usize) {
-    let mut text = sent.text.replace("m.tenant_id IN ('~system', $1)", EVERY_ROW);
-    let mut gone = sent.text.matches("m.tenant_id IN ('~system', $1)").count();
-    while let Some(end) = text.find("tenant_id = $1") {
+/// SQL without its tenant: every comparison with `tenant` is gone. And how many there were.
+fn without_where(sql: &str, tenant: &str) -> (String, usize) {
+    let one_of = format!("m.tenant_id IN ('~system', {tenant})");
+    let mut gone = sql.matches(&one_of).count();
+    let mut text = sql.replace(&one_of, EVERY_ROW);
+    let comparison = format!("tenant_id = {tenant}");
+    while let Some(end) = text.find(&comparison) {
         let alias = text[..end].trim_end_matches(|c: char| c.is_ascii_lowercase() || c == '.').len();
-        text.replace_range(alias..end + "tenant_id = $1".len(), EVERY_ROW);
+        text.replace_range(alias..end + comparison.len(), EVERY_ROW);
         gone += 1;
     }
-    (Sent { text, values: sent.values.clone() }, gone)
+    (text, gone)
+}
+
+/// Takes the tenant out of every `WHERE` of the functions that the components write with; their names.
+fn functions_without_where(own: &Private) -> Vec<String> {
+    let mut sql = own.sql();
+    let functions = "SELECT proname::text, pg_get_functiondef(oid) FROM pg_proc \
+        WHERE pronamespace = 'public'::regnamespace AND NOT prosecdef AND 'for_tenant' = ANY (proargnames)";
+    let mut names = Vec::new();
+    for row in sql.query(functions, &[]).expect("functions") {
+        let (text, gone) = without_where(row.get(1), "for_tenant");
+        if gone > 0 {
+            sql.batch_execute(&text).unwrap_or_else(|error| panic!("{text}: {error:?}"));
+            names.push(row.get(0));
+        }
+    }
+    names
 }
 
 /// Everything that a statement answers, as one text.
@@ -81,8 +99,8 @@ fn answer(sql: &mut Client, statement: &str) -> Result<String, postgres::Error> 
     Ok(columns.collect::<Vec<_>>().join(" | "))
 }
 
-/// Takes the statements of the components as they are sent, removes the tenant from every `WHERE`, and runs them for
-/// another landlord with the ids of the first: as the components' role nothing comes of it. As the owner, whom the
+/// Takes the statements of the components as they are sent, removes the tenant from every `WHERE`, also of the functions
+/// that they call, and runs them for another landlord with the ids of the first: as the components' role nothing comes of it. As the owner, whom the
 /// policies do not bind, the same texts find and change what is another's.
 fn statements_without_their_where_find_nothing_of_anothers() {
     let own = Private::start();
@@ -93,6 +111,7 @@ fn statements_without_their_where_find_nothing_of_anothers() {
     let payment = payment_path(&alice.property, &alice.payment);
     let (body, cash) = (json!({ "address": MARK }), payment_body(who));
     let spare = who.payment(&alice.property, &cash);
+    let spare_property = who.property_at(MARK);
 
     let get = |path: &str| drop(who.get(path).is(200));
     // Whether the text finds or changes another's rows once nothing holds it back.
@@ -110,19 +129,22 @@ fn statements_without_their_where_find_nothing_of_anothers() {
         (log.during(|| drop(who.put(&payment, &cash).is(204))), true),
         (log.during(|| drop(who.post(&payments, &cash).is(201))), true),
         (log.during(|| drop(who.delete(&payment_path(&alice.property, &spare)).is(204))), true),
+        (log.during(|| drop(who.delete(&property_path(&spare_property)).is(204))), true),
     ];
+    let stripped = functions_without_where(&own);
     let before = alice.rows(&mut own.sql());
     let tried = Cell::new(0);
     for (number, (statements, is_caught)) in sent.iter().enumerate() {
         let mut caught = false;
         for statement in statements {
-            let (bare, gone) = without_where(statement);
-            if gone == 0 {
+            let (text, gone) = without_where(&statement.text, "$1");
+            if gone == 0 && !stripped.iter().any(|function| text.contains(&format!("LATERAL {function}("))) {
                 continue;
             }
             tried.set(tried.get() + 1);
-            // What was deleted is not there any more; the other payment is.
-            let text = bare.with_values(&bob.id).replace(&spare, &alice.payment);
+            // What was deleted is not there any more; the others are.
+            let text = Sent { text, values: statement.values.clone() }.with_values(&bob.id);
+            let text = text.replace(&spare, &alice.payment).replace(&spare_property, &alice.property);
             let told = answer(&mut own.component_sql(), &text).unwrap_or_else(|error| panic!("{text}: {error:?}"));
             for secret in [MARK, &alice.property, &alice.payment] {
                 assert!(!told.contains(secret), "{secret} came through: {told}\n{text}");
@@ -245,8 +267,26 @@ fn rows_of_another_tenant_cannot_be_written() {
     ] {
         assert_eq!(sql.execute(&statement, &[]).expect("allowed"), 0, "{statement}");
     }
-    let deleted = "SELECT is_deleted FROM delete_property($1, $2::text::uuid, gen_random_uuid(), NULL)";
-    assert!(!sql.query_one(deleted, &[theirs, property]).expect("allowed").get::<_, bool>(0));
+    // The functions that write have their caller's policies, whatever tenant they are told.
+    let write = "00000000-0000-0000-0000-000000000000";
+    let null = |times: usize| vec!["NULL"; times].join(", ");
+    for (call, code) in [
+        (format!("delete_property($1, '{property}', '{write}', NULL)"), None),
+        (format!("delete_payment($1, '{property}', '{payment}', '{write}', NULL)"), None),
+        (format!("replace_property($1, '{property}', '{write}', 'x', {})", null(10)), None),
+        (
+            format!("replace_payment($1, '{property}', '{payment}', '{write}', NULL, 'Cash', 1, now(), {})", null(3)),
+            None,
+        ),
+        (format!("create_payment($1, '{property}', '{write}', '{write}', NULL, 'Cash', 1, now(), {})", null(4)), None),
+        (
+            format!("create_property($1, '{write}', '{write}', 'x', {})", null(11)),
+            Some(SqlState::INSUFFICIENT_PRIVILEGE),
+        ),
+    ] {
+        let called = sql.execute(&format!("SELECT * FROM {call}"), &[theirs]);
+        assert_eq!(called.as_ref().err().and_then(|error| error.code()), code.as_ref(), "{call}: {called:?}");
+    }
     // The foreign keys are checked past the policies, and carry the tenant: one's own payment for another's property.
     let foreign = "INSERT INTO payments (tenant_id, id, property_id, amount, payment_date, payment_method_tenant_id, \
         payment_method_id) VALUES ($1, gen_random_uuid(), $2::text::uuid, 1, now(), '~system', \

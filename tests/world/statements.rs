@@ -64,7 +64,7 @@ impl Statements {
     }
 }
 
-/// The statements that begin with a tenant, of one database.
+/// The statements that make the setting of the tenant, of one database.
 fn sent_in(log: &str, database: &str) -> Vec<Sent> {
     // A line that begins with a tab goes on with the one before.
     let log = log.replace("\n\t", "\u{1e}");
@@ -74,7 +74,9 @@ fn sent_in(log: &str, database: &str) -> Vec<Sent> {
         let Some((prefix, message)) = line.split_once(&format!(" {database} ")) else { continue };
         let process = prefix.split_once('[').map_or(prefix, |(_, process)| process).to_owned();
         let statement = message.split_once(" execute ").and_then(|(_, statement)| statement.split_once(": "));
-        if let Some((_, text)) = statement.filter(|(_, text)| text.starts_with("WITH tenant AS")) {
+        if let Some((_, text)) =
+            statement.filter(|(_, text)| text.contains("set_config('renttracker.tenant', $1, true)"))
+        {
             sent.push((process, Sent { text: text.to_owned(), values: Vec::new() }));
         } else if let Some(values) = message.strip_prefix("DETAIL:  parameters: ")
             && let Some((_, last)) = sent.iter_mut().rfind(|(its, last)| *its == process && last.values.is_empty())

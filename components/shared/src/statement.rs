@@ -21,7 +21,7 @@ impl Statement {
         Self::new(tenant, "", select)
     }
 
-    /// A query for `tenant`, whose id is `$1` in it, over common table expressions (`name AS (…), …`), which may write.
+    /// A query for `tenant`, whose id is `$1` in it, over common table expressions (`name AS (…), …`).
     pub fn with(tenant: &TenantId, tables: &str, select: &str) -> Self {
         Self::new(tenant, &format!(", {tables}"), select)
     }
@@ -36,6 +36,17 @@ impl Statement {
             SELECT answer.* FROM tenant CROSS JOIN LATERAL (
                 SELECT body.* FROM ({select}) AS body WHERE tenant.id IS NOT NULL OFFSET 0
             ) AS answer"
+        );
+        Self { sql, parameters: vec![Parameter::text(tenant)] }
+    }
+
+    /// A call, for `tenant`, of a function that writes (`infra/migrations/0010_writes.sql`). `call` is what the row that is
+    /// answered comes from: the function, whose first argument is `tenant`, and what is joined to it.
+    ///
+    /// As in the other statements the setting is made before the function can be called: the argument is its result.
+    pub fn call(tenant: &TenantId, call: &str, select: &str) -> Self {
+        let sql = format!(
+            "SELECT {select} FROM set_config('renttracker.tenant', $1, true) AS tenant CROSS JOIN LATERAL {call}"
         );
         Self { sql, parameters: vec![Parameter::text(tenant)] }
     }
@@ -66,7 +77,14 @@ mod tests {
         assert!(sql.contains(select));
         assert_eq!(parameters, [Parameter::text("landlord-1"), Parameter::uuid("x")]);
 
-        let (sql, _) = Statement::with(&tenant, "gone AS (DELETE FROM payments)", "SELECT").into_parts();
-        assert!(sql.contains("AS id), gone AS (DELETE FROM payments)\n"), "{sql}");
+        let (sql, _) = Statement::with(&tenant, "total AS (SELECT 1)", "SELECT").into_parts();
+        assert!(sql.contains("AS id), total AS (SELECT 1)\n"), "{sql}");
+
+        let call = Statement::call(&tenant, "delete_payment(tenant, $2) AS r", "r.is_deleted");
+        let (sql, parameters) = call.bind([Parameter::uuid("x")]).into_parts();
+        let expected = "SELECT r.is_deleted FROM set_config('renttracker.tenant', $1, true) AS tenant \
+            CROSS JOIN LATERAL delete_payment(tenant, $2) AS r";
+        assert_eq!(sql, expected);
+        assert_eq!(parameters, [Parameter::text("landlord-1"), Parameter::uuid("x")]);
     }
 }

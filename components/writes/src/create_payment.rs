@@ -1,6 +1,5 @@
 //! `POST /api/properties/{propertyId}/payments`.
 
-use super::idempotency::{claim, kept, known};
 use super::precondition::{Target, unless_missing};
 use http::{StatusCode, header};
 use shared::cache::Resource;
@@ -11,13 +10,8 @@ use shared::row::{Parameter, RowReader};
 use shared::spin::{Call, Written, new_id, remove_expired_keys, write};
 use shared::statement::Statement;
 
-/// The method that a payment names by its id (`$5`) or its name (`$6`): one of the tenant's own, or of the system's.
-pub const METHOD: &str = "SELECT m.* FROM payment_methods m
-    WHERE m.tenant_id IN ('~system', $1) AND (m.id = $5::uuid OR fold(m.name) = fold($6::text))
-    ORDER BY m.tenant_id = $1 DESC, m.id LIMIT 1";
-
-/// The number of the parameter that is the idempotency key.
-const KEY: usize = 11;
+const CREATE: &str = "create_payment(tenant, $2, $3, $4, $5, $6, $7, $8::text::timestamptz, $9, $10, $11, $12) AS r
+    LEFT JOIN LATERAL (SELECT (r.made).*) AS y ON true LEFT JOIN LATERAL (SELECT (r.made_method).*) AS m ON true";
 
 /// Records a payment.
 pub async fn create(call: &Call, tenant: &TenantId, property: PropertyId) -> Result<Answer, Error> {
@@ -28,15 +22,20 @@ pub async fn create(call: &Call, tenant: &TenantId, property: PropertyId) -> Res
         Err(violations) => return Err(unless_missing(call, tenant, Target::Property(property), violations).await),
     };
     let id = new_id(PaymentId::new)?;
+    let columns = format!(
+        "r.is_free, r.known_request, r.has_property, r.has_method, {}, {}",
+        Payment::COLUMNS,
+        PaymentMethod::COLUMNS
+    );
     let statement = |write_id: &str| {
-        Statement::with(tenant, &changes(), &outcome())
+        Statement::call(tenant, CREATE, &columns)
             .bind([Parameter::uuid(property), Parameter::uuid(id), Parameter::uuid(write_id)])
             .bind(members(&draft))
             .bind(Idempotency::parameters(idempotency.as_ref()))
     };
     let resources = [Resource::Payment(id), Resource::PaymentList(property)];
     let outcome = write(&call.config, tenant, &resources, statement, |rows| {
-        let row = rows.first().ok_or_else(|| Error::Internal("an insert answers no row".into()))?;
+        let row = rows.first().ok_or_else(|| Error::Internal("create_payment answers no row".into()))?;
         let mut row = RowReader::new(row);
         let claim = Claim::from_row(&mut row, idempotency.as_ref())?;
         let (has_property, has_method) = (row.boolean()?, row.boolean()?);
@@ -58,49 +57,6 @@ pub async fn create(call: &Call, tenant: &TenantId, property: PropertyId) -> Res
     Ok(Answer::json(StatusCode::CREATED, serde_json::to_vec(&payment)?)
         .with_etag(payment.row_version())
         .with(header::LOCATION, &format!("/api/properties/{property}/payments/{}", payment.id())))
-}
-
-/// The property is locked against deletion, so that it is either there until the payment is, or not there at all; and not
-/// before the key is claimed, so that a second request with the same key does not wait behind the first.
-///
-/// A request that was answered before is a write of the same keys once more: its first writer may have died before it
-/// could invalidate them.
-fn changes() -> String {
-    let (claim, kept) = (
-        claim(KEY),
-        kept(KEY, "jsonb_build_object('payment', to_jsonb(created), 'method', to_jsonb(method))", "created, method"),
-    );
-    let (known, known_method) = (known(KEY, "payments", "payment"), known(KEY, "payment_methods", "method"));
-    format!(
-        "{claim}, property AS (
-            SELECT p.id FROM properties p, claim
-            WHERE claim.is_free AND p.tenant_id = $1 AND p.id = $2 FOR KEY SHARE OF p
-        ), method AS (
-            {METHOD}
-        ), created AS (
-            INSERT INTO payments (tenant_id, id, property_id, payment_method_tenant_id, payment_method_id, amount,
-                payment_date, payment_reference, notes)
-            SELECT $1, $3, property.id, method.tenant_id, method.id, $7, $8::text::timestamptz, $9, $10
-            FROM property, method
-            RETURNING *
-        ), {kept}, answered AS (
-            SELECT * FROM created UNION ALL {known}
-        ), answered_method AS (
-            SELECT method.* FROM created, method UNION ALL {known_method}
-        ), outbox AS (
-            INSERT INTO cache_invalidations (tenant_id, id, resources)
-            SELECT $1, $4, ARRAY['payment:' || id, 'property:' || property_id || ':payments:list'] FROM answered
-        )"
-    )
-}
-
-fn outcome() -> String {
-    format!(
-        "SELECT claim.is_free, claim.known_request, EXISTS (SELECT FROM property), EXISTS (SELECT FROM method), {}, {}
-        FROM claim LEFT JOIN (answered y CROSS JOIN answered_method m) ON true",
-        Payment::COLUMNS,
-        PaymentMethod::COLUMNS
-    )
 }
 
 /// The writable members, in the order in which the statements on a payment number them from `$5`.

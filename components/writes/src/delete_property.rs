@@ -15,7 +15,8 @@ use std::collections::HashSet;
 const PAYMENTS: &str = "SELECT id FROM payments WHERE tenant_id = $1 AND property_id = $2";
 
 /// See `infra/migrations/0006_delete_property.sql` for why this is a function.
-const DELETE: &str = "SELECT found_version, is_deleted, payment_ids FROM delete_property($1, $2, $3, $4)";
+const DELETE: &str = "delete_property(tenant, $2, $3, $4) AS r";
+const OUTCOME: &str = "r.found_version, r.is_deleted, r.payment_ids";
 
 /// Removes a property and its payments.
 pub async fn delete(call: &Call, tenant: &TenantId, id: PropertyId) -> Result<Answer, Error> {
@@ -27,7 +28,7 @@ pub async fn delete(call: &Call, tenant: &TenantId, id: PropertyId) -> Result<An
     resources.extend(payments.iter().copied().map(Resource::Payment));
     let statement = |write_id: &str| {
         let versions = precondition.versions().map_or(Parameter::Null, Parameter::Integers);
-        Statement::select(tenant, DELETE).bind([Parameter::uuid(id), Parameter::uuid(write_id), versions])
+        Statement::call(tenant, DELETE, OUTCOME).bind([Parameter::uuid(id), Parameter::uuid(write_id), versions])
     };
     let outcome = write(&call.config, tenant, &resources, statement, |rows| {
         let row = rows.first().ok_or_else(|| Error::Internal("delete_property answers no row".into()))?;

@@ -1,7 +1,7 @@
 //! Every POST, PUT and DELETE. The route is private: requests come from the component that owns the path.
 //!
-//! Each write is one statement, which checks, changes and inserts into the outbox; see `shared::spin::write` for the fence
-//! around it.
+//! Each write is one call of a function of the schema (`infra/migrations/0010_writes.sql`), which checks, changes and inserts
+//! into the outbox; see `shared::spin::write` for the fence around it.
 #![cfg(target_arch = "wasm32")]
 // A panic ends the instance and every request in it: input is never unwrapped, indexed or sliced.
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::string_slice, clippy::unreachable)]
@@ -11,7 +11,6 @@ mod create_payment;
 mod create_property;
 mod delete_payment;
 mod delete_property;
-mod idempotency;
 mod precondition;
 mod replace_payment;
 mod replace_property;

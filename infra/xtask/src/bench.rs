@@ -30,7 +30,7 @@ impl Bench {
     /// Measures, and writes `target/bench/report.html` and `report.json`.
     pub fn run(self) -> Result<()> {
         let toolchain = prepare()?;
-        build::floor(&toolchain)?;
+        build::floors(&toolchain)?;
         let out = stack::repository_root().join("target/bench");
         let mut command = program()?;
         command.args(["run", "--runtime"]).arg(match self.runtime {

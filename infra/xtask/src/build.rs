@@ -26,11 +26,13 @@ pub fn components(toolchain: &Toolchain) -> Result<()> {
     note_build(toolchain, &stack::repository_root().join("target").join(TARGET).join("release/build.json"))
 }
 
-/// Builds the component that does nothing, which the benchmark compares with: beside the others, so that it gets the very
-/// same libraries.
-pub fn floor(toolchain: &Toolchain) -> Result<()> {
+/// The components that the benchmark compares with.
+pub const FLOORS: [&str; 2] = ["floor", "one-get"];
+
+/// Builds [`FLOORS`]: beside the others, so that they get the very same libraries.
+pub fn floors(toolchain: &Toolchain) -> Result<()> {
     let mut packages = component_packages()?;
-    packages.push("floor".to_owned());
+    packages.extend(FLOORS.map(str::to_owned));
     wasm(toolchain, &packages)
 }
 

@@ -135,8 +135,9 @@ fn clippy_for_wasm(toolchain: &Toolchain) -> Result<()> {
     }
     let packages = build::component_packages()?;
     let mut command = cargo();
-    command.args(["clippy", "--release", "--target", TARGET, "--package", "shared", "--package", "floor"]);
-    command.args(packages.iter().flat_map(|package| ["--package", package]));
+    command.args(["clippy", "--release", "--target", TARGET, "--package", "shared"]);
+    let packages = packages.iter().map(String::as_str).chain(build::FLOORS);
+    command.args(packages.flat_map(|package| ["--package", package]));
     run(command.args(["--", "-D", "warnings"]))
 }
 

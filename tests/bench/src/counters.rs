@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use postgres::Client;
 
 /// What PostgreSQL did for statements of one kind.
@@ -41,11 +41,11 @@ impl Work {
 pub const READS: &str = "query ~* '\\m(properties|payments)\\M' AND query !~* '\\m(insert|update|delete|vacuum|create)\\M' \
     AND query !~* 'select row_version from' AND query !~* '^SELECT id::text'";
 /// The statement of `PUT /api/properties/{id}`.
-pub const REPLACEMENTS: &str = "query ~ 'UPDATE properties p SET'";
+pub const REPLACEMENTS: &str = "query ~ 'replace_property\\('";
 /// The statement of `POST …/payments`.
-pub const PAYMENTS: &str = "query ~ 'INSERT INTO payments' AND query ~ 'cache_invalidations'";
+pub const PAYMENTS: &str = "query ~ 'create_payment\\('";
 /// Every statement of the application.
-pub const ALL: &str = "query ~* '\\m(properties|payments|payment_methods|cache_invalidations|outbox_\\w+)\\M' AND query !~* '\\mvacuum\\M'";
+pub const ALL: &str = "query ~* '\\m(properties|payments|payment_methods|cache_invalidations|outbox_\\w+|tenant)\\M' AND query !~* '\\mvacuum\\M'";
 
 /// What `pg_stat_statements` says of the statements that `condition` selects, in the database that `client` is connected to.
 pub fn work(client: &mut Client, condition: &str) -> Result<Work> {
@@ -90,6 +90,14 @@ impl Cache {
     /// The memory that the data take, in bytes.
     pub fn memory(&self) -> Result<u64> {
         self.info("memory")?.get("used_memory_dataset").context("Redis does not tell its memory")
+    }
+
+    /// Puts what is under `key` under `copy` too, where it does not run out.
+    pub fn copy(&self, key: &str, copy: &str) -> Result<()> {
+        let mut connection = self.client.get_connection()?;
+        let is_there: bool = redis::cmd("COPY").arg(key).arg(copy).arg("REPLACE").query(&mut connection)?;
+        ensure!(is_there, "nothing is under {key}");
+        Ok(redis::cmd("PERSIST").arg(copy).query(&mut connection)?)
     }
 
     /// How many keys there are.

@@ -1,5 +1,6 @@
 //! What is measured: Redis, PostgreSQL, hosts, the floor and the peer, all on loopback.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -100,11 +101,23 @@ impl Stage {
 
     /// A host that serves the component that does nothing, its instances used alike.
     pub fn floor(&self) -> Result<Host> {
-        let manifest = stack::repository_root().join("tests/bench/floor/spin.toml");
-        Host::start_with(self.options("floor", [].into()), &manifest, &stack::LONG_REUSE.map(OsStr::new))
+        self.component("floor", [].into())
     }
 
-    fn options(&self, name: &str, variables: std::collections::BTreeMap<String, String>) -> HostOptions {
+    /// A host that serves the component that answers what Redis has under this key, its instances used alike.
+    pub fn one_get(&self, key: &str) -> Result<Host> {
+        let mut variables = stack::variables(&self.redis.url(), "", "");
+        variables.retain(|name, _| name.starts_with("redis_"));
+        variables.insert("key".into(), key.to_owned());
+        self.component("one-get", variables)
+    }
+
+    fn component(&self, name: &str, variables: BTreeMap<String, String>) -> Result<Host> {
+        let manifest = stack::repository_root().join("tests/bench").join(name).join("spin.toml");
+        Host::start_with(self.options(name, variables), &manifest, &stack::LONG_REUSE.map(OsStr::new))
+    }
+
+    fn options(&self, name: &str, variables: BTreeMap<String, String>) -> HostOptions {
         HostOptions {
             runtime: self.runtime,
             listen: "127.0.0.1:0".into(),

@@ -1,8 +1,8 @@
 //! The outbox: invalidations that committed with their writes and that Redis has not been told of yet.
 
-use super::metrics;
 use super::postgres::call;
 use super::redis::Kept;
+use super::{clock, metrics};
 use crate::cache::{CacheKey, Resource, Script};
 use crate::config::Config;
 use crate::domain::TenantId;
@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::log::{self, Level};
 use crate::metrics::Count;
 use crate::row::{Column, Parameter, RowReader};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -19,8 +20,17 @@ const BATCH: i64 = 200;
 pub const KEYS_PER_SCRIPT: usize = 500;
 /// How many batches one drain does before it leaves the rest to the next.
 const MAX_BATCHES: u32 = 500;
-/// A row that is older than this was left behind by its writer, which removes it right after its answer.
+/// A row that is older than this was left behind by its writer, which removes it [`SETTLE_AFTER`] its answer.
 const LEFT_BEHIND_SECONDS: i64 = 15;
+/// How long a row stays that nobody needs any more. A busy instance so removes them twenty times a second, and not with a
+/// statement for each write, for which the next one waits. Short beside [`crate::unshared::GRACE`], after which others mind
+/// it.
+const SETTLE_AFTER: Duration = Duration::from_millis(50);
+
+thread_local! {
+    /// The rows to be removed: their tenants and ids. While there is one, somebody is going to remove it.
+    static SETTLED: RefCell<Vec<(String, String)>> = const { RefCell::new(Vec::new()) };
+}
 
 /// Invalidates everything in the outbox; how many rows there were.
 ///
@@ -78,12 +88,29 @@ pub async fn age_of(config: &Config, tenant: &TenantId, resource: Resource) -> R
     Ok(age.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or_default())))
 }
 
-/// Removes the row of a write whose keys are invalidated, and drains some of what other writers left behind.
-///
-/// # Errors
-/// As [`drain`].
-pub async fn finish(config: &Config, kept: &Rc<Kept>, tenant: &TenantId, write: &str) -> Result<(), Error> {
-    remove(config, vec![tenant.to_string()], vec![write.to_owned()]).await?;
+/// Has the row of a write whose keys are invalidated removed after [`SETTLE_AFTER`], with those of the writes that this
+/// instance does meanwhile. `kept` is the Redis that was told.
+pub fn settle_later(config: &Rc<Config>, kept: Rc<Kept>, tenant: &TenantId, write: String) {
+    let is_first = SETTLED.with_borrow_mut(|settled| {
+        settled.push((tenant.to_string(), write));
+        settled.len() == 1
+    });
+    if is_first {
+        let config = Rc::clone(config);
+        spin_sdk::wasip3::spawn(async move {
+            clock::sleep(SETTLE_AFTER).await;
+            let (tenants, ids) = SETTLED.take().into_iter().unzip();
+            if let Err(error) = settle(&config, &kept, tenants, ids).await {
+                log::write(Level::Warn, "outbox.left", &[("error", &error.to_string())]);
+            }
+            metrics::flush_later(&config);
+        });
+    }
+}
+
+/// Removes these rows, and drains some of what other writers left behind.
+async fn settle(config: &Config, kept: &Rc<Kept>, tenants: Vec<String>, ids: Vec<String>) -> Result<(), Error> {
+    remove(config, tenants, ids).await?;
     drain_batch(config, kept, LEFT_BEHIND_SECONDS).await?;
     Ok(())
 }

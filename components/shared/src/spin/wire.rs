@@ -8,7 +8,8 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::uri::{PathAndQuery, Uri};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use spin_sdk::wasip3::http::types::{self, ErrorCode, Fields, Response};
+use spin_sdk::wasip3::http::client;
+use spin_sdk::wasip3::http::types::{self, ErrorCode, Fields, Response, Scheme};
 use spin_sdk::wasip3::http_compat::IncomingRequestBody;
 use spin_sdk::wasip3::{spawn, wit_future, wit_stream};
 
@@ -27,6 +28,18 @@ pub struct Request {
 pub struct Unread(types::Request);
 
 impl Unread {
+    /// Hands the request on to `authority`, inside the host, and answers with what is answered there. Neither body passes
+    /// through the instance.
+    ///
+    /// # Errors
+    /// When nobody answers there.
+    pub async fn pass_on(self, authority: &str) -> Outcome {
+        let refused = |()| ErrorCode::HttpRequestUriInvalid;
+        self.0.set_scheme(Some(&Scheme::Http)).map_err(refused)?;
+        self.0.set_authority(Some(authority)).map_err(refused)?;
+        client::send(self.0).await
+    }
+
     /// What it is read from.
     ///
     /// # Errors

@@ -10,7 +10,6 @@ use crate::cache::{CacheKey, Resource, Script};
 use crate::config::{Config, FENCE_MS};
 use crate::domain::TenantId;
 use crate::error::Error;
-use crate::log::{self, Level};
 use crate::metrics::Count;
 use crate::protocol::{
     AfterStatement, BeforeStatement, Standing, after_fenced, after_unfenced, before_statement, over_at,
@@ -69,13 +68,7 @@ pub async fn write<T>(
         clock::sleep(unshared::settling_time(config.breaker_lease)).await;
     }
     if let (Some(kept), true) = (invalidated_by, written.changed) {
-        let (config, tenant) = (Rc::clone(config), tenant.clone());
-        spin_sdk::wasip3::spawn(async move {
-            if let Err(error) = outbox::finish(&config, &kept, &tenant, &write_id).await {
-                log::write(Level::Warn, "outbox.left", &[("error", &error.to_string())]);
-            }
-            metrics::flush_later(&config);
-        });
+        outbox::settle_later(config, kept, tenant, write_id);
     }
     Ok(written.result)
 }

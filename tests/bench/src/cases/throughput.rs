@@ -19,6 +19,8 @@ const CONCURRENCY: [usize; 9] = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 const TENANT: &str = "reader-0";
 const PROPERTIES: i64 = 60;
 const PAGE: &str = "/api/properties?pageSize=50";
+/// The key of a copy of one property's entry.
+const ONE_GET: &str = "one-get";
 
 /// The hosts that the cases share, and what is asked of them.
 pub struct Shared {
@@ -27,6 +29,7 @@ pub struct Shared {
     /// The same on the same database, with its cache taken out of use.
     pub uncached: Api,
     floor: Host,
+    one_get: Host,
     peer: Peer,
     /// One property.
     pub single: Ask,
@@ -60,7 +63,10 @@ impl Shared {
         let epoch = once(&api, order)?["epoch"].as_u64().context("the breaker tells no epoch")?;
         let uncached = stage.api("uncached", &database, &[])?;
         without_cache(stage, &uncached, &single)?;
-        Ok(Shared { floor: stage.floor()?, peer: stage.peer(&api, epoch)?, api, uncached, single, page, singles })
+        let id = single.target.trim_start_matches("/api/properties/");
+        stage.cache()?.copy(&format!("{}{TENANT}:property:{id}", api.instance), ONE_GET)?;
+        let (floor, one_get) = (stage.floor()?, stage.one_get(ONE_GET)?);
+        Ok(Shared { floor, one_get, peer: stage.peer(&api, epoch)?, api, uncached, single, page, singles })
     }
 
     fn subjects(&self, size: &Size, connections: usize) -> Result<Vec<Subject>> {
@@ -68,6 +74,7 @@ impl Shared {
         let at_uncached = (self.uncached.address()?, self.uncached.host.pid());
         let at_peer = (self.peer.address()?, self.peer.pid());
         let at_floor = (address(self.floor.base_url())?, self.floor.pid());
+        let at_one_get = (address(self.one_get.base_url())?, self.one_get.pid());
         let limit = Limit::For(size.round);
         let subject = |name: &str, server, next: Next, must_be| Subject {
             must_be,
@@ -75,6 +82,7 @@ impl Shared {
         };
         Ok(vec![
             subject("floor", at_floor, always(self.single.clone()), None),
+            subject("one GET of Redis", at_one_get, always(self.single.clone()), None),
             subject("cached property", at_api, always(self.single.clone()), Some(Kind::Hit)),
             subject("cached page of 50", at_api, always(self.page.clone()), Some(Kind::Hit)),
             subject("property without a cache", at_uncached, in_turn(self.singles.clone()), Some(Kind::Bypass)),
@@ -89,7 +97,7 @@ pub fn measure(_: &Stage, shared: &Shared, size: &Size, report: &mut Report) -> 
     let alone = alternate(size.rounds, shared.subjects(size, 1)?)?;
     report.section(Section::of_series("One client", &alone));
     let series = alternate(size.rounds, shared.subjects(size, CLIENTS)?)?;
-    let [floor, single, page, uncached, peer_single, peer_page] = &series[..] else {
+    let [floor, one_get, single, page, uncached, peer_single, peer_page] = &series[..] else {
         anyhow::bail!("a subject is missing");
     };
     let mut section = Section::of_series("Sixteen clients", &series);
@@ -98,6 +106,12 @@ pub fn measure(_: &Stage, shared: &Shared, size: &Size, report: &mut Report) -> 
         "A cached property has {:.2} times the throughput of the peer's, a page of 50 {:.2} times.",
         single.throughput_ratio(peer_single).median,
         page.throughput_ratio(peer_page).median
+    ));
+    section.note(format!(
+        "A component that asks Redis for the bytes of the same property, and does nothing else, has {:.2} times the floor's \
+         throughput; the cached property has {:.2} times that component's.",
+        one_get.throughput_ratio(floor).median,
+        single.throughput_ratio(one_get).median
     ));
     report.section(section);
 
