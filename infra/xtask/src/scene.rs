@@ -7,16 +7,36 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use clap::Args;
 use stack::{AUDIENCE, Host, HostOptions, ISSUER, Postgres, Redis, Runtime, TokenRequest};
 use tempfile::TempDir;
 use url::Url;
 
-use crate::demo;
+use crate::tools::{Server, ensure_servers};
+use crate::wasm::Toolchain;
+use crate::{build, demo};
 
 /// The database that holds the demo.
 const DATABASE: &str = "renttracker";
 /// Longer than anything here takes.
 const TOKEN_TTL_SECONDS: i64 = 60 * 60;
+
+/// A drill on servers of its own.
+#[derive(Args)]
+pub struct Drill {
+    /// How long the breaker leaves Redis alone once it is open; 60 by default in production
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=300), value_name = "SECONDS")]
+    breaker_reset: u32,
+}
+
+impl Drill {
+    /// Makes ready what every drill needs, and does this one.
+    pub fn run(self, rehearse: impl FnOnce(Runtime, u32) -> Result<()>) -> Result<()> {
+        ensure_servers(&[Server::Redis, Server::Postgres])?;
+        build::run_all(&Toolchain::ready()?)?;
+        rehearse(Runtime::Embedded, self.breaker_reset)
+    }
+}
 
 /// Servers on loopback, in a folder of their own. Dropped, they stop and leave nothing behind.
 pub struct Servers {

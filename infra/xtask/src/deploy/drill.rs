@@ -4,19 +4,17 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use clap::Args;
 use load_plan::Plan;
 use stack::Runtime;
 
 use super::guide;
 use super::machine::Machine;
 use super::witness::Witness;
+use crate::demo;
 use crate::http::Client;
 use crate::load::{self, Generator, Profile};
 use crate::shell::{check_interrupted, say};
-use crate::tools::{Server, ensure_curl, ensure_servers};
-use crate::wasm::Toolchain;
-use crate::{build, demo};
+use crate::tools::ensure_curl;
 
 /// Within which the release before must serve again, from the cache and with Redis as it was.
 const OBJECTIVE: Duration = Duration::from_secs(5 * 60);
@@ -36,24 +34,9 @@ const B_VARIABLE: &str = "SPIN_VARIABLE_REDIS_DEFAULT_TIMEOUT_MINUTES=5\n";
 const RATE: u32 = 20;
 const AFTERWARDS: Duration = Duration::from_secs(3);
 
-#[derive(Args)]
-pub struct Drill {
-    /// How long the breaker leaves Redis alone once it is open; 60 by default in production
-    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=300), value_name = "SECONDS")]
-    breaker_reset: u32,
-}
-
-impl Drill {
-    pub fn run(self) -> Result<()> {
-        ensure_servers(&[Server::Redis, Server::Postgres])?;
-        ensure_curl()?;
-        build::run_all(&Toolchain::ready()?)?;
-        rehearse(Runtime::Embedded, self.breaker_reset)
-    }
-}
-
 /// Carries the guide out: A serves, a snapshot is taken, B goes on with another configuration of Redis, and A comes back.
 pub fn rehearse(runtime: Runtime, breaker_reset: u32) -> Result<()> {
+    ensure_curl()?;
     let generator = Generator::built(Profile::Debug)?;
     let mut machine = Machine::installed(runtime, PROPERTIES, &[("breaker_reset_seconds", breaker_reset.to_string())])?;
     let (checkout_a, checkout_b) = (stack::repository_root(), next_release(&machine)?);

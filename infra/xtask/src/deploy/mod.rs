@@ -31,7 +31,7 @@ enum Task {
     /// Refuse unsafe settings, and say how to mend each
     Check(Check),
     /// Deploy a release with another configuration of Redis, roll it back, on servers started for that, and tell how long it took
-    Drill(drill::Drill),
+    Drill(Drill),
 }
 
 #[derive(Args)]
@@ -65,7 +65,7 @@ impl Deploy {
     pub fn run(self) -> Result<()> {
         match self.task {
             Task::Check(check) => check.run(),
-            Task::Drill(drill) => drill.run(),
+            Task::Drill(drill) => drill.run(rehearse),
         }
     }
 }

@@ -3,40 +3,21 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, ensure};
-use clap::Args;
 use serde_json::json;
 use stack::{Host, Runtime};
 
 use super::backup::Backup;
-
 use super::restore::Restore;
 use super::server::Address;
+use crate::demo;
 use crate::http::Client;
 use crate::scene::Servers;
 use crate::shell::{check_interrupted, say};
-use crate::tools::{Server, ensure_servers};
-use crate::wasm::Toolchain;
-use crate::{build, demo};
 
 /// Within which the cache must be used again after Redis and its data are lost.
 const OBJECTIVE: Duration = Duration::from_secs(5 * 60);
 const PROPERTIES: u32 = 50;
 const KEEP_DAYS: u32 = 7;
-
-#[derive(Args)]
-pub struct Drill {
-    /// How long the breaker leaves Redis alone once it is open; 60 by default in production
-    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=300), value_name = "SECONDS")]
-    breaker_reset: u32,
-}
-
-impl Drill {
-    pub fn run(self) -> Result<()> {
-        ensure_servers(&[Server::Redis, Server::Postgres])?;
-        build::run_all(&Toolchain::ready()?)?;
-        rehearse(Runtime::Embedded, self.breaker_reset)
-    }
-}
 
 /// What the drill works on.
 struct Scene {

@@ -30,7 +30,7 @@ enum Command {
     /// Put a backup where a stopped Redis will find it
     Restore(restore::Restore),
     /// Lose Redis and recover it, on servers started for that, and tell how long it took
-    Drill(drill::Drill),
+    Drill(Drill),
 }
 
 impl Redis {
@@ -39,7 +39,7 @@ impl Redis {
             Command::Backup(backup) => backup.run(),
             Command::Verify(verify) => verify.run(),
             Command::Restore(restore) => restore.run(),
-            Command::Drill(drill) => drill.run(),
+            Command::Drill(drill) => drill.run(rehearse),
         }
     }
 }
