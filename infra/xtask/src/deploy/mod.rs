@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::scene::Drill;
 use crate::shell::say;
 use settings::Settings;
 

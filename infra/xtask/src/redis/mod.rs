@@ -13,6 +13,8 @@ mod verify;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
+use crate::scene::Drill;
+
 pub use drill::rehearse;
 
 #[derive(Args)]
