@@ -1,3 +1,4 @@
+use super::exposition::{FAMILIES, seconds};
 use super::*;
 use proptest::prelude::*;
 
