@@ -18,6 +18,7 @@ mod configuration;
 mod cors;
 mod costs;
 mod deaf;
+mod extremes;
 mod full;
 mod grants;
 mod harness;
@@ -84,6 +85,7 @@ fn main() -> ExitCode {
         configuration::tests,
         cors::tests,
         costs::tests,
+        extremes::tests,
         full::tests,
         grants::tests,
         harness::tests,

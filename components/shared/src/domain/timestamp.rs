@@ -7,6 +7,10 @@ use std::fmt;
 /// The years that both RFC 3339 and PostgreSQL can write.
 const YEARS: std::ops::RangeInclusive<i32> = 1..=9999;
 
+/// The first and the last moment that an answer can name, and what the tables have in their place: the .NET driver stores its
+/// least and greatest date so, and `infra/migrations/0013_times_and_amounts.sql` whatever else is that moment.
+const ENDS: [(&str, &str); 2] = [("0001-01-01T00:00:00Z", "-infinity"), ("9999-12-31T23:59:59.999999Z", "infinity")];
+
 /// A point in time in UTC, to the microsecond that PostgreSQL keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -44,6 +48,11 @@ impl Timestamp {
         let instant = DateTime::from_timestamp_micros(micros)?;
         YEARS.contains(&instant.year()).then_some(Self(instant))
     }
+
+    /// How a statement names the moment that an answer spells like this, to find it in the tables.
+    pub fn in_tables(spelling: &str) -> &str {
+        ENDS.iter().find(|(answered, _)| *answered == spelling).map_or(spelling, |(_, stored)| stored)
+    }
 }
 
 impl fmt::Display for Timestamp {
@@ -79,6 +88,33 @@ mod tests {
         check("2026-03-01", Some("2026-03-01T00:00:00Z"));
         check("0001-01-01T00:00:00", Some("0001-01-01T00:00:00Z"));
         check("9999-12-31T23:59:59Z", Some("9999-12-31T23:59:59Z"));
+    }
+
+    #[test]
+    fn the_ends_of_time_as_net_writes_them_are_those_of_the_tables() {
+        // System.Text.Json of DateTime.MinValue and MaxValue, and of DateTimeOffset's.
+        for (written, stored) in [
+            ("0001-01-01T00:00:00", "-infinity"),
+            ("0001-01-01T00:00:00+00:00", "-infinity"),
+            ("9999-12-31T23:59:59.9999999", "infinity"),
+            ("9999-12-31T23:59:59.9999999+00:00", "infinity"),
+            ("9999-12-31T23:59:59.999999Z", "infinity"),
+            ("9999-12-31T23:59:59.999998Z", "9999-12-31T23:59:59.999998Z"),
+            ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z"),
+            ("2026-03-01", "2026-03-01T00:00:00Z"),
+        ] {
+            let answered = Timestamp::parse(written).expect(written).to_string();
+            assert_eq!(Timestamp::in_tables(&answered), stored, "{written}");
+        }
+        // What unix_micros answers for them.
+        assert_eq!(
+            Timestamp::from_unix_micros(-62_135_596_800_000_000).map(|t| t.to_string()).as_deref(),
+            Some(ENDS[0].0)
+        );
+        assert_eq!(
+            Timestamp::from_unix_micros(253_402_300_799_999_999).map(|t| t.to_string()).as_deref(),
+            Some(ENDS[1].0)
+        );
     }
 
     #[test]

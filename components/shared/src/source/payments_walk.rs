@@ -2,7 +2,7 @@
 
 use super::payments::{METHOD, column, order, search};
 use crate::cache::Entry;
-use crate::domain::{Payment, PaymentId, PaymentMethod, PropertyId, TenantId, Walk};
+use crate::domain::{Payment, PaymentId, PaymentMethod, PropertyId, TenantId, Timestamp, Walk};
 use crate::error::Error;
 use crate::http::{After, Direction, ListQuery, Position, SortKind};
 use crate::row::{Column, Parameter, RowReader};
@@ -58,7 +58,7 @@ pub fn statement(tenant: &TenantId, property: PropertyId, asked: &ListQuery, aft
             let (parameter, value) = match kind(asked.sort_field) {
                 SortKind::Money => (Parameter::Decimal(value.clone()), "$5"),
                 SortKind::Text => (Parameter::text(value), "$5"),
-                SortKind::Time => (Parameter::text(value), "$5::text::timestamptz"),
+                SortKind::Time => (Parameter::text(Timestamp::in_tables(value)), "$5::text::timestamptz"),
             };
             parameters.push(parameter);
             let ties = format!("{column} = {value} AND y.id > $4");

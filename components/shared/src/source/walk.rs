@@ -2,7 +2,7 @@
 
 use super::properties::{column, found};
 use crate::cache::Entry;
-use crate::domain::{Property, PropertyId, TenantId, Walk};
+use crate::domain::{Property, PropertyId, TenantId, Timestamp, Walk};
 use crate::error::Error;
 use crate::http::{After, Direction, ListQuery, Position, SortKind};
 use crate::row::{Column, Parameter, RowReader};
@@ -34,7 +34,8 @@ pub fn statement(tenant: &TenantId, asked: &ListQuery, after: &After<PropertyId>
         parameters.push(Parameter::uuid(id));
         parameters.extend(value.as_ref().map(|value| match kind(asked.sort_field) {
             SortKind::Money => Parameter::Decimal(value.clone()),
-            SortKind::Text | SortKind::Time => Parameter::text(value),
+            SortKind::Text => Parameter::text(value),
+            SortKind::Time => Parameter::text(Timestamp::in_tables(value)),
         }));
     }
     let pattern = asked.search_pattern();
