@@ -33,6 +33,7 @@ mod lists;
 mod load;
 mod masters;
 mod metrics;
+mod migrations;
 mod observability;
 mod openapi;
 mod operator;
@@ -98,6 +99,7 @@ fn main() -> ExitCode {
         lists::tests,
         masters::tests,
         metrics::tests,
+        migrations::tests,
         observability::tests,
         openapi::tests,
         operator::tests,

@@ -157,6 +157,16 @@ macro_rules! trials {
 }
 pub(crate) use trials;
 
+/// A database with the schema: its URL.
+pub fn new_database() -> String {
+    stage::new_database().expect("a database")
+}
+
+/// A database without the schema, made with these options: its URL.
+pub fn empty_database(options: &str) -> String {
+    stage::empty_database(options).expect("a database")
+}
+
 /// A folder of one's own for what a test starts by itself.
 pub fn scratch(what: &str) -> std::path::PathBuf {
     stage::scratch().join(private::next(what))

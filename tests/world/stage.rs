@@ -139,6 +139,15 @@ pub fn new_database() -> Result<String> {
     Ok(facts().any_url.replace("{}", &name))
 }
 
+/// A fresh database without the schema, made with these options of `CREATE DATABASE`, on the shared server: its URL.
+pub fn empty_database(options: &str) -> Result<String> {
+    let mut number = facts().copying.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    *number += 1;
+    let name = format!("own_{number}");
+    admin()?.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE template0 {options}"))?;
+    Ok(facts().any_url.replace("{}", &name))
+}
+
 /// The maintenance database of the shared server.
 pub fn admin() -> Result<Client> {
     Client::connect(&facts().admin_url, NoTls).context("cannot reach the shared PostgreSQL")

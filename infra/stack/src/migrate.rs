@@ -8,6 +8,7 @@ use postgres::Client;
 use sha2::{Digest, Sha256};
 
 use crate::database::{connect, explain, explain_in};
+use crate::preflight;
 
 /// Any number that nobody else locks; two that migrate at once wait for each other.
 const LOCK: i64 = 0x7265_6E74_5F6D_6967;
@@ -22,7 +23,8 @@ const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
 )";
 
 /// Applies `infra/migrations/*.sql` in the order of their names: each once, in a transaction of its own. A file that
-/// was changed after it had been applied is an error. Returns the names applied now.
+/// was changed after it had been applied is an error, and so is a database that they could not be applied to: before the
+/// first change. Returns the names applied now.
 pub fn migrate(database_url: &str) -> Result<Vec<String>> {
     migrate_from(database_url, &crate::repository_root().join("infra/migrations"))
 }
@@ -34,6 +36,7 @@ pub fn migrate_from(database_url: &str, folder: &Path) -> Result<Vec<String>> {
     client.batch_execute(SESSION)?;
     // Held until the connection ends, also when a migration fails.
     client.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).map_err(explain).context("another migration runs")?;
+    preflight::prepare(&mut client)?;
     client.batch_execute(LEDGER).map_err(explain).context("cannot create schema_migrations")?;
     let applied = client
         .query("SELECT name, checksum FROM schema_migrations", &[])?
@@ -45,6 +48,13 @@ pub fn migrate_from(database_url: &str, folder: &Path) -> Result<Vec<String>> {
         apply(&mut client, migration).with_context(|| format!("{} was not applied", migration.name))?;
     }
     Ok(pending.into_iter().map(|migration| migration.name.clone()).collect())
+}
+
+/// What there is to say of a migrated database that works, but not as well as it could.
+pub fn remarks(database_url: &str) -> Result<Vec<String>> {
+    let mut client = connect(database_url)?;
+    preflight::prepare(&mut client)?;
+    preflight::remarks(&mut client)
 }
 
 struct Migration {

@@ -32,5 +32,8 @@ pub fn apply(database_url: &str) -> Result<()> {
     for name in applied {
         say(format!("applied {name}"));
     }
+    for remark in stack::remarks(database_url)? {
+        say(format!("note: {remark}"));
+    }
     Ok(())
 }

@@ -49,6 +49,9 @@ struct Check {
     /// For kubernetes: the folder with the manifests; by default infra/deploy/kubernetes
     #[arg(long)]
     manifests: Option<PathBuf>,
+    /// Look at this database too, as the role that migrates it; without it nothing is connected to
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    database_url: Option<String>,
 }
 
 /// A way to run the application in production.
@@ -74,7 +77,10 @@ impl Deploy {
 impl Check {
     fn run(self) -> Result<()> {
         let settings = self.read()?;
-        let findings = rules::findings(&settings);
+        let mut findings = rules::findings(&settings);
+        if let Some(url) = &self.database_url {
+            findings.extend(database(url));
+        }
         for finding in &findings {
             say(format!("{}: {}\n    mend it: {}", finding.what, finding.problem, finding.mend));
         }
@@ -106,5 +112,14 @@ impl Check {
         let manifests = (self.target == Target::Kubernetes)
             .then(|| self.manifests.clone().unwrap_or_else(|| default("kubernetes")));
         read::settings(self.target, &self.env, runtime_config.as_deref(), manifests.as_deref())
+    }
+}
+
+/// What stands in the way of the migrations in this database, or is not as good as it could be.
+fn database(url: &str) -> Vec<rules::Finding> {
+    let finding = |problem| rules::Finding { what: "the database".into(), problem, mend: "as it says".into() };
+    match stack::remarks(url) {
+        Ok(remarks) => remarks.into_iter().map(finding).collect(),
+        Err(error) => vec![finding(format!("{error:#}"))],
     }
 }

@@ -35,7 +35,13 @@ pub fn settings(
     let manifest = manifests
         .map(|folder| {
             let path = folder.join("app.yaml");
-            manifest(&text(&path)?, &mut variables).with_context(|| format!("cannot read {}", path.display()))
+            let mut manifest =
+                manifest(&text(&path)?, &mut variables).with_context(|| format!("cannot read {}", path.display()))?;
+            let path = folder.join("postgres.yaml");
+            if path.exists() {
+                manifest.locale = locale(&text(&path)?).with_context(|| format!("cannot read {}", path.display()))?;
+            }
+            anyhow::Ok(manifest)
         })
         .transpose()?;
     let declared = declared(&text(&root.join("spin.toml"))?)?;
@@ -113,7 +119,15 @@ fn manifest(text: &str, variables: &mut BTreeMap<String, String>) -> Result<Mani
         }
     }
     let image = app["spec"]["image"].as_str().context("the SpinApp has no image")?;
-    Ok(Manifest { image: image.to_owned(), literal })
+    Ok(Manifest { image: image.to_owned(), literal, locale: None })
+}
+
+/// The LC_CTYPE of the database that CloudNativePG makes for this cluster, whose default is C (`initdb.localeCType`).
+fn locale(text: &str) -> Result<Option<String>> {
+    let documents: Vec<Value> = serde_saphyr::from_multiple(text)?;
+    let cluster = documents.iter().find(|it| it["kind"] == "Cluster");
+    let initdb = cluster.and_then(|it| it["spec"]["bootstrap"]["initdb"].as_object());
+    Ok(initdb.map(|it| it.get("localeCType").and_then(Value::as_str).unwrap_or("C").to_owned()))
 }
 
 #[cfg(test)]
@@ -140,6 +154,15 @@ mod tests {
         assert_eq!((read.image.as_str(), read.literal), ("r/i:1", BTreeSet::from(["a".to_owned()])));
         assert_eq!(known, BTreeMap::from([("a".into(), "1".into()), ("b".into(), "2".into())]));
         assert!(manifest(app, &mut BTreeMap::new()).is_err(), "a secret is missing");
+    }
+
+    #[test]
+    fn the_locale_of_a_database_that_is_made_is_c_where_nothing_is_said() {
+        let cluster = "kind: Cluster\nspec:\n  bootstrap:\n    initdb:\n      database: d\n";
+        assert_eq!(locale(cluster).expect("well-formed").as_deref(), Some("C"));
+        let said = format!("{cluster}      localeCType: C.UTF-8\n");
+        assert_eq!(locale(&said).expect("well-formed").as_deref(), Some("C.UTF-8"));
+        assert_eq!(locale("kind: Other\n").expect("well-formed"), None);
     }
 
     /// The examples, with their placeholders filled in, must pass: who follows the guide is not refused.

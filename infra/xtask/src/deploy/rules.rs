@@ -352,6 +352,13 @@ fn manifest(settings: &Settings, found: &mut Findings) {
     if manifest.image.starts_with("registry.example/") {
         found.add("app.yaml", "names the example's registry", "image: YOUR-REGISTRY/renttracker-edge:VERSION");
     }
+    if manifest.locale.as_ref().is_some_and(|locale| ["C", "POSIX"].contains(&locale.as_str())) {
+        found.add(
+            "postgres.yaml",
+            "makes a database in which only the letters of ASCII are letters: a search for others would not use its index",
+            "localeCType: C.UTF-8, and localeCollate the same",
+        );
+    }
     for name in manifest.literal.intersection(&settings.declared.secret) {
         found.add("app.yaml", format!("holds the secret {name} itself"), "valueFrom.secretKeyRef, as for the others");
     }

@@ -45,13 +45,15 @@ pub struct Store {
     pub consistent_read: bool,
 }
 
-/// What the SpinApp says.
+/// What the SpinApp says, and the cluster of PostgreSQL beside it.
 #[derive(Clone)]
 pub struct Manifest {
     /// Where the application is pulled from.
     pub image: String,
     /// Variables whose values stand in it.
     pub literal: BTreeSet<String>,
+    /// The LC_CTYPE of the database that the operator makes; `None` when it makes none.
+    pub locale: Option<String>,
 }
 
 impl Settings {

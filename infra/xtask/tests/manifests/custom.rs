@@ -187,6 +187,11 @@ struct Bootstrap {
 struct InitDb {
     database: Option<String>,
     owner: Option<String>,
+    encoding: Option<String>,
+    #[schemars(rename = "localeCollate")]
+    locale_collate: Option<String>,
+    #[schemars(rename = "localeCType")]
+    locale_c_type: Option<String>,
     #[schemars(rename = "postInitApplicationSQL")]
     post_init_application_sql: Option<Vec<String>>,
 }

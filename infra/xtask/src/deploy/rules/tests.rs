@@ -32,7 +32,11 @@ fn good() -> Settings {
         },
         secret_files: vec![("secrets.env".into(), 0o100_600)],
         store: Some(Store { kind: "aws_dynamo".into(), path: None, consistent_read: true }),
-        manifest: Some(Manifest { image: "registry.corp/edge:1.2.3".into(), literal: set(&["redis_address"]) }),
+        manifest: Some(Manifest {
+            image: "registry.corp/edge:1.2.3".into(),
+            literal: set(&["redis_address"]),
+            locale: Some("C.UTF-8".into()),
+        }),
         development_secret: Some("c1RkZmprNDVuc2RmMzRuYXNkZjk4NDNuZmFzZGY=".into()),
     }
 }
@@ -243,6 +247,18 @@ fn a_manifest_with_secrets_without_a_version_or_of_the_example() {
     refuses("app.yaml", "secret jwt_secret", |settings| {
         settings.manifest.as_mut().expect("a manifest").literal.insert("jwt_secret".into());
     });
+}
+
+#[test]
+fn a_database_whose_letters_are_those_of_ascii() {
+    let change = |locale: Option<&str>| {
+        let locale = locale.map(str::to_owned);
+        move |settings: &mut Settings| settings.manifest.as_mut().expect("a manifest").locale = locale
+    };
+    refuses("postgres.yaml", "letters of ASCII", change(Some("C")));
+    refuses("postgres.yaml", "letters of ASCII", change(Some("POSIX")));
+    passes(change(Some("en_US.UTF-8")));
+    passes(change(None));
 }
 
 #[test]
