@@ -34,6 +34,7 @@ mod load;
 mod masters;
 mod metrics;
 mod migrations;
+mod not_writable;
 mod observability;
 mod openapi;
 mod operator;
@@ -100,6 +101,7 @@ fn main() -> ExitCode {
         masters::tests,
         metrics::tests,
         migrations::tests,
+        not_writable::tests,
         observability::tests,
         openapi::tests,
         operator::tests,

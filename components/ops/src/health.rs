@@ -1,34 +1,36 @@
 //! `GET /api/health`.
 
 use http::StatusCode;
+use shared::database::Database;
 use shared::error::Error;
 use shared::http::Answer;
 use shared::metrics::{Kind, Totals};
 use shared::operator::{Breaker, Cache, Details, Health, Lookups, Outbox, Redis};
 use shared::spin::{self, Call};
 
-/// Answers 503 only when PostgreSQL is gone: without the cache the service is slower, and whole. Whoever has no
-/// administrator's token, or a bad one, is told the two words that a load balancer needs.
+/// Answers 503 only when PostgreSQL is gone: without the cache the service is slower, and whole, and without writes it reads.
+/// Whoever has no administrator's token, or a bad one, is told the two words that a load balancer needs.
 pub async fn health(call: &Call) -> Result<Answer, Error> {
-    let is_connected = spin::database_answers(&call.config).await;
-    let (code, status, database) = if !is_connected {
-        (StatusCode::SERVICE_UNAVAILABLE, "Unhealthy", "Disconnected")
-    } else if spin::cache_is_in_use(&call.config).await {
-        (StatusCode::OK, "Healthy", "Connected")
+    let database = spin::database(&call.config).await;
+    let (code, status) = if !database.answers {
+        (StatusCode::SERVICE_UNAVAILABLE, "Unhealthy")
+    } else if database.is_well() && spin::cache_is_in_use(&call.config).await {
+        (StatusCode::OK, "Healthy")
     } else {
-        (StatusCode::OK, "Degraded", "Connected")
+        (StatusCode::OK, "Degraded")
     };
     let is_admin = call.caller().await.is_ok_and(|caller| caller.must_be_admin().is_ok());
-    let details = if is_admin { Some(details(call, is_connected).await) } else { None };
-    Ok(Answer::json(code, serde_json::to_vec(&Health { status, database, details })?))
+    let word = database.word;
+    let details = if is_admin { Some(details(call, database).await) } else { None };
+    Ok(Answer::json(code, serde_json::to_vec(&Health { status, database: word, details })?))
 }
 
-async fn details(call: &Call, is_connected: bool) -> Details {
+async fn details(call: &Call, database: Database) -> Details {
     let config = &call.config;
     let record = spin::breaker_record(config).await;
     let memory = spin::redis_memory(config).await;
     let totals = spin::totals(config).await.ok();
-    let (lag, row_level_security) = if is_connected {
+    let (lag, row_level_security) = if database.answers {
         (spin::lag(config).await.ok(), spin::row_level_security_holds(config).await.ok())
     } else {
         (None, None)
@@ -51,6 +53,7 @@ async fn details(call: &Call, is_connected: bool) -> Details {
         cache: totals.as_ref().map(cache),
         outbox: lag.map(|lag| Outbox { rows: lag.rows, oldest_seconds: lag.oldest_seconds }),
         row_level_security,
+        database_reason: database.reason,
     }
 }
 

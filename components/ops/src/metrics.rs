@@ -4,7 +4,7 @@ use http::{StatusCode, header};
 use shared::error::Error;
 use shared::http::Answer;
 use shared::metrics::{Gauge, exposition};
-use shared::spin::{Call, breaker_record, database_answers, lag, redis_memory, totals};
+use shared::spin::{Call, breaker_record, database, lag, redis_memory, totals};
 
 /// Answers with what all instances have counted, and with what is so at this moment.
 pub async fn metrics(call: &Call) -> Result<Answer, Error> {
@@ -23,7 +23,7 @@ pub async fn metrics(call: &Call) -> Result<Answer, Error> {
     let memory = redis_memory(config).await;
     gauges.push(Gauge::new("redis_up", "", f64::from(u8::from(memory.is_some()))));
     gauges.extend(memory.map(|bytes| Gauge::new("redis_memory_bytes", "", bytes as f64)));
-    let is_up = database_answers(config).await;
+    let is_up = database(config).await.answers;
     gauges.push(Gauge::new("postgres_up", "", f64::from(u8::from(is_up))));
     if is_up && let Ok(lag) = lag(config).await {
         gauges.push(Gauge::new("outbox_rows", "", lag.rows as f64));

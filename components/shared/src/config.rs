@@ -19,6 +19,14 @@ const DEADLINE_BOUNDS_MS: std::ops::RangeInclusive<u64> = 1..=10_000;
 /// gives up before the component stops listening, and far below [`FENCE_MS`].
 pub const STATEMENT_TIMEOUT_MS: u64 = 1_500;
 
+/// What each connection asks of PostgreSQL besides, whatever is set for the role or the database. The functions of the writes
+/// count on it that each of their statements sees anew, and the tables are in `public`.
+const SESSION: &str = "-c%20default_transaction_isolation%3Dread%5C%20committed%20-c%20search_path%3Dpublic";
+/// A connection goes to a server that takes writes.
+const WRITES: &str = "target_session_attrs=read-write";
+/// The same, to any server.
+const ANY: &str = "target_session_attrs=any";
+
 /// How long a write's fence stands if its writer dies: the statement's own limit, the longest time that the component
 /// waits for a connection and an answer (`database_timeout_ms` is at most [`DEADLINE_BOUNDS_MS`]), and as much again for a
 /// commit that is slow to reach the disk. While it stands nothing is stored under its keys, so longer is safe, only slower.
@@ -38,7 +46,8 @@ pub struct Config {
     pub redis_timeout: Duration,
     /// `redis_connect_timeout_ms` (100): how long opening a connection to Redis may take.
     pub redis_connect_timeout: Duration,
-    /// `database_url`: `postgres://user:password@host:port/database`. [`STATEMENT_TIMEOUT_MS`] is added as an option.
+    /// `database_url`: `postgres://user:password@host:port/database`. [`STATEMENT_TIMEOUT_MS`] is added as an option, and that
+    /// the server must take writes.
     pub database_url: String,
     /// `database_timeout_ms` (2000): how long a request waits for one statement, its connection included.
     pub database_timeout: Duration,
@@ -79,6 +88,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// `database_url` for a server that need not take writes.
+    pub fn any_database_url(&self) -> String {
+        self.database_url.replace(WRITES, ANY)
+    }
+
     /// The longest that a statement may be under way: what the component waits for it, its connection included, and what
     /// PostgreSQL may still work on it when the component has just sent it.
     pub fn longest_statement(&self) -> Duration {
@@ -217,6 +231,18 @@ fn database_url(url: &str) -> Result<String, ConfigError> {
              as `verify-full` does elsewhere",
         ));
     }
+    if url.contains("target_session_attrs=") && !url.contains(WRITES) {
+        return Err(ConfigError::new(
+            "database_url",
+            format!("may say {WRITES}, which it says anyway, and nothing else of it"),
+        ));
+    }
+    if url.contains("transaction_isolation") || url.contains("search_path") {
+        return Err(ConfigError::new(
+            "database_url",
+            "sets transaction_isolation or search_path, which the components set: read committed, and public",
+        ));
+    }
     if url.contains("options=") {
         let given =
             url.split_once("statement_timeout").map(|(_, rest)| rest.trim_start_matches("%3D").trim_start_matches('='));
@@ -224,7 +250,7 @@ fn database_url(url: &str) -> Result<String, ConfigError> {
         let milliseconds = digits.and_then(|digits| digits.parse().ok());
         // 0 would be no limit at all.
         if milliseconds.is_some_and(|limit: u64| (1..=STATEMENT_TIMEOUT_MS).contains(&limit)) {
-            return Ok(url.to_owned());
+            return Ok(with_writes(url.replacen("options=", &format!("options={SESSION}%20"), 1)));
         }
         return Err(ConfigError::new(
             "database_url",
@@ -232,7 +258,12 @@ fn database_url(url: &str) -> Result<String, ConfigError> {
         ));
     }
     let separator = if url.contains('?') { '&' } else { '?' };
-    Ok(format!("{url}{separator}options=-c%20statement_timeout%3D{STATEMENT_TIMEOUT_MS}"))
+    Ok(with_writes(format!("{url}{separator}options={SESSION}%20-c%20statement_timeout%3D{STATEMENT_TIMEOUT_MS}")))
+}
+
+/// `url` has parameters.
+fn with_writes(url: String) -> String {
+    if url.contains(WRITES) { url } else { format!("{url}&{WRITES}") }
 }
 
 /// Nobody, or where to POST.
@@ -297,10 +328,11 @@ mod tests {
     #[test]
     fn postgresql_is_always_told_to_give_up() {
         let url = |text| parse(&[("database_url", text)]).map(|config| config.database_url);
-        assert_eq!(url("postgres://h/d").expect("valid"), "postgres://h/d?options=-c%20statement_timeout%3D1500");
+        let rest = format!("options={SESSION}%20-c%20statement_timeout%3D1500&{WRITES}");
+        assert_eq!(url("postgres://h/d").expect("valid"), format!("postgres://h/d?{rest}"));
         assert_eq!(
             url("postgres://h/d?sslmode=require").expect("valid"),
-            "postgres://h/d?sslmode=require&options=-c%20statement_timeout%3D1500"
+            format!("postgres://h/d?sslmode=require&{rest}")
         );
         assert!(url("postgres://h/d?options=-c%20statement_timeout%3D900").is_ok());
         assert!(url("postgres://h/d?options=-c%20statement_timeout%3D1500&connect_timeout=2").is_ok());
@@ -308,6 +340,27 @@ mod tests {
         assert!(url("postgres://h/d?options=-c%20statement_timeout%3D1501").is_err());
         assert!(url("postgres://h/d?options=-c%20statement_timeout%3D60s").is_err());
         assert!(url("postgres://h/d?options=-c%20work_mem%3D1MB").is_err());
+    }
+
+    #[test]
+    fn a_connection_is_for_writes_and_sees_anew_whatever_else_the_url_says() {
+        let url = |text| parse(&[("database_url", text)]).map(|config| config.database_url);
+        assert_eq!(
+            url("postgres://h/d?options=-c%20statement_timeout%3D900").expect("valid"),
+            format!("postgres://h/d?options={SESSION}%20-c%20statement_timeout%3D900&{WRITES}")
+        );
+        let said = url("postgres://h/d?target_session_attrs=read-write").expect("valid");
+        assert_eq!(said.matches(WRITES).count(), 1, "{said}");
+        for refused in [
+            "target_session_attrs=any",
+            "options=-c%20statement_timeout%3D900%20-c%20default_transaction_isolation%3Dserializable",
+            "options=-c%20statement_timeout%3D900%20-csearch_path%3Dapp",
+        ] {
+            let whole = format!("postgres://h/d?{refused}");
+            assert!(parse(&[("database_url", &whole)]).is_err(), "{refused}");
+        }
+        let any = parse(&[("database_url", "postgres://h/d")]).expect("valid").any_database_url();
+        assert!(any.contains(SESSION) && any.ends_with(ANY), "{any}");
     }
 
     #[test]

@@ -68,7 +68,7 @@ pub enum Count {
     /// A command that Redis did not answer within its deadline (`timeout`) or at all (`unavailable`), or `refused`.
     RedisError(&'static str),
     /// A statement that was not over within its deadline, PostgreSQL's or ours (`timeout`), that PostgreSQL could not take
-    /// (`unavailable`), or that is wrong (`internal`).
+    /// (`unavailable`, or `read_only`), or that is wrong (`internal`).
     PostgresError(&'static str),
     /// A read that was not let through to PostgreSQL.
     PostgresRejected,
@@ -137,7 +137,7 @@ impl Count {
         all.extend(Rejection::ALL.map(Self::Rejected));
         all.extend(["closed", "open", "half_open"].map(Self::Transition));
         all.extend(["timeout", "unavailable", "refused"].map(Self::RedisError));
-        all.extend(["timeout", "unavailable", "internal"].map(Self::PostgresError));
+        all.extend(["timeout", "read_only", "unavailable", "internal"].map(Self::PostgresError));
         all.extend(["verified", "remembered", "refused"].map(Self::Token));
         all.extend(["fetched", "failed"].map(Self::KeyFetch));
         all

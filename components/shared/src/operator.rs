@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Health {
-    /// `Healthy`, `Degraded` without its cache, `Unhealthy` without its database.
+    /// `Healthy`, `Degraded` without its cache or without writes, `Unhealthy` without its database.
     pub status: &'static str,
-    /// `Connected` or `Disconnected`.
+    /// `Connected`, `ReadOnly` when it takes no writes (`Unhealthy`: a standby, which may be behind), or `Disconnected`.
     pub database: &'static str,
     /// For an administrator.
     #[serde(flatten)]
@@ -38,6 +38,9 @@ pub struct Details {
     /// Whether PostgreSQL itself keeps the components to one tenant's rows: not so if they log in as its owner.
     #[serde(rename = "rowLevelSecurity")]
     pub row_level_security: Option<bool>,
+    /// Why PostgreSQL is not as it should be; null when it is.
+    #[serde(rename = "databaseReason")]
+    pub database_reason: Option<String>,
 }
 
 /// Redis, as health tells it.

@@ -29,10 +29,11 @@ impl Statement {
     /// The policies are checked as soon as a table is read, and a planner joins in any order. So the order is not left to
     /// it: the query is a lateral subquery of the row that makes the setting, which has to be there before the first row
     /// of the subquery can be asked for, and a common table expression is only run when its rows are asked for, or in the
-    /// end. `OFFSET 0` keeps the planner from dissolving the subquery.
+    /// end. `OFFSET 0` keeps the planner from dissolving the subquery. Nothing at all is read where it may be old
+    /// (`infra/migrations/0015_current_server.sql`).
     fn new(tenant: &TenantId, tables: &str, select: &str) -> Self {
         let sql = format!(
-            "WITH tenant AS MATERIALIZED (SELECT set_config('renttracker.tenant', $1, true) AS id){tables}
+            "WITH tenant AS MATERIALIZED (SELECT set_config('renttracker.tenant', $1, true) AS id WHERE is_current()){tables}
             SELECT answer.* FROM tenant CROSS JOIN LATERAL (
                 SELECT body.* FROM ({select}) AS body WHERE tenant.id IS NOT NULL OFFSET 0
             ) AS answer"
@@ -78,7 +79,7 @@ mod tests {
         assert_eq!(parameters, [Parameter::text("landlord-1"), Parameter::uuid("x")]);
 
         let (sql, _) = Statement::with(&tenant, "total AS (SELECT 1)", "SELECT").into_parts();
-        assert!(sql.contains("AS id), total AS (SELECT 1)\n"), "{sql}");
+        assert!(sql.contains("AS id WHERE is_current()), total AS (SELECT 1)\n"), "{sql}");
 
         let call = Statement::call(&tenant, "delete_payment(tenant, $2) AS r", "r.is_deleted");
         let (sql, parameters) = call.bind([Parameter::uuid("x")]).into_parts();

@@ -34,7 +34,7 @@ pub use clock::{new_id, unix_ms};
 pub use idempotency::remove_expired_keys;
 pub use metrics::totals;
 pub use outbox::{Lag, lag};
-pub use postgres::{database_answers, query, row_level_security_holds};
+pub use postgres::{database, query, row_level_security_holds};
 pub use purge::{Purged, purge};
 pub use redis::memory as redis_memory;
 pub use server::{Call, serve};

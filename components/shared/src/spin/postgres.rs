@@ -1,18 +1,39 @@
 //! PostgreSQL: a connection is taken from the host's pool for one statement and given back at once. There are no
 //! transactions: the pool does not roll back, so what one request left open the next could commit.
+//!
+//! A connection is opened to a server that takes writes (`target_session_attrs`, see [`Config::database_url`]): a standby may
+//! be behind. A pool keeps connections for as long as they last, also those to a server that has stopped taking writes while
+//! the address leads to another by now. So each statement asks for that (`is_current` in
+//! `infra/migrations/0015_current_server.sql`; what writes is refused anyway), the session is ended, and the statement sent again.
 
 use super::clock::{elapsed, timed, within};
 use super::metrics;
 use crate::config::Config;
+use crate::database::Database;
 use crate::error::Error;
+use crate::log::{self, Level};
 use crate::metrics::{Count, Timing};
 use crate::row::{Column, Parameter, RowReader};
 use crate::scope::{self, Share};
+use crate::sqlstate::{self, Meaning, READ_ONLY, SILENT};
 use crate::statement::Statement;
 use async_lock::Semaphore;
 use spin_sdk::pg::{Connection, DbValue, Error as SdkError, ParameterValue, PgError, QueryError};
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How many sessions one statement ends at most: as many as a pool of the host's has connections, and one more.
+const MAX_ENDED: usize = 65;
+/// How long an instance that has found no server which takes writes goes without looking for one: opening a connection only
+/// to be refused costs the server more than a read does.
+const NO_WRITER_FOR: Duration = Duration::from_secs(1);
+/// Ends the session that it runs in, also where nothing can be written.
+const END_SESSION: &str = "SELECT pg_terminate_backend(pg_backend_pid())";
+/// Has `is_current` accept a primary that takes no writes, for as long as the pool lends the connection. A standby answers no
+/// row.
+const ACCEPT_PRIMARY: &str =
+    "SELECT set_config('renttracker.read_only', 'accepted', false) FROM pg_is_in_recovery() AS it WHERE NOT it";
 
 /// Why a statement has no result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +44,17 @@ pub struct Failure {
     pub kind: &'static str,
     /// Whether the statement may have taken effect all the same, now or later.
     pub may_have_run: bool,
+    /// What it means, in words.
+    pub words: &'static str,
+}
+
+impl Failure {
+    /// `text` is for the log.
+    fn new(meaning: Meaning, text: String) -> Self {
+        let Meaning { kind, words, passes, may_have_run } = meaning;
+        let error = if passes { Error::Unavailable(text) } else { Error::Internal(text) };
+        Self { error, kind, may_have_run, words }
+    }
 }
 
 impl From<Failure> for Error {
@@ -34,6 +66,8 @@ impl From<Failure> for Error {
 thread_local! {
     /// Turns for the reads of this instance.
     static TURNS: OnceCell<Arc<Semaphore>> = const { OnceCell::new() };
+    /// Until when no server that takes writes is looked for.
+    static NO_WRITER_UNTIL: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
 /// Runs one statement of a reader. When the cache is out of use every read comes here: an instance lets so many through at
@@ -52,9 +86,19 @@ pub async fn query(config: &Config, statement: Statement) -> Result<Vec<Vec<Colu
     run(config, statement).await.map_err(Error::from)
 }
 
-/// Whether PostgreSQL answers. It waits for no turn: a busy instance is well.
-pub async fn database_answers(config: &Config) -> bool {
-    send(config, "SELECT 1", Vec::new()).await.is_ok()
+/// How PostgreSQL is. It waits for no turn: a busy instance is well.
+pub async fn database(config: &Config) -> Database {
+    let sql = "SELECT current_setting('transaction_read_only') = 'on', current_setting('transaction_isolation')";
+    let rows = match send(config, sql, Vec::new()).await {
+        Ok(rows) => rows,
+        Err(failure) => return Database::failing(failure.kind, failure.words),
+    };
+    let settings = rows.first().and_then(|row| {
+        let mut row = RowReader::new(row);
+        Some((row.boolean().ok()?, row.text().ok()?))
+    });
+    settings
+        .map_or_else(|| Database::failing("internal", "it answers no row"), |(it, how)| Database::answering(it, how))
 }
 
 /// Runs one statement and says of a failure whether the statement may have run.
@@ -71,7 +115,7 @@ pub async fn call(
     parameters: Vec<Parameter>,
 ) -> Result<Vec<Vec<Column>>, Failure> {
     let numbers: Vec<String> = (1..=parameters.len()).map(|number| format!("${number}")).collect();
-    send(config, &format!("SELECT * FROM {function}({})", numbers.join(", ")), parameters).await
+    send(config, &format!("SELECT * FROM {function}({}) WHERE is_current()", numbers.join(", ")), parameters).await
 }
 
 /// Whether PostgreSQL itself keeps this component to one tenant's rows. It does not when `database_url` has the role that
@@ -87,20 +131,25 @@ pub async fn row_level_security_holds(config: &Config) -> Result<bool, Error> {
 
 async fn send(config: &Config, sql: &str, parameters: Vec<Parameter>) -> Result<Vec<Vec<Column>>, Failure> {
     let began = elapsed();
+    let is_late = || elapsed().saturating_sub(began) > config.database_timeout;
     let work = async {
-        let connection = Connection::open(config.database_url.as_str()).await.map_err(not_reached)?;
-        // `Config::longest_statement` counts on it that nothing is sent later.
-        if elapsed().saturating_sub(began) > config.database_timeout {
-            return Err(late(false));
-        }
         let parameters: Vec<ParameterValue> = parameters.into_iter().map(parameter).collect();
-        let mut result = connection.query(sql, parameters).await.map_err(failed)?;
-        let mut rows = Vec::new();
-        while let Some(row) = result.rows().next().await {
-            rows.push(row.into_iter().map(column).collect::<Result<Vec<Column>, Failure>>()?);
+        for _ in 0..MAX_ENDED {
+            let opened = open(config).await?;
+            // `Config::longest_statement` counts on it that nothing is sent later.
+            if is_late() {
+                return Err(late(false));
+            }
+            match ask(&opened.connection, sql, parameters.clone()).await {
+                Err(failure) if failure.kind == READ_ONLY.kind && opened.is_for_writes => {
+                    log::write(Level::Warn, "postgres.session_ended", &[("error", &failure.error.to_string())]);
+                    // It answers that it has ended.
+                    let _ = ask(&opened.connection, END_SESSION, Vec::new()).await;
+                }
+                outcome => return outcome,
+            }
         }
-        result.result().await.map_err(failed)?;
-        Ok(rows)
+        Err(Failure::new(READ_ONLY, "PostgreSQL: session after session is read-only".into()))
     };
     let (result, took) = timed(config.database_timeout, work).await;
     let result = result.unwrap_or_else(|| Err(late(true)));
@@ -112,35 +161,56 @@ async fn send(config: &Config, sql: &str, parameters: Vec<Parameter>) -> Result<
     result
 }
 
+/// A connection out of the host's pool.
+struct Opened {
+    connection: Connection,
+    /// Whether its server took writes when it was opened.
+    is_for_writes: bool,
+}
+
+/// Opens a connection to a server that takes writes, or, where there is none, to a primary all the same: while nobody can
+/// write, what it shows is as it is. A standby is refused, for it may be behind.
+async fn open(config: &Config) -> Result<Opened, Failure> {
+    if elapsed() >= NO_WRITER_UNTIL.get() {
+        match Connection::open(config.database_url.as_str()).await.map_err(not_reached) {
+            Err(failure) if failure.kind == READ_ONLY.kind => NO_WRITER_UNTIL.set(elapsed() + NO_WRITER_FOR),
+            opened => return Ok(Opened { connection: opened?, is_for_writes: true }),
+        }
+    }
+    let connection = Connection::open(config.any_database_url()).await.map_err(not_reached)?;
+    if ask(&connection, ACCEPT_PRIMARY, Vec::new()).await?.is_empty() {
+        return Err(Failure::new(READ_ONLY, "PostgreSQL: the address leads to a standby".into()));
+    }
+    Ok(Opened { connection, is_for_writes: false })
+}
+
+async fn ask(connection: &Connection, sql: &str, parameters: Vec<ParameterValue>) -> Result<Vec<Vec<Column>>, Failure> {
+    let mut result = connection.query(sql, parameters).await.map_err(failed)?;
+    let mut rows = Vec::new();
+    while let Some(row) = result.rows().next().await {
+        rows.push(row.into_iter().map(column).collect::<Result<Vec<Column>, Failure>>()?);
+    }
+    // The statement is committed behind its rows, and may fail there.
+    result.result().await.map_err(failed)?;
+    Ok(rows)
+}
+
 fn late(may_have_run: bool) -> Failure {
-    let error = Error::Unavailable("PostgreSQL did not answer within the deadline".into());
-    Failure { error, kind: "timeout", may_have_run }
+    Failure::new(Meaning { may_have_run, ..SILENT }, "PostgreSQL did not answer within the deadline".into())
 }
 
 fn not_reached(error: SdkError) -> Failure {
-    let error = Error::Unavailable(format!("PostgreSQL cannot be reached: {error:?}"));
-    Failure { error, kind: "unavailable", may_have_run: false }
+    let text = format!("{error:?}");
+    Failure::new(sqlstate::meaning_of_no_connection(&text), format!("PostgreSQL cannot be reached: {text}"))
 }
 
-/// Sorts the error of a statement by its SQLSTATE (PostgreSQL documentation, appendix A).
 fn failed(error: SdkError) -> Failure {
-    let text = format!("PostgreSQL: {error:?}");
-    let SdkError::PgError(PgError::QueryFailed(QueryError::DbError(details))) = &error else {
+    let meaning = match &error {
+        SdkError::PgError(PgError::QueryFailed(QueryError::DbError(details))) => sqlstate::meaning(&details.code),
         // No answer of the server: the connection broke, and nobody knows when.
-        return Failure { error: Error::Unavailable(text), kind: "unavailable", may_have_run: true };
+        _ => sqlstate::BROKEN,
     };
-    // 08 connection, 53 out of resources, 57 operator intervention (57014: the statement timeout), 58 system, 40001 and
-    // 40P01 a lost race: all of them pass. Anything else is a defect of ours.
-    let code = details.code.as_str();
-    let passes =
-        ["08", "53", "57", "58"].iter().any(|class| code.starts_with(class)) || ["40001", "40P01"].contains(&code);
-    let kind = match code {
-        "57014" => "timeout",
-        _ if passes => "unavailable",
-        _ => "internal",
-    };
-    let error = if passes { Error::Unavailable(text) } else { Error::Internal(text) };
-    Failure { error, kind, may_have_run: false }
+    Failure::new(meaning, format!("PostgreSQL: {error:?}"))
 }
 
 fn parameter(parameter: Parameter) -> ParameterValue {
@@ -164,11 +234,8 @@ fn column(value: DbValue) -> Result<Column, Failure> {
         DbValue::Str(text) | DbValue::Uuid(text) | DbValue::Decimal(text) => Column::Text(text),
         DbValue::ArrayStr(texts) => Column::Texts(texts.into_iter().flatten().collect()),
         other => {
-            return Err(Failure {
-                error: Error::Internal(format!("a query answers a type that is not read: {other:?}")),
-                kind: "internal",
-                may_have_run: true,
-            });
+            let text = format!("a query answers a type that is not read: {other:?}");
+            return Err(Failure::new(sqlstate::UNREADABLE, text));
         }
     })
 }
