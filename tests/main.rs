@@ -14,6 +14,7 @@ mod cache;
 mod client;
 mod components;
 mod concurrency;
+mod conditions;
 mod configuration;
 mod cors;
 mod costs;
@@ -21,6 +22,7 @@ mod deaf;
 mod full;
 mod grants;
 mod harness;
+mod headers;
 mod health;
 mod idempotency;
 mod impostor;
@@ -81,12 +83,14 @@ fn main() -> ExitCode {
         client::tests,
         components::tests,
         concurrency::tests,
+        conditions::tests,
         configuration::tests,
         cors::tests,
         costs::tests,
         full::tests,
         grants::tests,
         harness::tests,
+        headers::tests,
         health::tests,
         idempotency::tests,
         impostor::tests,
