@@ -19,6 +19,7 @@ mod configuration;
 mod cors;
 mod costs;
 mod deaf;
+mod front;
 mod full;
 mod grants;
 mod harness;
@@ -87,6 +88,7 @@ fn main() -> ExitCode {
         configuration::tests,
         cors::tests,
         costs::tests,
+        front::tests,
         full::tests,
         grants::tests,
         harness::tests,
