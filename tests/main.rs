@@ -14,14 +14,17 @@ mod cache;
 mod client;
 mod components;
 mod concurrency;
+mod conditions;
 mod configuration;
 mod cors;
 mod costs;
 mod deaf;
 mod extremes;
+mod front;
 mod full;
 mod grants;
 mod harness;
+mod headers;
 mod health;
 mod idempotency;
 mod impostor;
@@ -84,13 +87,16 @@ fn main() -> ExitCode {
         client::tests,
         components::tests,
         concurrency::tests,
+        conditions::tests,
         configuration::tests,
         cors::tests,
         costs::tests,
         extremes::tests,
+        front::tests,
         full::tests,
         grants::tests,
         harness::tests,
+        headers::tests,
         health::tests,
         idempotency::tests,
         impostor::tests,

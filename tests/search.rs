@@ -3,12 +3,15 @@
 use serde_json::json;
 
 use crate::lists::{addresses, at, by_address, frame, page, payments};
-use crate::world::{payments_path, trials, world};
+use crate::world::{empty_database, payments_path, scratch, trials, world};
 
 trials![
     search_finds_a_part_of_each_named_member,
     search_looks_at_no_other_member,
     search_takes_no_notice_of_case_in_any_script,
+    search_finds_a_capital_sharp_s_by_each_of_its_spellings,
+    search_folds_every_character_as_unicode_does,
+    what_was_folded_before_is_folded_anew_by_the_migration,
     search_takes_wildcards_literally,
     search_reads_plus_as_a_space_and_percent_codes,
     a_short_search_term_works_too,
@@ -56,6 +59,95 @@ fn search_takes_no_notice_of_case_in_any_script() {
         let id = who.property_at(address);
         assert_eq!(who.ids(&format!("/api/properties?searchTerm={term}")), [id], "{address}");
     }
+}
+
+fn search_finds_a_capital_sharp_s_by_each_of_its_spellings() {
+    let who = world().tenant();
+    let spellings = ["GRO\u{1e9e}E 1", "gro\u{df}e 1", "grosse 1", "GROSSE 1"];
+    let mut ids = addresses(&who, &spellings);
+    ids.sort();
+    for term in ["GRO%E1%BA%9EE", "gro%C3%9Fe", "grosse", "GROSSE", "o%E1%BA%9E"] {
+        let mut found = who.ids(&format!("/api/properties?searchTerm={term}"));
+        found.sort();
+        assert_eq!(found, ids, "{term}");
+    }
+    let (property, ids) = payments(&who, &[json!({ "notes": "STRA\u{1e9e}E" }), json!({ "notes": "Strasse" })]);
+    let mut found = who.ids(&format!("{}?searchTerm=stra%C3%9Fe", payments_path(&property)));
+    found.sort();
+    let mut ids = ids.clone();
+    ids.sort();
+    assert_eq!(found, ids);
+}
+
+/// What Unicode added to its letters after version 15, the newest that Debian 12's ICU (72) knows.
+fn is_newer_than_unicode_15(character: char) -> bool {
+    matches!(character, '\u{1c89}' | '\u{a7cb}' | '\u{a7cc}' | '\u{a7da}' | '\u{a7dc}' | '\u{10d50}'..='\u{10d65}')
+}
+
+/// The database's `fold` against Unicode's own table (CaseFolding.txt, C and F): what is one there is one here, and nothing
+/// else. U+FFFF is no character.
+fn search_folds_every_character_as_unicode_does() {
+    let all = ('\u{1}'..=char::MAX).filter(|it| *it != '\u{ffff}' && !is_newer_than_unicode_15(*it));
+    let (characters, folded): (Vec<String>, Vec<String>) =
+        all.map(|character| (character.to_string(), caseless::default_case_fold_str(&character.to_string()))).unzip();
+    let with_a_folding = characters.iter().zip(&folded).filter(|(character, folded)| character != folded).count();
+    assert!(with_a_folding > 1_500, "{with_a_folding}");
+    let shown = |row: &postgres::Row| row.get::<_, String>(0).escape_unicode().to_string();
+
+    let apart = world().query(
+        "SELECT c FROM unnest($1::text[], $2::text[]) AS t (c, f) WHERE fold(c) IS DISTINCT FROM fold(f)
+            OR 'x' || fold(c) || 'x' NOT LIKE '%' || fold(f) || '%' ESCAPE ''",
+        &[&characters, &folded],
+    );
+    assert_eq!(apart.iter().map(shown).collect::<Vec<_>>(), Vec::<String>::new(), "one in Unicode and not here");
+    let together = world().query(
+        "SELECT string_agg(c, '' ORDER BY c) FROM unnest($1::text[], $2::text[]) AS t (c, f)
+            GROUP BY fold(c) COLLATE \"C\" HAVING count(DISTINCT f COLLATE \"C\") > 1",
+        &[&characters, &folded],
+    );
+    assert_eq!(together.iter().map(shown).collect::<Vec<_>>(), Vec::<String>::new(), "one here and not in Unicode");
+}
+
+/// A database as it was before, with rows in it.
+fn what_was_folded_before_is_folded_anew_by_the_migration() {
+    const NAME: &str = "0016_full_case_folding.sql";
+    let folder = scratch("migrations");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let committed = stack::repository_root().join("infra/migrations");
+    for entry in std::fs::read_dir(committed).expect("the migrations") {
+        let file = entry.expect("a file");
+        let name = file.file_name().to_string_lossy().into_owned();
+        if name.ends_with(".sql") && name.as_str() < NAME {
+            std::fs::copy(file.path(), folder.join(&name)).expect("copied");
+        }
+    }
+    let url = empty_database().expect("a database");
+    stack::migrate_from(&url, &folder).expect("the migrations before");
+    let mut sql = postgres::Client::connect(&url, postgres::NoTls).expect("PostgreSQL answers");
+    let all = sql
+        .execute(
+            "INSERT INTO properties (tenant_id, id, address, description) VALUES
+                ('a', gen_random_uuid(), 'GRO\u{1e9e}E', NULL), ('a', gen_random_uuid(), 'Gro\u{df}e', NULL),
+                ('b', gen_random_uuid(), 'x', 'Diyarbak\u{131}r')",
+            &[],
+        )
+        .expect("rows");
+    assert_eq!(all, 3);
+    let method = "INSERT INTO payment_methods (tenant_id, name) VALUES ('a', $1)";
+    sql.execute(method, &[&"Fu\u{1e9e}ball"]).expect("a method");
+    sql.execute(method, &[&"Fussball"]).expect("another, as it was");
+    let refused = stack::migrate(&url).expect_err("two methods of one name");
+    let refused = format!("{refused:#}");
+    assert!(refused.contains("Fu\u{1e9e}ball") && refused.contains("Fussball") && refused.contains(" a "), "{refused}");
+    sql.execute("DELETE FROM payment_methods WHERE name = 'Fussball'", &[]).expect("renamed");
+    assert!(stack::migrate(&url).expect("migrated").contains(&NAME.to_owned()));
+    let rows =
+        sql.query("SELECT search_text, row_version, updated_at = created_at FROM properties", &[]).expect("rows");
+    let mut texts: Vec<String> = rows.iter().map(|row| row.get::<_, String>(0).replace('\u{1f}', "")).collect();
+    texts.sort();
+    assert_eq!(texts, ["grosse", "grosse", "xdiyarbak\u{131}r"]);
+    assert!(rows.iter().all(|row| row.get::<_, i64>(1) == 1 && row.get::<_, bool>(2)), "the rows are as they were");
+    sql.execute(method, &[&"FUSSBALL"]).expect_err("one name is one method");
 }
 
 fn search_takes_wildcards_literally() {

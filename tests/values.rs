@@ -157,6 +157,16 @@ fn times_are_answered_in_utc() {
         ("2025-03-01T10:00:00.25Z", "2025-03-01T10:00:00.25Z"),
         ("2025-03-01T10:00:00.123456", "2025-03-01T10:00:00.123456Z"),
         ("2024-02-29", "2024-02-29T00:00:00Z"),
+        // System.Text.Json, with which RentTracker's backend reads: seconds are optional with an offset too
+        // (JsonHelpers.Date.cs), and so are the offset's minutes.
+        ("2024-01-01T10:00", "2024-01-01T10:00:00Z"),
+        ("2024-01-01T10:00Z", "2024-01-01T10:00:00Z"),
+        ("2024-01-01T10:00+10:00", "2024-01-01T00:00:00Z"),
+        ("2024-01-01T10:00-05:30", "2024-01-01T15:30:00Z"),
+        ("2024-01-01T10:00+10", "2024-01-01T00:00:00Z"),
+        ("2024-01-01T10:00:30-10", "2024-01-01T20:00:30Z"),
+        ("2024-01-01T10:00:00.1234567890123456Z", "2024-01-01T10:00:00.123456Z"),
+        ("9999-12-31T23:59:59.9999999Z", "9999-12-31T23:59:59.999999Z"),
     ] {
         let created = with_spelling(&who, "leaseStartDate", &format!("{sent:?}")).is(201);
         let expected = instant(&json!(expected));
@@ -172,9 +182,19 @@ fn times_are_answered_in_utc() {
 
 fn what_is_no_time_is_named() {
     let who = world().tenant();
-    for sent in
-        ["", "yesterday", "2025-13-01", "2025-02-29", "2025-03-01T25:00:00Z", "01/03/2025", "2025-03-01T10:00:00+99:00"]
-    {
+    for sent in [
+        "",
+        "yesterday",
+        "2024-01-01T10:00 +10:00",
+        "2024-01-01T10:00+25:00",
+        "2024-01-01T10Z",
+        "2024-01-01Z",
+        "2025-13-01",
+        "2025-02-29",
+        "2025-03-01T25:00:00Z",
+        "01/03/2025",
+        "2025-03-01T10:00:00+99:00",
+    ] {
         with_spelling(&who, "leaseStartDate", &format!("{sent:?}")).names("leaseStartDate");
     }
 }

@@ -132,10 +132,19 @@ pub fn prepare(postgres: &Postgres) -> Result<()> {
 
 /// A fresh database with the schema, on the shared server: its URL.
 pub fn new_database() -> Result<String> {
+    database_from(TEMPLATE)
+}
+
+/// A database without anything in it, on the shared server: its URL.
+pub fn empty_database() -> Result<String> {
+    database_from("template0")
+}
+
+fn database_from(template: &str) -> Result<String> {
     let mut number = facts().copying.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     *number += 1;
     let name = format!("own_{number}");
-    admin()?.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}"))?;
+    admin()?.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {template}"))?;
     Ok(facts().any_url.replace("{}", &name))
 }
 

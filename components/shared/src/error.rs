@@ -35,7 +35,7 @@ pub enum Error {
     /// The body is not JSON, or is encoded.
     #[error("unsupported media type: {0}")]
     UnsupportedMediaType(&'static str),
-    /// `If-Match` does not name the current version.
+    /// `If-Match` does not name the current version, or `If-None-Match` does.
     #[error("the precondition failed")]
     PreconditionFailed,
     /// A write must name the version that it replaces.

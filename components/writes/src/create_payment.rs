@@ -1,6 +1,6 @@
 //! `POST /api/properties/{propertyId}/payments`.
 
-use super::precondition::{Target, unless_missing};
+use super::precondition::{Target, before, on_list};
 use http::{StatusCode, header};
 use shared::cache::Resource;
 use shared::domain::{MethodChoice, Payment, PaymentDraft, PaymentId, PaymentMethod, PropertyId, TenantId, Violations};
@@ -16,10 +16,13 @@ const CREATE: &str = "create_payment(tenant, $2, $3, $4, $5, $6, $7, $8::text::t
 /// Records a payment.
 pub async fn create(call: &Call, tenant: &TenantId, property: PropertyId) -> Result<Answer, Error> {
     let body = call.body().await?;
-    let parsed = PaymentDraft::parse(&body).and_then(|draft| Ok((draft, Idempotency::of(&call.parts, &body)?)));
+    let parsed = on_list(call).and_then(|()| {
+        let draft = PaymentDraft::parse(&body)?;
+        Ok((draft, Idempotency::of(&call.parts, &body)?))
+    });
     let (draft, idempotency) = match parsed {
         Ok(parsed) => parsed,
-        Err(violations) => return Err(unless_missing(call, tenant, Target::Property(property), violations).await),
+        Err(error) => return Err(before(call, tenant, Target::Payments(property), error).await),
     };
     let id = new_id(PaymentId::new)?;
     let columns = format!(

@@ -1,5 +1,6 @@
 //! `POST /api/properties`.
 
+use super::precondition::on_list;
 use http::{StatusCode, header};
 use shared::cache::Resource;
 use shared::domain::{Property, PropertyDraft, PropertyId, TenantId};
@@ -16,6 +17,7 @@ const CREATE: &str = "create_property(tenant, $2, $3, $4, $5, $6, $7, $8, $9, $1
 /// Adds a property.
 pub async fn create(call: &Call, tenant: &TenantId) -> Result<Answer, Error> {
     let body = call.body().await?;
+    on_list(call)?;
     let draft = PropertyDraft::parse(&body)?;
     let idempotency = Idempotency::of(&call.parts, &body)?;
     let id = new_id(PropertyId::new)?;

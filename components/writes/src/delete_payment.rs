@@ -1,6 +1,6 @@
 //! `DELETE /api/properties/{propertyId}/payments/{paymentId}`.
 
-use super::precondition::{Target, demanded};
+use super::precondition::{Target, demanded, refusal, versions};
 use http::StatusCode;
 use shared::cache::Resource;
 use shared::domain::{PaymentId, PropertyId, RowVersion, TenantId};
@@ -10,16 +10,17 @@ use shared::row::{Parameter, RowReader};
 use shared::spin::{Call, Written, write};
 use shared::statement::Statement;
 
-const DELETE: &str = "delete_payment(tenant, $2, $3, $4, $5) AS r";
+const ROW: &str = "FROM payments v WHERE v.tenant_id = tenant AND v.property_id = $2 AND v.id = $3";
 const OUTCOME: &str = "r.found_version, r.is_deleted";
 
 /// Removes a payment.
 pub async fn delete(call: &Call, tenant: &TenantId, property: PropertyId, id: PaymentId) -> Result<Answer, Error> {
     let precondition = demanded(call, tenant, Target::Payment(property, id), None).await?;
     let statement = |write_id: &str| {
-        let versions = precondition.versions().map_or(Parameter::Null, Parameter::Integers);
+        let (argument, versions) = versions(&precondition, 5, ROW);
         let parameters = [Parameter::uuid(property), Parameter::uuid(id), Parameter::uuid(write_id), versions];
-        Statement::call(tenant, DELETE, OUTCOME).bind(parameters)
+        Statement::call(tenant, &format!("delete_payment(tenant, $2, $3, $4, {argument}) AS r"), OUTCOME)
+            .bind(parameters)
     };
     let resources = [Resource::Payment(id), Resource::PaymentList(property)];
     let outcome = write(&call.config, tenant, &resources, statement, |rows| {
@@ -29,7 +30,7 @@ pub async fn delete(call: &Call, tenant: &TenantId, property: PropertyId, id: Pa
         let is_deleted = row.boolean()?;
         let result = match found {
             Some(_) if is_deleted => Ok(()),
-            Some(found) => Err(precondition.refusal(found)),
+            Some(found) => Err(refusal(&precondition, found)),
             None => Err(Error::NotFound),
         };
         Ok(Written { result, changed: is_deleted, also: Vec::new() })

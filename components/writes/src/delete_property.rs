@@ -1,6 +1,6 @@
 //! `DELETE /api/properties/{id}`.
 
-use super::precondition::{Target, demanded};
+use super::precondition::{Target, demanded, refusal, versions};
 use http::StatusCode;
 use shared::cache::Resource;
 use shared::domain::{PaymentId, PropertyId, RowVersion, TenantId};
@@ -14,8 +14,7 @@ use std::collections::HashSet;
 /// The payments that the property has now: their entries are fenced with its own.
 const PAYMENTS: &str = "SELECT id FROM payments WHERE tenant_id = $1 AND property_id = $2";
 
-/// See `infra/migrations/0006_delete_property.sql` for why this is a function.
-const DELETE: &str = "delete_property(tenant, $2, $3, $4) AS r";
+const ROW: &str = "FROM properties v WHERE v.tenant_id = tenant AND v.id = $2";
 const OUTCOME: &str = "r.found_version, r.is_deleted, r.payment_ids";
 
 /// Removes a property and its payments.
@@ -27,8 +26,13 @@ pub async fn delete(call: &Call, tenant: &TenantId, id: PropertyId) -> Result<An
     let mut resources = vec![Resource::Property(id), Resource::PropertyList, Resource::PaymentList(id)];
     resources.extend(payments.iter().copied().map(Resource::Payment));
     let statement = |write_id: &str| {
-        let versions = precondition.versions().map_or(Parameter::Null, Parameter::Integers);
-        Statement::call(tenant, DELETE, OUTCOME).bind([Parameter::uuid(id), Parameter::uuid(write_id), versions])
+        let (argument, versions) = versions(&precondition, 4, ROW);
+        // See `infra/migrations/0006_delete_property.sql` for why this is a function.
+        Statement::call(tenant, &format!("delete_property(tenant, $2, $3, {argument}) AS r"), OUTCOME).bind([
+            Parameter::uuid(id),
+            Parameter::uuid(write_id),
+            versions,
+        ])
     };
     let outcome = write(&call.config, tenant, &resources, statement, |rows| {
         let row = rows.first().ok_or_else(|| Error::Internal("delete_property answers no row".into()))?;
@@ -46,7 +50,7 @@ pub async fn delete(call: &Call, tenant: &TenantId, id: PropertyId) -> Result<An
         let result = match found {
             None => Err(Error::NotFound),
             Some(_) if is_deleted => Ok(()),
-            Some(version) => Err(precondition.refusal(version)),
+            Some(version) => Err(refusal(&precondition, version)),
         };
         Ok(Written { result, changed: is_deleted, also })
     });

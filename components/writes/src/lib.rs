@@ -18,12 +18,12 @@ mod replace_property;
 use http::Method;
 use shared::error::Error;
 use shared::http::{Answer, Route, payment_id, property_id};
-use shared::spin::{Call, Outcome, Request, serve};
+use shared::spin::{Call, Outcome, Request, serve_handed_on};
 
 shared::http_component!(handle);
 
 async fn handle(request: Request) -> Outcome {
-    serve(request, respond).await
+    serve_handed_on(request, respond).await
 }
 
 async fn respond(call: &Call) -> Result<Answer, Error> {

@@ -1,7 +1,7 @@
 //! `PUT /api/properties/{propertyId}/payments/{paymentId}`.
 
 use super::create_payment::{members, unknown_method};
-use super::precondition::{Target, demanded, unless_missing};
+use super::precondition::{Target, before, demanded, refusal, versions};
 use http::StatusCode;
 use shared::cache::Resource;
 use shared::domain::{PaymentDraft, PaymentId, PropertyId, RowVersion, TenantId};
@@ -11,7 +11,7 @@ use shared::row::{Parameter, RowReader};
 use shared::spin::{Call, Written, write};
 use shared::statement::Statement;
 
-const REPLACE: &str = "replace_payment(tenant, $2, $3, $4, $5, $6, $7, $8::text::timestamptz, $9, $10, $11) AS r";
+const ROW: &str = "FROM payments v WHERE v.tenant_id = tenant AND v.property_id = $2 AND v.id = $3";
 const OUTCOME: &str = "r.found_version, r.has_method, r.new_version";
 
 /// Replaces the writable members of a payment.
@@ -19,14 +19,17 @@ pub async fn replace(call: &Call, tenant: &TenantId, property: PropertyId, id: P
     let target = Target::Payment(property, id);
     let draft = match PaymentDraft::parse(&call.body().await?) {
         Ok(draft) => draft,
-        Err(violations) => return Err(unless_missing(call, tenant, target, violations).await),
+        Err(violations) => return Err(before(call, tenant, target, violations).await),
     };
     let precondition = demanded(call, tenant, target, draft.row_version).await?;
     let statement = |write_id: &str| {
-        Statement::call(tenant, REPLACE, OUTCOME)
+        let (argument, versions) = versions(&precondition, 11, ROW);
+        let replace =
+            format!("replace_payment(tenant, $2, $3, $4, $5, $6, $7, $8::text::timestamptz, $9, $10, {argument}) AS r");
+        Statement::call(tenant, &replace, OUTCOME)
             .bind([Parameter::uuid(property), Parameter::uuid(id), Parameter::uuid(write_id)])
             .bind(members(&draft))
-            .bind([precondition.versions().map_or(Parameter::Null, Parameter::Integers)])
+            .bind([versions])
     };
     let resources = [Resource::Payment(id), Resource::PaymentList(property)];
     let outcome = write(&call.config, tenant, &resources, statement, |rows| {
@@ -37,8 +40,11 @@ pub async fn replace(call: &Call, tenant: &TenantId, property: PropertyId, id: P
         let replaced = row.optional_from_integer(RowVersion::new)?;
         let result = match (found, replaced) {
             (None, _) => Err(Error::NotFound),
-            (Some(_), _) if !has_method => Err(unknown_method(&draft.method)),
-            (Some(version), None) => Err(precondition.refusal(version)),
+            // What the headers demand comes before what is wrong with the body, and that before its version.
+            (Some(found), None) if !has_method && precondition.headers_hold(found) => {
+                Err(unknown_method(&draft.method))
+            }
+            (Some(found), None) => Err(refusal(&precondition, found)),
             (Some(_), Some(version)) => Ok(version),
         };
         Ok(Written { changed: result.is_ok(), result, also: Vec::new() })

@@ -1,7 +1,7 @@
 //! `PUT /api/properties/{id}`.
 
 use super::create_property::members;
-use super::precondition::{Target, demanded, unless_missing};
+use super::precondition::{Target, before, demanded, refusal, versions};
 use http::StatusCode;
 use shared::cache::Resource;
 use shared::domain::{Property, PropertyDraft, PropertyId, RowVersion, TenantId};
@@ -11,23 +11,27 @@ use shared::row::{Parameter, RowReader};
 use shared::spin::{Call, Written, write};
 use shared::statement::Statement;
 
-const REPLACE: &str = "replace_property(tenant, $2, $3, $4, $5, $6, $7, $8, $9, $10::text::timestamptz,
-        $11::text::timestamptz, $12, $13, $14) AS r
-    LEFT JOIN LATERAL (SELECT (r.changed).*) AS p ON true";
+const ROW: &str = "FROM properties v WHERE v.tenant_id = tenant AND v.id = $2";
 
 /// Replaces the writable members of a property.
 pub async fn replace(call: &Call, tenant: &TenantId, id: PropertyId) -> Result<Answer, Error> {
     let target = Target::Property(id);
     let draft = match PropertyDraft::parse(&call.body().await?) {
         Ok(draft) => draft,
-        Err(violations) => return Err(unless_missing(call, tenant, target, violations).await),
+        Err(violations) => return Err(before(call, tenant, target, violations).await),
     };
     let precondition = demanded(call, tenant, target, draft.row_version).await?;
     let statement = |write_id: &str| {
-        Statement::call(tenant, REPLACE, &format!("r.found_version, {}", Property::COLUMNS))
+        let (argument, versions) = versions(&precondition, 14, ROW);
+        let replace = format!(
+            "replace_property(tenant, $2, $3, $4, $5, $6, $7, $8, $9, $10::text::timestamptz, $11::text::timestamptz,
+                $12, $13, {argument}) AS r
+            LEFT JOIN LATERAL (SELECT (r.changed).*) AS p ON true"
+        );
+        Statement::call(tenant, &replace, &format!("r.found_version, {}", Property::COLUMNS))
             .bind([Parameter::uuid(id), Parameter::uuid(write_id)])
             .bind(members(&draft))
-            .bind([precondition.versions().map_or(Parameter::Null, Parameter::Integers)])
+            .bind([versions])
     };
     let resources = [Resource::Property(id), Resource::PropertyList];
     let outcome = write(&call.config, tenant, &resources, statement, |rows| {
@@ -38,7 +42,7 @@ pub async fn replace(call: &Call, tenant: &TenantId, id: PropertyId) -> Result<A
             return refused(Error::NotFound);
         };
         if row.rest_is_null() {
-            return refused(precondition.refusal(found));
+            return refused(refusal(&precondition, found));
         }
         Ok(Written { result: Ok(Property::from_row(&mut row)?), changed: true, also: Vec::new() })
     });

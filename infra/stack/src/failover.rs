@@ -99,7 +99,7 @@ fn says(info: &str, line: &str) -> bool {
 }
 
 /// Starts a server on a free port, and on another if that was taken meanwhile.
-fn again(start: impl Fn(u16) -> Result<Process>) -> Result<(Process, u16)> {
+pub(crate) fn again(start: impl Fn(u16) -> Result<Process>) -> Result<(Process, u16)> {
     for _ in 1..ATTEMPTS {
         let port = free_port()?;
         if let Ok(process) = start(port) {
@@ -141,7 +141,13 @@ fn haproxy(dir: &Path, port: u16, redis: [u16; 2], sentinels: &[u16]) -> Result<
     })
 }
 
-fn spawn(mut command: Command, log: &Path, name: &str, ready: impl FnMut() -> Result<()>) -> Result<Process> {
+/// Starts a server that writes to `log`, and waits until it is ready.
+pub(crate) fn spawn(
+    mut command: Command,
+    log: &Path,
+    name: &str,
+    ready: impl FnMut() -> Result<()>,
+) -> Result<Process> {
     let output = std::fs::File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
     command.stdout(output.try_clone()?).stderr(output);
     let mut process = Process::spawn(command, Signal::SIGKILL)?;

@@ -6,6 +6,7 @@
 mod addresses;
 mod database;
 mod failover;
+mod front;
 mod host;
 mod login;
 mod migrate;
@@ -21,6 +22,7 @@ mod token;
 pub use addresses::{address, database_address, redis_address, variables};
 pub use database::{connect, explain};
 pub use failover::Failover;
+pub use front::Front;
 pub use host::{Host, HostOptions, LONG_REUSE, Runtime};
 pub use login::{LOGIN, ensure_login, login_url};
 pub use migrate::{migrate, migrate_from, remarks};

@@ -46,9 +46,13 @@ pub fn finish(answer: &mut Answer, request: &HeaderMap, allowed_origins: &[Strin
     }
 }
 
-/// The request's origin, if it is one of ours.
+/// The request's origin, if it is one of ours, and the only one.
 fn allowed_origin<'a>(request: &'a HeaderMap, allowed: &[String]) -> Option<&'a HeaderValue> {
-    request.get(header::ORIGIN).filter(|origin| allowed.iter().any(|ours| ours.as_bytes() == origin.as_bytes()))
+    let mut origins = request.get_all(header::ORIGIN).iter();
+    let (Some(origin), None) = (origins.next(), origins.next()) else {
+        return None;
+    };
+    allowed.iter().any(|ours| ours.as_bytes() == origin.as_bytes()).then_some(origin)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! itself; these are the application's, the same whatever server is in front.
 
 use crate::error::Error;
+use http::HeaderMap;
 use http::header;
 use http::request::Parts;
 
@@ -11,13 +12,28 @@ use http::request::Parts;
 pub const MAX_PATH_BYTES: usize = 2 * 1024;
 /// The longest query, in bytes: a search term of 500 characters of 4 bytes, percent-encoded, is 6,000.
 pub const MAX_QUERY_BYTES: usize = 8 * 1024;
-/// The most header lines. Browsers send about 20, and each proxy on the way adds a few.
+/// The most header lines that a client may send, `Connection` aside, which the host keeps for itself. Browsers send about 20,
+/// and each proxy on the way adds a few.
 pub const MAX_HEADERS: usize = 64;
 /// The longest header section, in bytes of names and values: twice what common proxies let through. `Authorization` is
 /// not counted: whoever reads the token bounds it, and answers 401.
 pub const MAX_HEADER_BYTES: usize = 32 * 1024;
 
-/// Passes a request that is within the limits.
+/// What the host tells a component beside the client's headers, each once and behind what the client sent by the same name
+/// (Spin 4.1; `infra/host/src/headers.rs`). One of them is the whole URL once more.
+const HOST_HEADERS: [&str; 9] = [
+    "spin-path-info",
+    "spin-full-url",
+    "spin-matched-route",
+    "spin-base-path",
+    "spin-raw-component-route",
+    "spin-component-route",
+    "spin-client-addr",
+    "spin-path-match-propertyid",
+    "spin-path-match-paymentid",
+];
+
+/// Passes a request whose client has kept to the limits.
 ///
 /// # Errors
 /// [`Error::UriTooLong`] and [`Error::HeadersTooLarge`].
@@ -28,10 +44,20 @@ pub fn check_limits(parts: &Parts) -> Result<(), Error> {
     }
     let counted = parts.headers.iter().filter(|(name, _)| **name != header::AUTHORIZATION);
     let bytes: usize = counted.map(|(name, value)| name.as_str().len() + value.len()).sum();
-    if parts.headers.len() > MAX_HEADERS || bytes > MAX_HEADER_BYTES {
-        return Err(Error::HeadersTooLarge);
+    let fits = |lines, bytes| lines <= MAX_HEADERS && bytes <= MAX_HEADER_BYTES;
+    // Almost every request fits with the host's share: which that is, is only asked where it does not.
+    if fits(parts.headers.len(), bytes) {
+        return Ok(());
     }
-    Ok(())
+    let (of_host, bytes_of_host) = share_of_host(&parts.headers);
+    if fits(parts.headers.len() - of_host, bytes - bytes_of_host) { Ok(()) } else { Err(Error::HeadersTooLarge) }
+}
+
+/// How many header lines are the host's, and how long they are.
+fn share_of_host(headers: &HeaderMap) -> (usize, usize) {
+    let lengths =
+        HOST_HEADERS.iter().filter_map(|name| Some(name.len() + headers.get_all(*name).iter().next_back()?.len()));
+    lengths.fold((0, 0), |(lines, bytes), length| (lines + 1, bytes + length))
 }
 
 #[cfg(test)]
@@ -64,5 +90,24 @@ mod tests {
         check("/", &[("authorization", 2 * MAX_HEADER_BYTES)], Ok(()));
         check("/", &[("x", 1); MAX_HEADERS], Ok(()));
         check("/", &[("x", 1); MAX_HEADERS + 1], Err(Error::HeadersTooLarge));
+    }
+
+    #[test]
+    fn what_the_host_adds_is_not_the_clients() {
+        let of_host = HOST_HEADERS.map(|name| (name, 1_000));
+        let with_host = |of_client: &[(&'static str, usize)], expected| {
+            check("/", &[of_client, &of_host].concat(), expected);
+        };
+        with_host(&[("x", 1); MAX_HEADERS], Ok(()));
+        with_host(&[("x", 1); MAX_HEADERS + 1], Err(Error::HeadersTooLarge));
+        with_host(&[("x", MAX_HEADER_BYTES - 1)], Ok(()));
+        with_host(&[("x", MAX_HEADER_BYTES)], Err(Error::HeadersTooLarge));
+        // A client that sends such names itself sends headers like any others.
+        let name = "spin-full-url";
+        with_host(&[(name, 1); MAX_HEADERS], Ok(()));
+        with_host(&[(name, 1); MAX_HEADERS + 1], Err(Error::HeadersTooLarge));
+        with_host(&[(name, MAX_HEADER_BYTES - name.len())], Ok(()));
+        with_host(&[(name, MAX_HEADER_BYTES + 1 - name.len())], Err(Error::HeadersTooLarge));
+        with_host(&[("spin-other", MAX_HEADER_BYTES)], Err(Error::HeadersTooLarge));
     }
 }

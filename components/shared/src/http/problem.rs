@@ -46,7 +46,9 @@ pub fn problem(error: &Error, instance: &str) -> Answer {
         }
         Error::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "The body is larger than 1 MiB."),
         Error::UnsupportedMediaType(detail) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, *detail),
-        Error::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "If-Match does not name the current version."),
+        Error::PreconditionFailed => {
+            (StatusCode::PRECONDITION_FAILED, "If-Match does not name the current version, or If-None-Match does.")
+        }
         Error::PreconditionRequired => (
             StatusCode::PRECONDITION_REQUIRED,
             "Name the version that is replaced: If-Match, or rowVersion in the body.",

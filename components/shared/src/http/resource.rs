@@ -1,18 +1,15 @@
 //! Answers to reads, made of cache entries.
 
-use super::{Answer, is_not_modified, problem};
+use super::{Answer, problem};
 use crate::cache::{CacheStatus, Entry};
 use crate::error::Error;
 use http::StatusCode;
 use http::request::Parts;
 
-/// The answer for a single resource: 200, 304 when the client has this version, or 404.
+/// The answer for a single resource: 200 with the tag of its version, or 404.
 pub fn single(entry: Entry, status: CacheStatus, request: &Parts) -> Answer {
     let answer = match entry.version {
         _ if !entry.found => problem(&Error::NotFound, request.uri.path()),
-        Some(version) if is_not_modified(&request.headers, version) => {
-            Answer::empty(StatusCode::NOT_MODIFIED).with_etag(version)
-        }
         Some(version) => Answer::json(StatusCode::OK, entry.body).with_etag(version),
         None => Answer::json(StatusCode::OK, entry.body),
     };

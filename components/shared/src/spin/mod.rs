@@ -37,7 +37,7 @@ pub use outbox::{Lag, lag};
 pub use postgres::{database, query, row_level_security_holds};
 pub use purge::{Purged, purge};
 pub use redis::memory as redis_memory;
-pub use server::{Call, serve};
+pub use server::{Call, serve, serve_handed_on};
 pub use source::read;
 pub use tally::add_up;
 pub use verify::verify;

@@ -11,7 +11,8 @@ use crate::config::Config;
 use crate::domain::{TenantId, Violations};
 use crate::error::Error;
 use crate::http::{
-    Action, Answer, MAX_BODY_BYTES, Route, check_body_headers, check_limits, finish, preflight, problem, trace_id,
+    Action, Answer, MAX_BODY_BYTES, Route, check_body_headers, check_head, conditional, finish, preflight, problem,
+    trace_id,
 };
 use crate::log::{self, Level};
 use crate::metrics::{Count, Timing, result_label};
@@ -83,27 +84,36 @@ impl Call {
     }
 }
 
-/// Answers a request: OPTIONS and methods that the path lacks at once, the rest by `respond`. An error becomes its
-/// problem; what the client may not know of it goes to the log.
+/// Answers a request: OPTIONS and methods that the path lacks at once, the rest by `respond`, GET and HEAD on the request's
+/// conditions. An error becomes its problem; what the client may not know of it goes to the log.
 pub async fn serve(request: Request, respond: impl AsyncFnOnce(&Call) -> Result<Answer, Error>) -> Outcome {
     let Request { parts, body } = request;
-    serve_parts(parts, Some(body), respond).await
+    let checked = check_head(&parts);
+    serve_parts(parts, Some(body), checked, respond).await
 }
 
-/// [`serve`], for a request whose body may be gone already.
+/// [`serve`], for a component behind a private route: whoever handed the request on has checked what comes before its body.
+pub async fn serve_handed_on(request: Request, respond: impl AsyncFnOnce(&Call) -> Result<Answer, Error>) -> Outcome {
+    let Request { parts, body } = request;
+    serve_parts(parts, Some(body), Ok(()), respond).await
+}
+
+/// [`serve`], for a request that was checked, and whose body may be gone already.
 pub async fn serve_parts(
     parts: Parts,
     body: Option<Unread>,
+    checked: Result<(), Error>,
     respond: impl AsyncFnOnce(&Call) -> Result<Answer, Error>,
 ) -> Outcome {
     let scope = Scope::new(trace_id(&parts.headers));
-    Rc::clone(&scope).run(serve_scoped(&scope, parts, body, respond)).await
+    Rc::clone(&scope).run(serve_scoped(&scope, parts, body, checked, respond)).await
 }
 
 async fn serve_scoped(
     scope: &Scope,
     parts: Parts,
     body: Option<Unread>,
+    checked: Result<(), Error>,
     respond: impl AsyncFnOnce(&Call) -> Result<Answer, Error>,
 ) -> Outcome {
     let began = clock::elapsed();
@@ -120,13 +130,13 @@ async fn serve_scoped(
     let call = Call { config, parts, body: RefCell::new(body) };
     let route = Route::of(call.parts.uri.path());
     let action = route.map(|route| (route, route.action(&call.parts.method)));
-    let result = match (check_limits(&call.parts), action) {
+    let result = match (checked, action) {
         (Err(error), _) => Err(error),
         (Ok(()), Some((route, Action::Preflight))) => {
             Ok(preflight(&call.parts.headers, &call.config.cors_allowed_origins, route.allowed()))
         }
         (Ok(()), Some((route, Action::NotAllowed))) => Err(Error::MethodNotAllowed(route.allowed())),
-        (Ok(()), _) => respond(&call).await,
+        (Ok(()), _) => respond(&call).await.map(|answer| conditional(answer, &call.parts)),
     };
     let path = call.parts.uri.path();
     let mut answer = result.unwrap_or_else(|error| {

@@ -7,7 +7,7 @@ use shared::config::Config;
 use shared::domain::{MethodChoice, PaymentDraft, PropertyDraft, PropertyId, RowVersion, TenantId};
 use shared::error::Error;
 use shared::http::{
-    Direction, ListQuery, Route, SortFields, check_limits, is_not_modified, payment_id, preflight, problem, property_id,
+    Direction, ListQuery, Route, SortFields, check_limits, payment_id, preflight, problem, property_id,
 };
 use shared::pace::RATES;
 use shared::source::Source;
@@ -100,9 +100,12 @@ pub fn header(bytes: &[u8]) {
     let names = [http::header::IF_MATCH, http::header::IF_NONE_MATCH, http::header::ORIGIN, http::header::CONTENT_TYPE];
     let headers: http::HeaderMap = names.into_iter().map(|name| (name, value.clone())).collect();
     let version = RowVersion::new(7).expect("a version");
-    let _ = is_not_modified(&headers, version);
+    let conditions = shared::http::Conditions::of(&headers);
+    let _ = (conditions.evaluate(Some(version)), conditions.evaluate(None));
     let _ = shared::http::check_body_headers(&headers);
-    if let Some(versions) = shared::http::Precondition::new(&headers, None).versions() {
+    use shared::http::Versions;
+    let precondition = shared::http::Precondition::new(&headers, None);
+    if let Versions::Only(versions) | Versions::AllBut(versions) = precondition.versions() {
         assert!(versions.iter().all(|version| *version >= 1), "{versions:?}");
     }
     let answer = CONFIG.with(|config| preflight(&headers, &config.cors_allowed_origins, "GET"));

@@ -1,4 +1,4 @@
-//! The files of `infra/redis`, fitted to loopback: what is tested is what runs in production.
+//! The files of `infra/redis`, and HAProxy's of `infra/deploy`, fitted to loopback: what is tested is what runs in production.
 
 use std::path::PathBuf;
 
@@ -43,6 +43,13 @@ pub(crate) fn sentinel_conf(master: u16) -> Result<String> {
 pub(crate) fn haproxy_cfg() -> Result<String> {
     let text = replaced(&read("haproxy.cfg")?, " check-ssl verify required ca-file /etc/redis/tls/ca.crt", "")?;
     replaced(&text, " crt /etc/redis/tls/haproxy.pem", "")
+}
+
+/// `infra/deploy/one-machine/haproxy.cfg`.
+pub(crate) fn front_cfg() -> Result<String> {
+    let path = crate::repository_root().join("infra/deploy/one-machine/haproxy.cfg");
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    replaced(&text, " ssl crt /etc/haproxy/renttracker.pem alpn h2,http/1.1", "")
 }
 
 #[cfg(test)]

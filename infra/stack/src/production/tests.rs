@@ -210,6 +210,21 @@ fn haproxy_takes_haproxy_cfg() {
 }
 
 #[test]
+fn haproxy_takes_the_file_of_the_front_server() {
+    let machine = Machine::new();
+    let text =
+        fs::read_to_string(crate::repository_root().join("infra/deploy/one-machine/haproxy.cfg")).expect("the file");
+    let certificate = machine.path("etc/tls/haproxy.pem").display().to_string();
+    let file = machine.path("etc/front.cfg");
+    fs::write(&file, text.replace("/etc/haproxy/renttracker.pem", &certificate)).expect("written");
+    let mut command = Command::new(find_on_path("haproxy").expect("haproxy is installed"));
+    command.arg("-c").arg("-f").arg(&file);
+    command.env("API_LISTEN", "127.0.0.1:8443").env("API_HOST", "api.example").env("SPIN", "127.0.0.1:3000");
+    let output = command.output().expect("haproxy");
+    assert!(output.status.success() && !self::text(&output).contains("WARNING"), "{}", self::text(&output));
+}
+
+#[test]
 fn every_file_that_the_guide_names_is_there() {
     let folder = path("");
     let guide = fs::read_to_string(folder.join("README.md")).expect("the guide");
