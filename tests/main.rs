@@ -130,9 +130,12 @@ fn main() -> ExitCode {
         warm::tests,
         webhook::tests,
     ];
-    let trials: Vec<Trial> = suites.iter().flat_map(|tests| tests()).collect();
+    let mut trials: Vec<Trial> = suites.iter().flat_map(|tests| tests()).collect();
     let unknown = world::way::unknown(trials.iter().map(Trial::name));
     assert!(unknown.is_empty(), "trials that do not exist are left out: {unknown:?}");
+    if let Ok(wanted) = std::env::var("RENTTRACKER_SUITES") {
+        keep_suites(&mut trials, &wanted);
+    }
     if arguments.list {
         return libtest_mimic::run(&arguments, trials).exit_code();
     }
@@ -155,4 +158,13 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Keeps the suites of the list alone, which are separated by commas.
+fn keep_suites(trials: &mut Vec<Trial>, wanted: &str) {
+    let suite = |trial: &Trial| trial.name().split("::").next().map(str::to_owned).unwrap_or_default();
+    for name in wanted.split(',') {
+        assert!(trials.iter().any(|trial| suite(trial) == name), "there is no suite {name:?}");
+    }
+    trials.retain(|trial| wanted.split(',').any(|name| suite(trial) == name));
 }

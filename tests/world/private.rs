@@ -12,7 +12,7 @@ use stack::{Host, HostOptions, Redis};
 use upstash::Double;
 
 use super::way::{self, TOKEN};
-use super::{JWT_SECRET, LOGIN_PASSWORD, World, leftovers, patient_variables, stage};
+use super::{JWT_SECRET, World, leftovers, patient_variables, stage};
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
@@ -90,7 +90,7 @@ impl Private {
         authorities: Option<PathBuf>,
         changes: &[(&str, &str)],
     ) -> Private {
-        let login_url = stack::login_url(database_url, LOGIN_PASSWORD).expect("a URL");
+        let login_url = stage::login_url(database_url).expect("a URL");
         let mut variables: BTreeMap<String, String> = patient_variables(redis_url, &login_url);
         variables.extend(changes.iter().map(|(name, value)| ((*name).into(), (*value).into())));
         let instance = variables.get("redis_instance_name").map_or("RentTracker_", String::as_str).to_owned();

@@ -5,7 +5,7 @@ use std::sync::{Mutex, OnceLock};
 
 use anyhow::{Context, Result, ensure};
 use postgres::{Client, NoTls};
-use stack::{Host, HostOptions, Postgres, Redis, Runtime};
+use stack::{Host, HostOptions, Pooler, Postgres, Redis, Runtime};
 use tempfile::TempDir;
 
 use super::{JWT_SECRET, LOGIN_PASSWORD, World, leftovers, patient_variables, way};
@@ -26,6 +26,9 @@ struct Facts {
     any_url: String,
     directory: std::path::PathBuf,
     postgres_log: std::path::PathBuf,
+    /// Where the shared server listens, and the pooler that stands before it in this run.
+    postgres_port: u16,
+    pooler_port: Option<u16>,
     /// PostgreSQL copies a template for one at a time.
     copying: Mutex<u32>,
 }
@@ -47,10 +50,29 @@ pub fn runtime() -> Runtime {
     }
 }
 
+/// Whether the components reach the shared PostgreSQL through a pooler: `RENTTRACKER_POOLER=pgbouncer`.
+fn is_pooled() -> bool {
+    std::env::var("RENTTRACKER_POOLER").is_ok_and(|pooler| pooler == "pgbouncer")
+}
+
+/// The URL of a database for the components; through the pooler, if it is one of the shared server and the run has a pooler.
+pub fn login_url(database_url: &str) -> Result<String> {
+    through_pooler(database_url, facts().postgres_port, facts().pooler_port)
+}
+
+fn through_pooler(database_url: &str, postgres: u16, pooler: Option<u16>) -> Result<String> {
+    let url = stack::login_url(database_url, LOGIN_PASSWORD)?;
+    Ok(match pooler {
+        Some(pooler) => url.replace(&format!(":{postgres}/"), &format!(":{pooler}/")),
+        None => url,
+    })
+}
+
 /// The servers that all tests share.
 pub struct Stage {
     host: Host,
     redis: Redis,
+    pooler: Option<Pooler>,
     postgres: Postgres,
     directory: TempDir,
 }
@@ -64,7 +86,10 @@ impl Stage {
         let postgres = Postgres::start_for_tests(&path.join("postgres"))?;
         prepare(&postgres)?;
         let database_url = postgres.url(SHARED);
-        let login_url = stack::ensure_login(&database_url, LOGIN_PASSWORD)?;
+        let direct_url = stack::ensure_login(&database_url, LOGIN_PASSWORD)?;
+        let pooler = is_pooled().then(|| Pooler::start(&path.join("pooler"), &direct_url)).transpose()?;
+        let pooler_port = pooler.as_ref().map(Pooler::port);
+        let login_url = through_pooler(&database_url, postgres.port(), pooler_port)?;
         let mut variables = patient_variables(&redis.url(), &login_url);
         way::lead(&mut variables);
         let host = Host::start(HostOptions {
@@ -89,10 +114,12 @@ impl Stage {
             any_url: postgres.url("{}"),
             directory: path.into(),
             postgres_log: postgres.data_dir().join("postgres.log"),
+            postgres_port: postgres.port(),
+            pooler_port,
             copying: Mutex::new(0),
         };
         ensure!(STAGE.set(facts).is_ok(), "the stage is started once");
-        Ok(Stage { host, redis, postgres, directory })
+        Ok(Stage { host, redis, pooler, postgres, directory })
     }
 
     /// Stops everything and tells what should not be there: keys that nobody would clear away, invalidations that were
@@ -100,11 +127,11 @@ impl Stage {
     pub fn finish(self) -> Result<Vec<String>> {
         let mut found = leftovers::unruly_keys(&self.redis.url(), "RentTracker_")?;
         found.extend(leftovers::outbox(&facts().world.database_url)?);
-        let Stage { mut host, redis, postgres, directory } = self;
+        let Stage { mut host, redis, pooler, postgres, directory } = self;
         if let Err(error) = host.stop() {
             found.push(format!("the shared host: {error:#}"));
         }
-        drop((host, redis, postgres));
+        drop((host, redis, pooler, postgres));
         found.extend(leftovers::processes_in(directory.path()));
         if std::env::var_os("RENTTRACKER_KEEP_LOGS").is_some() {
             println!("logs: {}", directory.keep().display());

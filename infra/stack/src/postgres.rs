@@ -21,6 +21,9 @@ const START_PATIENCE: Duration = Duration::from_secs(60);
 const STOP_PATIENCE: Duration = Duration::from_secs(15);
 const PAUSE_BETWEEN_ATTEMPTS: Duration = Duration::from_millis(300);
 
+/// Names the folder with the programs of another PostgreSQL than the one that would be found: `cargo xtask test --matrix` sets it.
+pub const POSTGRES_PROGRAMS: &str = "RENTTRACKER_POSTGRES_PROGRAMS";
+
 /// The superuser of the cluster, and the only user.
 const USER: &str = "postgres";
 
@@ -334,8 +337,13 @@ impl Drop for Cluster {
     }
 }
 
-/// Where a PostgreSQL server is installed: of that major `version`, else the newest.
+/// Where a PostgreSQL server is installed: of that major `version`, else the newest. One that [`POSTGRES_PROGRAMS`] names comes first.
 pub fn postgres_binaries(version: Option<&str>) -> Option<PathBuf> {
+    if let Some(named) = std::env::var_os(POSTGRES_PROGRAMS).map(PathBuf::from)
+        && version.is_none_or(|version| major_version(&named).is_some_and(|major| major.to_string() == version))
+    {
+        return Some(named);
+    }
     let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
     let mut installed: Vec<(u32, PathBuf)> = debian
         .filter_map(|entry| entry.ok())
@@ -365,7 +373,7 @@ fn major_version(bin: &Path) -> Option<u32> {
     number.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
-fn server_user() -> Result<Option<User>> {
+pub(crate) fn server_user() -> Result<Option<User>> {
     if !geteuid().is_root() {
         return Ok(None);
     }

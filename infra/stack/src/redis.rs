@@ -19,6 +19,9 @@ const START_PATIENCE: Duration = Duration::from_secs(20);
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
 
+/// Names another server than the one on PATH: `cargo xtask test --matrix` sets it.
+pub const REDIS_SERVER: &str = "RENTTRACKER_REDIS_SERVER";
+
 /// A Redis server of its own on a free loopback port. Dropping it stops it.
 pub struct Redis {
     process: Process,
@@ -161,6 +164,9 @@ fn start(dir: &Path, port: u16, settings: Settings) -> Result<Redis> {
 
 /// The server, which is also Sentinel.
 pub(crate) fn program() -> Result<PathBuf> {
+    if let Some(named) = std::env::var_os(REDIS_SERVER) {
+        return Ok(named.into());
+    }
     let Some(program) = ["redis-server", "valkey-server"].into_iter().find_map(find_on_path) else {
         bail!("neither redis-server nor valkey-server is on PATH; `apt-get install redis-server` brings the first");
     };

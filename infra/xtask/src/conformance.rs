@@ -15,7 +15,7 @@ const INSTALLED: &str = "target/tools/conformance";
 
 pub fn check() -> Result<()> {
     let node = node()?;
-    let folder = install(&node)?;
+    let folder = install(SOURCE, &["package.json", "package-lock.json", "conformance.mjs", "redis.mjs"], INSTALLED)?;
     let mut test = cargo();
     test.args(["test", "--package", "upstash", "--test", "conformance", "--", "--nocapture"]);
     run(test.env("NODE", &node).env("UPSTASH_CONFORMANCE", folder))
@@ -28,20 +28,21 @@ fn node() -> Result<PathBuf> {
     Ok(Path::new(&folder).join("bin/node"))
 }
 
-/// Installs the client, unless it is there already.
-fn install(node: &Path) -> Result<PathBuf> {
+/// Installs what `package-lock.json` in `source` pins beside copies of `files`, unless it is there already.
+pub fn install(source_name: &str, files: &[&str], installed: &str) -> Result<PathBuf> {
     let root = stack::repository_root();
-    let (source, folder) = (root.join(SOURCE), root.join(INSTALLED));
+    let (source, folder) = (root.join(source_name), root.join(installed));
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let read = |folder: &Path| std::fs::read_to_string(folder.join("package-lock.json"));
     let is_there = read(&folder.join("installed")).ok() == Some(read(&source)?);
-    for name in ["package.json", "package-lock.json", "conformance.mjs", "redis.mjs"] {
+    for name in files {
         std::fs::copy(source.join(name), folder.join(name)).with_context(|| format!("cannot copy {name}"))?;
     }
     if !is_there {
-        say(format!("installing what {SOURCE}/package-lock.json pins into {INSTALLED}"));
+        say(format!("installing what {source_name}/package-lock.json pins into {installed}"));
+        let node = node()?;
         let npm = node.with_file_name("../lib/node_modules/npm/bin/npm-cli.js");
-        let mut command = Command::new(node);
+        let mut command = Command::new(&node);
         // A package runs no code of its own while it is installed.
         command.arg(npm).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(&folder);
         run(&mut command)?;

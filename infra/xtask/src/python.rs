@@ -14,10 +14,15 @@ const ENVIRONMENT: &str = "target/tools/python";
 /// The oldest Python that the pinned versions run on.
 const MINIMUM: (u32, u32) = (3, 11);
 
-/// Where the programs of the environment are, after making it if it is not there or not of these requirements.
+/// Where the programs of the tools are.
 pub fn tools() -> Result<PathBuf> {
+    environment(REQUIREMENTS, ENVIRONMENT)
+}
+
+/// Where the programs of an environment are, after making it if it is not there or not of these requirements.
+pub fn environment(requirements_file: &str, folder: &str) -> Result<PathBuf> {
     let root = stack::repository_root();
-    let (requirements, environment) = (root.join(REQUIREMENTS), root.join(ENVIRONMENT));
+    let (requirements, environment) = (root.join(requirements_file), root.join(folder));
     let wanted =
         std::fs::read_to_string(&requirements).with_context(|| format!("cannot read {}", requirements.display()))?;
     // Written last, so that what was interrupted is made anew.
@@ -26,7 +31,7 @@ pub fn tools() -> Result<PathBuf> {
         return Ok(environment.join("bin"));
     }
     ensure_python()?;
-    say(format!("installing what {REQUIREMENTS} pins into {ENVIRONMENT}"));
+    say(format!("installing what {requirements_file} pins into {folder}"));
     make(&environment)?;
     let mut pip = Command::new(environment.join("bin/python"));
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes"]);
@@ -82,12 +87,14 @@ mod tests {
 
     #[test]
     fn everything_from_pypi_is_pinned_by_version_and_hash() {
-        let text = std::fs::read_to_string(stack::repository_root().join(REQUIREMENTS)).expect("requirements.txt");
-        let logical = text.replace("\\\n", " ");
-        let packages: Vec<&str> = logical.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
-        assert!(packages.len() > 10, "{packages:?}");
-        for package in packages {
-            assert!(package.contains("==") && package.contains("--hash=sha256:"), "{package}");
+        for (file, at_least) in [(REQUIREMENTS, 10), ("infra/xtask/servers/requirements.txt", 3)] {
+            let text = std::fs::read_to_string(stack::repository_root().join(file)).expect("requirements.txt");
+            let logical = text.replace("\\\n", " ");
+            let packages: Vec<&str> = logical.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
+            assert!(packages.len() >= at_least, "{packages:?}");
+            for package in packages {
+                assert!(package.contains("==") && package.contains("--hash=sha256:"), "{package}");
+            }
         }
     }
 }

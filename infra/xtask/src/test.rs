@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use crate::shell::{cargo, check_interrupted, run, say};
 use crate::tools::{Server, ensure_checkers, ensure_curl, ensure_promtool, ensure_servers, ensure_systemd_analyze};
 use crate::wasm::{TARGET, Toolchain};
-use crate::{alerts, api, build, conformance, deploy, load, python, redis, shell, units};
+use crate::{alerts, api, build, conformance, deploy, load, matrix, python, redis, shell, units};
 
 /// A minute of leaving Redis alone, as in production, would show nothing more.
 const DRILL_RESET_SECONDS: u32 = 1;
@@ -21,6 +21,12 @@ pub struct Test {
     /// How the components speak to Redis in the end-to-end suites; both ways if nothing is filtered, else natively
     #[arg(long, value_enum)]
     redis: Option<Way>,
+    /// Only build, and run the core suites over the versions of Redis and PostgreSQL that the registries carry
+    #[arg(long, conflicts_with_all = ["filter", "runtime", "redis"])]
+    matrix: bool,
+    /// With `--matrix`: other suites than the core ones, separated by commas
+    #[arg(long, requires = "matrix")]
+    suites: Option<String>,
     /// Only build, and run the end-to-end tests whose names contain this
     filter: Option<String>,
 }
@@ -43,10 +49,10 @@ impl Test {
         if self.runtime == Runtime::Spin {
             stack::spin_on_path().context("`--runtime spin` needs spin 4.1 or newer on PATH")?;
         }
-        let everything = self.filter.is_none();
+        let everything = self.filter.is_none() && !self.matrix;
         let mut toolchain = Toolchain::Rustup;
         steps.step("what the machine needs", || {
-            ensure_servers(&[Server::Redis, Server::Postgres, Server::HaProxy])?;
+            ensure_servers(&[Server::Redis, Server::Postgres, Server::HaProxy, Server::PgBouncer])?;
             ensure_checkers()?;
             if everything {
                 ensure_promtool()?;
@@ -78,6 +84,9 @@ impl Test {
             steps.step("recovery of Redis", || redis::rehearse(self.runtime(), DRILL_RESET_SECONDS))?;
             steps.step("load test", || load::rehearse(self.runtime()))?;
             steps.step("a release and its rollback", || deploy::rehearse(self.runtime(), DRILL_RESET_SECONDS))?;
+        }
+        if self.matrix {
+            return steps.step("the matrix of servers", || matrix::run_all(self.suites.as_deref()));
         }
         if self.goes(Way::Native) {
             steps.step("end-to-end tests", || self.end_to_end(Way::Native))?;

@@ -2,6 +2,7 @@
 //! carries the guide for one machine out on servers of its own.
 
 mod address;
+mod advisories;
 mod drill;
 mod guide;
 mod machine;

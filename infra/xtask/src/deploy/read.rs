@@ -44,10 +44,11 @@ pub fn settings(
             anyhow::Ok(manifest)
         })
         .transpose()?;
+    let images = manifests.map(images).transpose()?.unwrap_or_default();
     let declared = declared(&text(&root.join("spin.toml"))?)?;
     let development_secret = std::fs::read_to_string(root.join(".dev/jwt_secret")).ok();
     let development_secret = development_secret.map(|text| text.trim().to_owned());
-    Ok(Settings { target, variables, declared, secret_files, store, manifest, development_secret })
+    Ok(Settings { target, variables, declared, secret_files, store, manifest, images, development_secret })
 }
 
 fn text(path: &Path) -> Result<String> {
@@ -130,6 +131,40 @@ fn locale(text: &str) -> Result<Option<String>> {
     Ok(initdb.map(|it| it.get("localeCType").and_then(Value::as_str).unwrap_or("C").to_owned()))
 }
 
+/// What the manifests of a folder have run, each image with the name of its file.
+fn images(folder: &Path) -> Result<Vec<(String, String)>> {
+    let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let mut files: Vec<_> = entries.map(|entry| entry.map(|it| it.path())).collect::<Result<_, _>>()?;
+    files.retain(|path| path.extension().is_some_and(|it| it == "yaml" || it == "yml"));
+    files.sort();
+    let mut found = Vec::new();
+    for path in files {
+        let documents: Vec<Value> =
+            serde_saphyr::from_multiple(&text(&path)?).with_context(|| format!("cannot read {}", path.display()))?;
+        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let mut named = Vec::new();
+        documents.iter().for_each(|it| images_in(it, &mut named));
+        found.extend(named.into_iter().map(|image| (file.clone(), image)));
+    }
+    Ok(found)
+}
+
+/// A container's `image`, and CloudNativePG's `imageName`, however deep.
+fn images_in(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                match member.as_str().filter(|_| name == "image" || name == "imageName") {
+                    Some(image) => found.push(image.to_owned()),
+                    None => images_in(member, found),
+                }
+            }
+        }
+        Value::Array(members) => members.iter().for_each(|it| images_in(it, found)),
+        _ => {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,6 +227,14 @@ mod tests {
             }
             assert_eq!(findings(&read), Vec::new(), "{target:?}");
         }
+    }
+
+    #[test]
+    fn every_image_of_a_folder_is_found_with_its_file() {
+        let folder = stack::repository_root().join("infra/deploy/kubernetes");
+        let found = images(&folder).expect("they are well-formed");
+        let of = |file: &str| found.iter().filter(|(it, _)| it == file).count();
+        assert_eq!((of("app.yaml"), of("redis.yaml"), of("postgres.yaml")), (1, 1, 1), "{found:?}");
     }
 
     #[test]

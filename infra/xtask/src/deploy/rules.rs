@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::Target;
 use super::address::Address;
+use super::advisories;
 use super::settings::{Settings, Store};
 
 /// HS256 needs a key as long as its hash (RFC 7518, section 3.2).
@@ -62,6 +63,7 @@ pub fn findings(settings: &Settings) -> Vec<Finding> {
     webhook(settings, &mut found);
     store(settings, &mut found);
     manifest(settings, &mut found);
+    images(settings, &mut found);
     found.0
 }
 
@@ -361,6 +363,14 @@ fn manifest(settings: &Settings, found: &mut Findings) {
     }
     for name in manifest.literal.intersection(&settings.declared.secret) {
         found.add("app.yaml", format!("holds the secret {name} itself"), "valueFrom.secretKeyRef, as for the others");
+    }
+}
+
+fn images(settings: &Settings, found: &mut Findings) {
+    for (file, image) in &settings.images {
+        if let Some((problem, mend)) = advisories::problem(image) {
+            found.add(file, problem, mend);
+        }
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Settings {
     pub store: Option<Store>,
     /// For Kubernetes: the application's image, and the variables whose values stand in the manifest.
     pub manifest: Option<Manifest>,
+    /// For Kubernetes: the images of all manifests, each with the file that names it.
+    pub images: Vec<(String, String)>,
     /// The secret that `cargo xtask up` has made on this machine, if any.
     pub development_secret: Option<String>,
 }

@@ -37,6 +37,7 @@ fn good() -> Settings {
             literal: set(&["redis_address"]),
             locale: Some("C.UTF-8".into()),
         }),
+        images: vec![("redis.yaml".into(), "docker.io/library/redis:8.2.10-bookworm".into())],
         development_secret: Some("c1RkZmprNDVuc2RmMzRuYXNkZjk4NDNuZmFzZGY=".into()),
     }
 }
@@ -276,4 +277,13 @@ fn no_finding_repeats_a_secret() {
     for secret in ["redispass", "pgpass", "jwtjwtjwt", "sealseal"] {
         assert!(!text.contains(secret), "{text}");
     }
+}
+
+#[test]
+fn an_image_of_a_server_with_a_published_vulnerability() {
+    let run = |image: &'static str| move |settings: &mut Settings| settings.images[0].1 = image.into();
+    refuses("redis.yaml", "no longer gets repairs", run("docker.io/library/redis:7.0.15-bookworm"));
+    refuses("redis.yaml", "CVE-2026-92925", run("docker.io/library/redis:8.2.9-bookworm"));
+    refuses("redis.yaml", "no full version", run("docker.io/library/redis:8"));
+    passes(run("docker.io/library/redis:8.2.10-bookworm"));
 }
