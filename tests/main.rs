@@ -43,6 +43,7 @@ mod payments_walk;
 mod properties;
 mod protocol;
 mod purge;
+mod refusals;
 mod rest;
 mod schema;
 mod sealing;
@@ -106,6 +107,7 @@ fn main() -> ExitCode {
         properties::tests,
         protocol::tests,
         purge::tests,
+        refusals::tests,
         rest::tests,
         sealing::tests,
         search::tests,

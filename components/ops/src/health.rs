@@ -11,22 +11,21 @@ use shared::spin::{self, Call};
 /// administrator's token, or a bad one, is told the two words that a load balancer needs.
 pub async fn health(call: &Call) -> Result<Answer, Error> {
     let is_connected = spin::database_answers(&call.config).await;
-    let (code, status, database) = if !is_connected {
-        (StatusCode::SERVICE_UNAVAILABLE, "Unhealthy", "Disconnected")
-    } else if spin::cache_is_in_use(&call.config).await {
-        (StatusCode::OK, "Healthy", "Connected")
-    } else {
-        (StatusCode::OK, "Degraded", "Connected")
+    let reason = if is_connected { spin::why_cache_is_not_in_use(&call.config).await } else { None };
+    let (code, status, database) = match (is_connected, &reason) {
+        (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "Unhealthy", "Disconnected"),
+        (true, None) => (StatusCode::OK, "Healthy", "Connected"),
+        (true, Some(_)) => (StatusCode::OK, "Degraded", "Connected"),
     };
     let is_admin = call.caller().await.is_ok_and(|caller| caller.must_be_admin().is_ok());
-    let details = if is_admin { Some(details(call, is_connected).await) } else { None };
+    let details = if is_admin { Some(details(call, is_connected, reason).await) } else { None };
     Ok(Answer::json(code, serde_json::to_vec(&Health { status, database, details })?))
 }
 
-async fn details(call: &Call, is_connected: bool) -> Details {
+async fn details(call: &Call, is_connected: bool, reason: Option<String>) -> Details {
     let config = &call.config;
     let record = spin::breaker_record(config).await;
-    let memory = spin::redis_memory(config).await;
+    let facts = spin::redis_facts(config).await;
     let totals = spin::totals(config).await.ok();
     let (lag, row_level_security) = if is_connected {
         (spin::lag(config).await.ok(), spin::row_level_security_holds(config).await.ok())
@@ -40,9 +39,10 @@ async fn details(call: &Call, is_connected: bool) -> Details {
     };
     Details {
         version: env!("CARGO_PKG_VERSION"),
+        reason,
         redis: Redis {
-            status: if memory.is_some() { "Connected" } else { "Disconnected" },
-            memory_bytes: memory,
+            status: if spin::answers(&facts) { "Connected" } else { "Disconnected" },
+            memory_bytes: facts.ok().and_then(|facts| facts.memory_bytes),
             p50_ms: quantile(50),
             p99_ms: quantile(99),
         },
