@@ -30,6 +30,7 @@ mod isolation;
 mod key_value;
 mod lists;
 mod load;
+mod locks;
 mod masters;
 mod metrics;
 mod observability;
@@ -95,6 +96,7 @@ fn main() -> ExitCode {
         invalidation::tests,
         isolation::tests,
         lists::tests,
+        locks::tests,
         masters::tests,
         metrics::tests,
         observability::tests,

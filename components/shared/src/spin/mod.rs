@@ -22,6 +22,7 @@ mod source;
 mod tally;
 mod tokens;
 mod turns;
+mod unanswered;
 mod variables;
 mod verify;
 mod warm;
