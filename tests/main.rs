@@ -18,6 +18,7 @@ mod configuration;
 mod cors;
 mod costs;
 mod deaf;
+mod disk;
 mod full;
 mod grants;
 mod harness;
@@ -86,6 +87,7 @@ fn main() -> ExitCode {
         configuration::tests,
         cors::tests,
         costs::tests,
+        disk::tests,
         full::tests,
         grants::tests,
         harness::tests,
