@@ -94,6 +94,7 @@ fn the_components_may_touch_their_own_keys_and_no_others() {
     let mut components = connect(&secured, "renttracker", COMPONENTS).expect("the components");
     let commands = [
         "get KEY",
+        "getrange KEY 0 1",
         "set KEY v",
         "del KEY",
         "type KEY",
@@ -106,6 +107,8 @@ fn the_components_may_touch_their_own_keys_and_no_others() {
         "hgetall KEY",
         "hkeys KEY",
         "hlen KEY",
+        "hrandfield KEY",
+        "hstrlen KEY f",
         "del RentTracker_t:x KEY",
     ];
     let scripts = [

@@ -33,7 +33,7 @@ const OPENING: [&str; 6] = ["client|setinfo", "client|setname", "command", "hell
 /// A deadline is started only when what it is for is not ready at once, which is a matter of the moment.
 const DEADLINE: &str = "monotonic-clock/wait-for";
 /// What a component sends; the other commands are those that a script runs inside Redis.
-const SENT: [&str; 4] = ["eval", "evalsha", "get", "hget"];
+const SENT: [&str; 5] = ["eval", "evalsha", "get", "getrange", "hget"];
 
 type Counts = BTreeMap<String, u64>;
 
@@ -122,7 +122,7 @@ fn of_all(expected: &[(&str, u64)]) -> Counts {
 }
 
 fn a_hit_is_one_command_and_no_statement() {
-    assert_eq!(statements_of(Kind::Hit, &[("get", 1)]), of_all(&[]));
+    assert_eq!(statements_of(Kind::Hit, &[("getrange", 1)]), of_all(&[]));
 }
 
 fn a_hit_on_a_list_is_one_command_and_no_statement() {
@@ -131,7 +131,7 @@ fn a_hit_on_a_list_is_one_command_and_no_statement() {
 
 fn a_miss_is_one_command_two_scripts_and_one_statement() {
     // The script that stores looks for its own lock, which is the HGET.
-    let commands = [("eval", 2), ("get", 1), ("hget", 1)];
+    let commands = [("eval", 2), ("getrange", 1), ("hget", 1)];
     assert_eq!(statements_of(Kind::Miss, &commands), of_all(&[("read", 1)]));
 }
 

@@ -25,7 +25,7 @@ const DROP: usize = 10_000;
 const DROPS: usize = 20 * ROOM / DROP;
 
 /// What `redis.conf` says of this.
-fn setting(name: &str) -> String {
+pub fn setting(name: &str) -> String {
     let path = stack::repository_root().join("infra/redis/redis.conf");
     let text = std::fs::read_to_string(path).expect("redis.conf");
     let value = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("no {name}"));

@@ -19,6 +19,7 @@ mod configuration;
 mod cors;
 mod costs;
 mod deaf;
+mod disk;
 mod extremes;
 mod front;
 mod full;
@@ -34,6 +35,7 @@ mod isolation;
 mod key_value;
 mod lists;
 mod load;
+mod locks;
 mod masters;
 mod metrics;
 mod migrations;
@@ -49,6 +51,7 @@ mod payments_walk;
 mod properties;
 mod protocol;
 mod purge;
+mod refusals;
 mod rest;
 mod schema;
 mod sealing;
@@ -91,6 +94,7 @@ fn main() -> ExitCode {
         configuration::tests,
         cors::tests,
         costs::tests,
+        disk::tests,
         extremes::tests,
         front::tests,
         full::tests,
@@ -104,6 +108,7 @@ fn main() -> ExitCode {
         invalidation::tests,
         isolation::tests,
         lists::tests,
+        locks::tests,
         masters::tests,
         metrics::tests,
         migrations::tests,
@@ -118,6 +123,7 @@ fn main() -> ExitCode {
         properties::tests,
         protocol::tests,
         purge::tests,
+        refusals::tests,
         rest::tests,
         sealing::tests,
         search::tests,

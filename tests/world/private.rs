@@ -68,6 +68,12 @@ impl Private {
         Private::on(Some(redis), &url, database_url, None, changes)
     }
 
+    /// On a Redis of the caller's.
+    pub fn on_redis(redis: Redis, changes: &[(&str, &str)]) -> Private {
+        let url = redis.url();
+        Private::on(Some(redis), &url, &stage::new_database().expect("a database"), None, changes)
+    }
+
     /// On servers of the caller's, whose certificates these authorities vouch for. `changes` say how the components reach
     /// them; the test itself does so without TLS.
     pub fn over_tls(redis: Redis, database_url: &str, authorities: &Path, changes: &[(&str, &str)]) -> Private {

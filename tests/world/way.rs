@@ -13,6 +13,15 @@ pub const TOKEN: &str = "AYNgASQgZTc3+of-the-suites/ZDk4NTk=";
 const NATIVE_ALONE: &[(&str, &str)] = &[
     ("acl::", "users.acl is for a Redis of one's own; Upstash has users of its own making"),
     ("costs::", "the baseline counts commands and calls of a connection; requests are counted in rest::"),
+    (
+        "locks::a_lookup_that_is_answered_late_leaves_no_lock",
+        "by REST the first look is a script too, so that none is late alone; the claim on a lock is the same code",
+    ),
+    ("locks::a_warming_that_is_answered_late_leaves_no_lock", "as above"),
+    (
+        "locks::a_leader_whose_connection_breaks_off_leaves_no_lock",
+        "the double connects for each request, so that there is none to break off",
+    ),
     ("tls::", "TLS of a connection, and the users of Redis; by REST it is the platform's HTTPS"),
     (
         "masters::a_replica_is_not_used",

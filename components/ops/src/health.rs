@@ -12,23 +12,24 @@ use shared::spin::{self, Call};
 /// Whoever has no administrator's token, or a bad one, is told the two words that a load balancer needs.
 pub async fn health(call: &Call) -> Result<Answer, Error> {
     let database = spin::database(&call.config).await;
+    let reason = if database.answers { spin::why_cache_is_not_in_use(&call.config).await } else { None };
     let (code, status) = if !database.answers {
         (StatusCode::SERVICE_UNAVAILABLE, "Unhealthy")
-    } else if database.is_well() && spin::cache_is_in_use(&call.config).await {
+    } else if database.is_well() && reason.is_none() {
         (StatusCode::OK, "Healthy")
     } else {
         (StatusCode::OK, "Degraded")
     };
     let is_admin = call.caller().await.is_ok_and(|caller| caller.must_be_admin().is_ok());
     let word = database.word;
-    let details = if is_admin { Some(details(call, database).await) } else { None };
+    let details = if is_admin { Some(details(call, database, reason).await) } else { None };
     Ok(Answer::json(code, serde_json::to_vec(&Health { status, database: word, details })?))
 }
 
-async fn details(call: &Call, database: Database) -> Details {
+async fn details(call: &Call, database: Database, reason: Option<String>) -> Details {
     let config = &call.config;
     let record = spin::breaker_record(config).await;
-    let memory = spin::redis_memory(config).await;
+    let facts = spin::redis_facts(config).await;
     let totals = spin::totals(config).await.ok();
     let (lag, row_level_security) = if database.answers {
         (spin::lag(config).await.ok(), spin::row_level_security_holds(config).await.ok())
@@ -42,9 +43,10 @@ async fn details(call: &Call, database: Database) -> Details {
     };
     Details {
         version: env!("CARGO_PKG_VERSION"),
+        reason,
         redis: Redis {
-            status: if memory.is_some() { "Connected" } else { "Disconnected" },
-            memory_bytes: memory,
+            status: if spin::answers(&facts) { "Connected" } else { "Disconnected" },
+            memory_bytes: facts.ok().and_then(|facts| facts.memory_bytes),
             p50_ms: quantile(50),
             p99_ms: quantile(99),
         },

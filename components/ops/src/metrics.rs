@@ -4,7 +4,7 @@ use http::{StatusCode, header};
 use shared::error::Error;
 use shared::http::Answer;
 use shared::metrics::{Gauge, exposition};
-use shared::spin::{Call, breaker_record, database, lag, redis_memory, totals};
+use shared::spin::{Call, answers, breaker_record, database, lag, redis_facts, totals};
 
 /// Answers with what all instances have counted, and with what is so at this moment.
 pub async fn metrics(call: &Call) -> Result<Answer, Error> {
@@ -20,9 +20,16 @@ pub async fn metrics(call: &Call) -> Result<Answer, Error> {
         }
         gauges.push(Gauge::new("cache_epoch", "", record.epoch as f64));
     }
-    let memory = redis_memory(config).await;
-    gauges.push(Gauge::new("redis_up", "", f64::from(u8::from(memory.is_some()))));
-    gauges.extend(memory.map(|bytes| Gauge::new("redis_memory_bytes", "", bytes as f64)));
+    let facts = redis_facts(config).await;
+    gauges.push(Gauge::new("redis_up", "", f64::from(u8::from(answers(&facts)))));
+    if let Ok(facts) = facts {
+        gauges.extend(facts.memory_bytes.map(|bytes| Gauge::new("redis_memory_bytes", "", bytes as f64)));
+        for (file, is_written) in [("aof", facts.aof_is_written), ("snapshot", facts.snapshot_is_written)] {
+            let gauge =
+                |is_written| Gauge::new("redis_disk_ok", &format!("file=\"{file}\""), f64::from(u8::from(is_written)));
+            gauges.extend(is_written.map(gauge));
+        }
+    }
     let is_up = database(config).await.answers;
     gauges.push(Gauge::new("postgres_up", "", f64::from(u8::from(is_up))));
     if is_up && let Ok(lag) = lag(config).await {

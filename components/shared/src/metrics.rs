@@ -5,7 +5,7 @@
 
 mod exposition;
 
-use crate::cache::{CacheStatus, Rejection};
+use crate::cache::{CacheStatus, Refusal, Rejection};
 use crate::verify::Reason;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -67,6 +67,8 @@ pub enum Count {
     Transition(&'static str),
     /// A command that Redis did not answer within its deadline (`timeout`) or at all (`unavailable`), or `refused`.
     RedisError(&'static str),
+    /// One of the refused that says something of Redis itself, by what it says.
+    RedisRefused(Refusal),
     /// A statement that was not over within its deadline, PostgreSQL's or ours (`timeout`), that PostgreSQL could not take
     /// (`unavailable`, or `read_only`), or that is wrong (`internal`).
     PostgresError(&'static str),
@@ -137,6 +139,7 @@ impl Count {
         all.extend(Rejection::ALL.map(Self::Rejected));
         all.extend(["closed", "open", "half_open"].map(Self::Transition));
         all.extend(["timeout", "unavailable", "refused"].map(Self::RedisError));
+        all.extend(Refusal::ALL.map(Self::RedisRefused));
         all.extend(["timeout", "read_only", "unavailable", "internal"].map(Self::PostgresError));
         all.extend(["verified", "remembered", "refused"].map(Self::Token));
         all.extend(["fetched", "failed"].map(Self::KeyFetch));
@@ -172,6 +175,7 @@ impl Count {
             Self::Drained => "renttracker_outbox_drained_total".into(),
             Self::Transition(to) => labelled("breaker_transitions_total", "to", to),
             Self::RedisError(kind) => labelled("redis_errors_total", "kind", kind),
+            Self::RedisRefused(refusal) => labelled("redis_refused_total", "reason", refusal.name()),
             Self::PostgresError(kind) => labelled("postgres_errors_total", "kind", kind),
             Self::PostgresRejected => "renttracker_postgres_rejected_total".into(),
             Self::Token(result) => labelled("tokens_total", "result", result),

@@ -25,6 +25,8 @@ pub struct Health {
 pub struct Details {
     /// Of this build.
     pub version: &'static str,
+    /// Why the cache is not in use, as the breaker or Redis says; null when it is.
+    pub reason: Option<String>,
     /// Redis, asked at this moment.
     pub redis: Redis,
     /// The breaker.
@@ -48,7 +50,7 @@ pub struct Details {
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Redis {
-    /// `Connected` or `Disconnected`.
+    /// `Connected` or `Disconnected`: whether it answers, if only that it refuses.
     pub status: &'static str,
     /// What it uses.
     pub memory_bytes: Option<u64>,

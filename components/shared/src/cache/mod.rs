@@ -14,12 +14,12 @@ mod seal;
 mod status;
 
 pub use envelope::{Entry, MAX_ENTRY_BYTES, fingerprint};
-pub use failure::RedisFailure;
+pub use failure::{RedisFailure, Refusal};
 pub use key::{CacheKey, Namespace, Resource};
 pub use pattern::{KeyPattern, prefix};
 pub use population::{LOCK_MS, MAX_LIST_PAGES, MAX_STORED_BYTES, WAIT_BUDGET, ttl_ms, wait_before_attempt};
 pub use rejection::Rejection;
-pub use reply::{Reply, fact, strings};
-pub use scripts::{Argument, Fill, Lookup, Script, ScriptError, Sighting};
+pub use reply::{Facts, Reply, fact, strings};
+pub use scripts::{Argument, Fill, Lookup, Script, ScriptError, Sighting, grants_lock};
 pub use seal::{Nonce, Seal, Seals};
 pub use status::CacheStatus;

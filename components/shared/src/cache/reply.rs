@@ -34,9 +34,44 @@ pub fn fact(info: &[Reply], name: &str) -> Option<String> {
     })
 }
 
+/// What INFO tells an operator.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// How many bytes it uses.
+    pub memory_bytes: Option<u64>,
+    /// Whether it could last write what it keeps on disk: its append-only file, and its snapshot. `None` where it says
+    /// nothing of it.
+    pub aof_is_written: Option<bool>,
+    /// See [`Facts::aof_is_written`].
+    pub snapshot_is_written: Option<bool>,
+}
+
+impl Facts {
+    /// Reads the answer of INFO.
+    pub fn of(info: &[Reply]) -> Self {
+        let is_ok = |name| fact(info, name).map(|status| status == "ok");
+        Self {
+            memory_bytes: fact(info, "used_memory:").and_then(|bytes| bytes.parse().ok()),
+            aof_is_written: is_ok("aof_last_write_status:"),
+            snapshot_is_written: is_ok("rdb_last_bgsave_status:"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Lines as Redis 7.0.15 writes them.
+    #[test]
+    fn an_operator_is_told_of_the_memory_and_the_disk() {
+        let of = |text: &str| Facts::of(&[Reply::Bytes(text.as_bytes().to_vec())]);
+        let told = of("# Memory\r\nused_memory:1048576\r\nused_memory_human:1.00M\r\n# Persistence\r\n\
+            rdb_last_bgsave_status:ok\r\naof_enabled:1\r\naof_last_bgrewrite_status:ok\r\naof_last_write_status:err\r\n");
+        assert_eq!(told.memory_bytes, Some(1_048_576));
+        assert_eq!((told.aof_is_written, told.snapshot_is_written), (Some(false), Some(true)));
+        assert_eq!(of("# Server\r\n"), Facts::default());
+    }
 
     #[test]
     fn a_fact_is_what_its_line_says() {

@@ -23,6 +23,15 @@ pub const MAX_ANSWER_BYTES: usize = 3 * MAX_ENTRY_BYTES;
 /// How long the marker stands without being asked for: longer than any value (`config.rs` has them below that).
 const MARKER_MS: u64 = 900_000;
 
+/// Reads a value as `GETRANGE` does by a connection: no more of it than tells that it is larger than an entry. What is of
+/// another type is told by Redis's own error, which `call` would wrap in words about the script.
+const READ_VALUE: &str = "return redis.pcall('GETRANGE', KEYS[1], 0, ARGV[1])";
+/// Reads a page of a list, unless it is larger than an entry.
+const READ_PAGE: &str = "local length = redis.pcall('HSTRLEN', KEYS[1], ARGV[2])
+if type(length) ~= 'number' then return length end
+if length > tonumber(ARGV[1]) then return redis.error_reply('TOOLARGE page of ' .. length .. ' bytes') end
+return redis.call('HGET', KEYS[1], ARGV[2])";
+
 /// Which database it is: a key in it, and what it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Marker {
@@ -86,13 +95,9 @@ impl Marker {
 
     /// The arguments of `EVAL` that read a value, or one page of a list.
     pub fn read(&self, key: &CacheKey, field: &str) -> Vec<Argument> {
-        // What is of another type is told by Redis's own error, which `call` would wrap in words about the script.
-        let (source, arguments) = if key.is_list() {
-            ("return redis.pcall('HGET', KEYS[1], ARGV[1])", vec![field.into()])
-        } else {
-            ("return redis.pcall('GET', KEYS[1])", Vec::new())
-        };
-        self.guarded(source, vec![key.as_str().into()], arguments)
+        let limit = MAX_ENTRY_BYTES.to_string().into_bytes();
+        let arguments = if key.is_list() { vec![limit, field.into()] } else { vec![limit] };
+        self.guarded(if key.is_list() { READ_PAGE } else { READ_VALUE }, vec![key.as_str().into()], arguments)
     }
 }
 
@@ -193,6 +198,7 @@ fn flatten(value: Value, parts: &mut Vec<Reply>) -> Result<(), RedisFailure> {
 mod tests {
     use super::*;
     use crate::cache::Resource;
+    use crate::cache::failure::TOO_LARGE_CODE;
     use crate::domain::TenantId;
     use proptest::prelude::*;
 
@@ -233,12 +239,13 @@ mod tests {
     #[test]
     fn a_value_is_read_by_a_guarded_script() {
         let id = crate::domain::PropertyId::parse("0192f0c1-2345-7abc-8def-0123456789ab").expect("an id");
+        let limit = MAX_ENTRY_BYTES.to_string();
         let single = texts(&marker().read(&key(Resource::Property(id)), ""));
-        assert!(single[0].ends_with("return redis.pcall('GET', KEYS[1])"));
-        assert_eq!(single[2..].len(), 3, "the key, the marker and what it holds: {single:?}");
+        assert!(single[0].ends_with(READ_VALUE));
+        assert_eq!(single[3..], ["R_~database", &limit, "token"]);
         let page = texts(&marker().read(&key(Resource::PropertyList), "1|10"));
-        assert!(page[0].ends_with("return redis.pcall('HGET', KEYS[1], ARGV[1])"));
-        assert_eq!(page[1..], ["2", "R_a:property:list", "R_~database", "1|10", "token"]);
+        assert!(page[0].ends_with(READ_PAGE) && READ_PAGE.contains(TOO_LARGE_CODE));
+        assert_eq!(page[1..], ["2", "R_a:property:list", "R_~database", &limit, "1|10", "token"]);
     }
 
     #[test]

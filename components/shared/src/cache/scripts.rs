@@ -3,13 +3,19 @@
 //! They are sent with `EVAL`: Redis compiles a text once and finds it again by its hash, so a restart or `SCRIPT FLUSH`
 //! costs no second round trip as `EVALSHA` would.
 
-use super::{CacheKey, MAX_ENTRY_BYTES, MAX_LIST_PAGES};
+use super::{CacheKey, MAX_ENTRY_BYTES, MAX_LIST_PAGES, Namespace};
 
 /// One argument of a Redis command.
 pub type Argument = Vec<u8>;
 
+/// The longest name of a list's page, in bytes: how it is ordered, and a cursor with a text of 200 characters in base64, with
+/// room to spare.
+const MAX_FIELD_BYTES: usize = 4 * 1024;
+/// How long the key of a trial stands if Redis breaks the script off, in milliseconds.
+const TRIAL_MS: u64 = 1_000;
+
 /// A script with its keys and arguments, ready to be sent as `EVAL`.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Script {
     /// The text.
     pub source: &'static str,
@@ -52,6 +58,12 @@ pub struct Sighting {
     pub runs_out_ms: u64,
     /// Whether a write's fence stands over it, under which nothing may be stored.
     pub is_fenced: bool,
+}
+
+/// Whether this answer gives its caller the lock on a value. Every other answer means that the caller has none, or none any
+/// more.
+pub fn grants_lock(answer: &[Vec<u8>]) -> bool {
+    matches!(answer, [one] if one == b"leader")
 }
 
 /// A script answered something that it never answers: a defect, or a Redis that is none.
@@ -107,6 +119,25 @@ impl Script {
     /// Looks at `field` of `key` as it stands.
     pub fn sight(key: &CacheKey, field: &str) -> Self {
         Self::new(include_str!("scripts/sight.lua"), [key], vec![field.into(), MAX_ENTRY_BYTES.to_string().into()])
+    }
+
+    /// Throws away what is at `field` of `key` if it is too large for an entry.
+    pub fn discard(key: &CacheKey, field: &str) -> Self {
+        Self::new(include_str!("scripts/discard.lua"), [key], vec![field.into(), MAX_ENTRY_BYTES.to_string().into()])
+    }
+
+    /// Names any one page of a list.
+    pub fn any_page(key: &CacheKey) -> Self {
+        Self::new(include_str!("scripts/page.lua"), [key], vec![MAX_FIELD_BYTES.to_string().into()])
+    }
+
+    /// Tries whether Redis does what readers and writers ask of it, on a key of the application's own: no tenant has a `~`.
+    pub fn trial(namespace: &Namespace) -> Self {
+        Self {
+            source: include_str!("scripts/trial.lua"),
+            keys: vec![format!("{}~trial", namespace.as_str()).into_bytes()],
+            arguments: vec![TRIAL_MS.to_string().into_bytes()],
+        }
     }
 
     /// Puts up the fence of `write` over all of `keys`.
@@ -208,6 +239,14 @@ mod tests {
         assert_eq!(seen(&[]), Ok(None));
         let expected = Sighting { bytes: b"x".to_vec(), runs_out_ms: 7, is_fenced: true };
         assert_eq!(seen(&["x", "7", "fenced"]), Ok(Some(expected)));
+        assert!(grants_lock(&[b"leader".to_vec()]));
+        for (answer, other) in
+            [("value", Some("leader")), ("wait", None), ("fenced", None), ("stored", None), ("refused", None)]
+        {
+            let answer: Vec<_> =
+                [Some(answer), other].into_iter().flatten().map(|part| part.as_bytes().to_vec()).collect();
+            assert!(!grants_lock(&answer), "{answer:?}");
+        }
         for wrong in [&["x", "7"][..], &["x", "-7", "free"], &["x", "7", "open"], &["x", "7", "free", ""]] {
             assert_eq!(seen(wrong), Err(ScriptError), "{wrong:?}");
         }

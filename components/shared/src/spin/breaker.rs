@@ -32,6 +32,8 @@ struct Local {
     voter: Option<String>,
     /// Set by a vote, lifted when Redis answers.
     bar: Option<Bar>,
+    /// See [`last_problem`].
+    problem: Option<String>,
 }
 
 thread_local! {
@@ -249,13 +251,14 @@ pub async fn attempt<T>(config: &Config, command: impl Future<Output = Result<T,
             answered(config, sent_at);
             Some(value)
         }
-        Err(RedisFailure::Refused(error)) => {
-            log::write(Level::Warn, "redis.refused", &[("error", &error)]);
-            None
-        }
         Err(failure) => {
-            log::write(Level::Warn, "redis.unavailable", &[("error", &failure.to_string())]);
-            failed(config, sent_at);
+            LOCAL.with_borrow_mut(|local| local.problem = Some(failure.told()));
+            if let RedisFailure::Refused(error) = &failure {
+                log::write(Level::Warn, "redis.refused", &[("error", error)]);
+            } else {
+                log::write(Level::Warn, "redis.unavailable", &[("error", &failure.to_string())]);
+                failed(config, sent_at);
+            }
             None
         }
     }
@@ -267,6 +270,7 @@ fn answered(config: &Config, sent_at: Duration) {
     let objects = LOCAL.with_borrow_mut(|local| {
         local.failures.forget();
         local.bar = None;
+        local.problem = None;
         let lease = local.lease.as_ref().filter(|lease| lease.was_read_before(sent_at));
         lease.is_some_and(|lease| lease.shared_record().suspicion.is_some())
     });
@@ -350,17 +354,9 @@ fn leases_left(config: &Config) -> Duration {
     })
 }
 
-/// Whether the cache is in use: the breaker admits it, and the Redis that is trusted answers.
-pub async fn cache_is_in_use(config: &Rc<Config>) -> bool {
-    let record = match standing(config) {
-        Standing::Admitted(record) => record,
-        Standing::Barred => return false,
-        Standing::Lapsed(_) | Standing::Unknown => match renew(config).await {
-            Some(record) if record.admits() => record,
-            _ => return false,
-        },
-    };
-    trusted(config, record).await.is_some()
+/// Why the last command had no result, for an administrator; `None` when it had one.
+pub fn last_problem() -> Option<String> {
+    LOCAL.with_borrow(|local| local.problem.clone())
 }
 
 /// The cache, for an operator: by the record as it is now, whatever the lease says.

@@ -5,6 +5,7 @@ use super::check;
 use super::clock;
 use super::metrics;
 use super::redis::kept;
+use super::unanswered::{Claim, discard_later};
 use crate::breaker::Record;
 use crate::cache::{
     CacheKey, CacheStatus, Entry, Fill, LOCK_MS, Lookup, MAX_STORED_BYTES, RedisFailure, Rejection, Resource, Script,
@@ -89,7 +90,7 @@ pub async fn fill_through(
     };
     let population =
         Population { config, patience: &patience, usable: &usable, key: &key, name: &name, field: wanted.field, seal };
-    let (token, mut rejected) = (clock::token()?, Vec::new());
+    let (claim, mut rejected) = (population.claim()?, Vec::new());
     // Twice at most: what is not taken for an entry is gone after the script has been told of it.
     for _ in 0..2 {
         if let Some(bytes) = found {
@@ -98,12 +99,12 @@ pub async fn fill_through(
                 Err(print) => rejected = print,
             }
         }
-        let script = Script::lookup(&key, wanted.field, &token, LOCK_MS, &rejected);
-        let answer = population.run(script).await;
+        let script = Script::lookup(&key, wanted.field, &claim.token, LOCK_MS, &rejected);
+        let answer = population.run(&claim, script).await;
         found = match answer.and_then(|answer| Lookup::parse(answer).ok()) {
             None => return Ok(None),
             Some(Lookup::Leader) => {
-                let (_, status) = population.lead(&token, None, fetch).await?;
+                let (_, status) = population.lead(&claim, None, fetch).await?;
                 return Ok(Some(if status == CacheStatus::Stored { Filled::Stored } else { Filled::Unstored }));
             }
             Some(Lookup::Wait) => return Ok(Some(Filled::Present)),
@@ -186,7 +187,12 @@ async fn get(
                 }
                 Ok(None)
             }
-            answer => answer,
+            answer => {
+                if key.is_list() && answer.is_err() {
+                    discard_later(config, key, field);
+                }
+                answer
+            }
         }
     };
     let found = attempt(config, command).await?;
@@ -235,7 +241,7 @@ impl Patience {
 }
 
 struct Population<'a> {
-    config: &'a Config,
+    config: &'a Rc<Config>,
     patience: &'a Patience,
     usable: &'a Usable,
     key: &'a CacheKey,
@@ -245,8 +251,13 @@ struct Population<'a> {
 }
 
 impl Population<'_> {
-    async fn run(&self, script: Script) -> Option<Vec<Vec<u8>>> {
-        attempt(self.config, self.patience.spend(|left| self.usable.kept.run(left, script))).await
+    fn claim(&self) -> Result<Claim<'_>, Error> {
+        Claim::new(self.config, &self.usable.kept, self.key, self.field)
+    }
+
+    async fn run(&self, claim: &Claim<'_>, script: Script) -> Option<Vec<Vec<u8>>> {
+        let running = self.patience.spend(|left| self.usable.kept.run(left, script));
+        attempt(self.config, claim.learn(running)).await
     }
 
     /// Waits for another request of this instance that is reading the same. `None` when there is none, or when it had
@@ -269,17 +280,18 @@ impl Population<'_> {
         flight: Option<Flight>,
         fetch: impl AsyncFn() -> Result<Entry, Error>,
     ) -> Result<(Entry, CacheStatus), Error> {
-        let token = clock::token()?;
+        let claim = self.claim()?;
         let mut waited = Duration::ZERO;
         let mut looks = 0;
         loop {
-            let script = Script::lookup(self.key, self.field, &token, LOCK_MS, &rejected);
-            let answer = self.run(script).await;
+            let script = Script::lookup(self.key, self.field, &claim.token, LOCK_MS, &rejected);
+            let answer = self.run(&claim, script).await;
             let Some(lookup) = answer.and_then(|answer| Lookup::parse(answer).ok()) else {
+                drop(claim);
                 return Ok((share(self.name, fetch).await?, CacheStatus::Bypass));
             };
             match lookup {
-                Lookup::Leader => return self.lead(&token, flight, fetch).await,
+                Lookup::Leader => return self.lead(&claim, flight, fetch).await,
                 Lookup::Fenced => return Ok((share(self.name, fetch).await?, CacheStatus::Miss)),
                 Lookup::Value(bytes) => match open(bytes, self.name, self.usable, self.seal) {
                     Ok(entry) if looks == 0 => return Ok((entry, CacheStatus::Hit)),
@@ -301,7 +313,7 @@ impl Population<'_> {
     /// Reads PostgreSQL as the leader, stores what it read and gives the lock back.
     async fn lead(
         &self,
-        token: &str,
+        claim: &Claim<'_>,
         flight: Option<Flight>,
         fetch: impl AsyncFn() -> Result<Entry, Error>,
     ) -> Result<(Entry, CacheStatus), Error> {
@@ -312,14 +324,14 @@ impl Population<'_> {
                 let ttl = ttl_ms(self.config.ttl, entry.found, random);
                 let nonce = self.seal.map(|_| clock::random()).transpose()?;
                 let bytes = entry.wrap(self.name, self.usable.record.epoch, self.seal.zip(nonce.as_ref()));
-                Script::fill(self.key, self.field, token, bytes, ttl)
+                Script::fill(self.key, self.field, &claim.token, bytes, ttl)
             }
-            _ => Script::release(self.key, self.field, token),
+            _ => Script::release(self.key, self.field, &claim.token),
         };
         // Being stored proves that the value was current when the script ran, and so for everybody who had asked before it
         // was sent. Who asks from now on looks for himself.
         let waiting = flight.map(Flight::close).unwrap_or_default();
-        let answer = self.run(script).await;
+        let answer = self.run(claim, script).await;
         let filled = answer.and_then(|answer| Fill::parse(&answer).ok());
         metrics::count(Count::Fill(match (&fetched, filled) {
             (Err(_), _) | (_, None) => "failed",

@@ -7,7 +7,7 @@ use self::native::Native;
 use self::upstash::Upstash;
 use super::clock::{self, timed};
 use super::metrics;
-use crate::cache::{Argument, CacheKey, RedisFailure, Reply, Script, fact, strings};
+use crate::cache::{Argument, CacheKey, Facts, RedisFailure, Reply, Script, strings};
 use crate::config::{Config, RedisEndpoint};
 use crate::metrics::{Count, Timing};
 use crate::scope::{self, Share};
@@ -18,7 +18,7 @@ use std::time::Duration;
 /// A way to Redis. Each call is one command, and none of them has a deadline.
 trait Client {
     /// What Redis says of itself.
-    async fn info(&self, section: &str) -> Result<Vec<Reply>, RedisFailure>;
+    async fn info(&self) -> Result<Vec<Reply>, RedisFailure>;
 
     /// Any other command.
     async fn execute(&self, name: &'static str, arguments: Vec<Argument>) -> Result<Vec<Reply>, RedisFailure>;
@@ -44,10 +44,10 @@ enum Way {
 
 /// What goes by REST is boxed: its futures are large, and a connection's would be as large beside them.
 impl Client for Way {
-    async fn info(&self, section: &str) -> Result<Vec<Reply>, RedisFailure> {
+    async fn info(&self) -> Result<Vec<Reply>, RedisFailure> {
         match self {
-            Self::Native(native) => native.info(section).await,
-            Self::Upstash(upstash) => Box::pin(upstash.info(section)).await,
+            Self::Native(native) => native.info().await,
+            Self::Upstash(upstash) => Box::pin(upstash.info()).await,
         }
     }
 
@@ -139,14 +139,25 @@ async fn open(config: &Config) -> Result<Kept, RedisFailure> {
 fn tally<T>(result: &Result<T, RedisFailure>) {
     if let Err(failure) = result {
         metrics::count(Count::RedisError(failure.kind()));
+        if let Some(refusal) = failure.refusal() {
+            metrics::count(Count::RedisRefused(refusal));
+        }
     }
 }
 
-/// How many bytes Redis uses; `None` when it does not say. An operator asks, so it is no failure for the breaker.
-pub async fn memory(config: &Config) -> Option<u64> {
-    let kept = connection(config).await.ok()?;
-    let info = kept.within(config.redis_timeout, "INFO", kept.way.info("memory")).await.ok()?;
-    fact(&info, "used_memory:")?.parse().ok()
+/// What Redis says of itself. An operator asks, so it is no failure for the breaker.
+///
+/// # Errors
+/// As every command.
+pub async fn facts(config: &Config) -> Result<Facts, RedisFailure> {
+    let kept = connection(config).await?;
+    let info = kept.within(config.redis_timeout, "INFO", kept.way.info()).await?;
+    Ok(Facts::of(&info))
+}
+
+/// Whether Redis has answered, if only with an error.
+pub fn answers<T>(result: &Result<T, RedisFailure>) -> bool {
+    result.as_ref().err().is_none_or(RedisFailure::is_answer)
 }
 
 /// Drops `kept` from the instance: a connection that failed stays broken.
@@ -171,7 +182,7 @@ impl Kept {
         metrics::time(Timing::Redis(name), took);
         scope::add(Share::Redis, took);
         tally(&result);
-        if result.as_ref().is_err_and(|failure| !failure.is_answer()) {
+        if !answers(&result) {
             forget(self);
         }
         result
@@ -186,7 +197,8 @@ impl Kept {
         self.within(deadline, name, self.way.execute(name, arguments)).await
     }
 
-    /// The stored bytes of a value or of one page of a list, or nothing within `deadline`.
+    /// The stored bytes of a value or of one page of a list, or nothing within `deadline`. Of a value that is larger than any
+    /// entry no more comes than what tells that.
     ///
     /// # Errors
     /// [`RedisFailure::Refused`] when there is a value of another type.
@@ -196,10 +208,11 @@ impl Kept {
         key: &CacheKey,
         field: &str,
     ) -> Result<Option<Vec<u8>>, RedisFailure> {
-        let name = if key.is_list() { "HGET" } else { "GET" };
+        let name = if key.is_list() { "HGET" } else { "GETRANGE" };
         let answer = self.within(deadline, name, self.way.get(key, field)).await?;
         Ok(answer.into_iter().find_map(|part| match part {
-            Reply::Bytes(bytes) => Some(bytes),
+            // GETRANGE has no other answer for what is not there.
+            Reply::Bytes(bytes) if !bytes.is_empty() => Some(bytes),
             _ => None,
         }))
     }
@@ -224,14 +237,6 @@ impl Kept {
         Ok((next, parts.collect()))
     }
 
-    /// The fields of a list's pages; none when there is no such list.
-    ///
-    /// # Errors
-    /// As every command.
-    pub async fn fields(self: &Rc<Self>, deadline: Duration, key: &CacheKey) -> Result<Vec<Vec<u8>>, RedisFailure> {
-        Ok(strings(self.execute(deadline, "HKEYS", vec![key.as_str().as_bytes().to_vec()]).await?).collect())
-    }
-
     /// Deletes keys; how many there were.
     ///
     /// # Errors
@@ -251,6 +256,16 @@ impl Kept {
     /// As every command.
     pub async fn run(self: &Rc<Self>, deadline: Duration, script: Script) -> Result<Vec<Vec<u8>>, RedisFailure> {
         Ok(strings(self.within(deadline, "EVAL", self.way.run(script)).await?).collect())
+    }
+
+    /// Runs a script that no request waits for. It is neither measured nor counted, and what becomes of it says nothing of
+    /// the connection.
+    ///
+    /// # Errors
+    /// As every command.
+    pub async fn run_aside(&self, deadline: Duration, script: Script) -> Result<(), RedisFailure> {
+        let answer = clock::within(deadline, self.way.run(script)).await;
+        answer.unwrap_or(Err(RedisFailure::TimedOut)).map(drop)
     }
 
     /// Runs scripts whose answers do not matter, in as few requests as the way allows; `deadline` is for each script.

@@ -143,16 +143,10 @@ async fn look(
     Ok(evidence.verdict())
 }
 
-/// The name of one page of a list.
+/// The name of one page of a list. What is no list is looked at, and refused.
 async fn any_field(config: &Config, usable: &Usable, key: &CacheKey) -> Result<Option<String>, Error> {
-    let fields = match usable.kept.fields(config.redis_timeout, key).await {
-        // What is no list is looked at, and refused.
-        Err(failure) if failure.rejection().is_some() => return Ok(Some(String::new())),
-        answer => answer.map_err(unavailable)?,
-    };
-    let random = usize::from(u16::from_le_bytes(clock::random()?));
-    let field = fields.get(random % fields.len().max(1));
-    Ok(field.map(|field| String::from_utf8_lossy(field).into_owned()))
+    let answer = usable.kept.run(config.redis_timeout, Script::any_page(key)).await.map_err(unavailable)?;
+    Ok(answer.into_iter().next().map(|field| String::from_utf8_lossy(&field).into_owned()))
 }
 
 async fn sight(config: &Config, usable: &Usable, key: &CacheKey, field: &str) -> Result<Option<Sighting>, Error> {

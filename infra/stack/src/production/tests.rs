@@ -118,6 +118,7 @@ fn redis_loads_redis_conf_with_tls_and_users() {
         ("save", "900 1"),
         ("appendonly", "yes"),
         ("appendfsync", "everysec"),
+        ("client-output-buffer-limit", "normal 8388608 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60"),
         ("port", "0"),
         ("masteruser", "replica"),
     ] {

@@ -14,11 +14,17 @@ if kind ~= 'none' then
   if kind ~= (is_page and 'hash' or 'string') then
     redis.call('DEL', KEYS[1])
   else
-    local value
-    if is_page then value = redis.call('HGET', KEYS[1], ARGV[1]) else value = redis.call('GET', KEYS[1]) end
+    -- What is larger than an entry is not even taken into the script.
+    local limit = tonumber(ARGV[5])
+    local value = ''
+    if not is_page then
+      value = redis.call('GETRANGE', KEYS[1], 0, limit)
+    elseif redis.call('HSTRLEN', KEYS[1], ARGV[1]) <= limit then
+      value = redis.call('HGET', KEYS[1], ARGV[1])
+    end
     if value then
       local rejected = ARGV[4] ~= '' and string.sub(value, 1, #ARGV[4]) == ARGV[4]
-      if not rejected and value ~= '' and #value <= tonumber(ARGV[5]) then return {'value', value} end
+      if not rejected and value ~= '' and #value <= limit then return {'value', value} end
       if is_page then redis.call('HDEL', KEYS[1], ARGV[1]) else redis.call('DEL', KEYS[1]) end
     end
   end

@@ -11,9 +11,14 @@ local kind = redis.call('TYPE', KEYS[1]).ok
 if kind == 'none' then return {} end
 local value = ''
 if kind == (is_page and 'hash' or 'string') then
-  if is_page then value = redis.call('HGET', KEYS[1], ARGV[1]) else value = redis.call('GET', KEYS[1]) end
+  local limit = tonumber(ARGV[2])
+  if not is_page then
+    value = redis.call('GETRANGE', KEYS[1], 0, limit)
+  elseif redis.call('HSTRLEN', KEYS[1], ARGV[1]) <= limit then
+    value = redis.call('HGET', KEYS[1], ARGV[1])
+  end
   if not value then return {} end
-  if #value > tonumber(ARGV[2]) then value = '' end
+  if #value > limit then value = '' end
 end
 
 local time = redis.call('TIME')

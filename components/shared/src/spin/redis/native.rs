@@ -1,7 +1,7 @@
 //! Redis by its own protocol: a connection of the platform's.
 
 use super::Client;
-use crate::cache::{Argument, CacheKey, RedisFailure, Reply, Script, fact};
+use crate::cache::{Argument, CacheKey, MAX_ENTRY_BYTES, RedisFailure, Reply, Script, fact};
 use spin_sdk::redis::{Connection, Error, RedisParameter, RedisResult};
 
 /// A connection. It is multiplexed: the instance's requests share it.
@@ -57,8 +57,8 @@ fn identity(info: &[Reply]) -> Result<String, RedisFailure> {
 }
 
 impl Client for Native {
-    async fn info(&self, section: &str) -> Result<Vec<Reply>, RedisFailure> {
-        self.execute("INFO", vec![section.into()]).await
+    async fn info(&self) -> Result<Vec<Reply>, RedisFailure> {
+        self.execute("INFO", Vec::new()).await
     }
 
     async fn execute(&self, name: &'static str, arguments: Vec<Argument>) -> Result<Vec<Reply>, RedisFailure> {
@@ -70,9 +70,13 @@ impl Client for Native {
     async fn get(&self, key: &CacheKey, field: &str) -> Result<Vec<Reply>, RedisFailure> {
         let name = key.as_str().as_bytes().to_vec();
         if key.is_list() {
+            // No command reads a field up to a limit, and a script that does takes Redis up to twenty times as long as this
+            // (105 instead of 5 us for a page of 50 KB, 7.0.15): a page that is too large for any entry is discarded when it
+            // has been late.
             self.execute("HGET", vec![name, field.as_bytes().to_vec()]).await
         } else {
-            self.execute("GET", vec![name]).await
+            // A byte more than the longest entry tells that it is none.
+            self.execute("GETRANGE", vec![name, b"0".to_vec(), MAX_ENTRY_BYTES.to_string().into_bytes()]).await
         }
     }
 

@@ -83,8 +83,8 @@ async fn post(
 }
 
 impl Client for Upstash {
-    async fn info(&self, section: &str) -> Result<Vec<Reply>, RedisFailure> {
-        let (status, body) = self.post("/", rest::command("INFO", &[section.into()])?).await?;
+    async fn info(&self) -> Result<Vec<Reply>, RedisFailure> {
+        let (status, body) = self.post("/", rest::command("INFO", &[])?).await?;
         rest::answer(status, &body)
     }
 
