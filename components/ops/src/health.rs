@@ -1,7 +1,7 @@
 //! `GET /api/health`.
 
 use http::StatusCode;
-use shared::database::Database;
+use shared::database_health::DatabaseHealth;
 use shared::error::Error;
 use shared::http::Answer;
 use shared::metrics::{Kind, Totals};
@@ -11,7 +11,7 @@ use shared::spin::{self, Call};
 /// Answers 503 only when PostgreSQL is gone: without the cache the service is slower, and whole, and without writes it reads.
 /// Whoever has no administrator's token, or a bad one, is told the two words that a load balancer needs.
 pub async fn health(call: &Call) -> Result<Answer, Error> {
-    let database = spin::database(&call.config).await;
+    let database = spin::database_health(&call.config).await;
     let reason = if database.answers { spin::why_cache_is_not_in_use(&call.config).await } else { None };
     let (code, status) = if !database.answers {
         (StatusCode::SERVICE_UNAVAILABLE, "Unhealthy")
@@ -26,7 +26,7 @@ pub async fn health(call: &Call) -> Result<Answer, Error> {
     Ok(Answer::json(code, serde_json::to_vec(&Health { status, database: word, details })?))
 }
 
-async fn details(call: &Call, database: Database, reason: Option<String>) -> Details {
+async fn details(call: &Call, database: DatabaseHealth, reason: Option<String>) -> Details {
     let config = &call.config;
     let record = spin::breaker_record(config).await;
     let facts = spin::redis_facts(config).await;

@@ -4,7 +4,7 @@ use http::{StatusCode, header};
 use shared::error::Error;
 use shared::http::Answer;
 use shared::metrics::{Gauge, exposition};
-use shared::spin::{Call, answers, breaker_record, database, lag, redis_facts, totals};
+use shared::spin::{Call, answers, breaker_record, database_health, lag, redis_facts, totals};
 
 /// Answers with what all instances have counted, and with what is so at this moment.
 pub async fn metrics(call: &Call) -> Result<Answer, Error> {
@@ -30,7 +30,7 @@ pub async fn metrics(call: &Call) -> Result<Answer, Error> {
             gauges.extend(is_written.map(gauge));
         }
     }
-    let is_up = database(config).await.answers;
+    let is_up = database_health(config).await.answers;
     gauges.push(Gauge::new("postgres_up", "", f64::from(u8::from(is_up))));
     if is_up && let Ok(lag) = lag(config).await {
         gauges.push(Gauge::new("outbox_rows", "", lag.rows as f64));

@@ -3,7 +3,7 @@
 use http::{StatusCode, header};
 use shared::error::Error;
 use shared::http::Answer;
-use shared::spin::{Call, database};
+use shared::spin::{Call, database_health};
 
 /// Alive is what answers. Nothing is asked, so that a dead database does not have healthy processes restarted.
 pub fn live() -> Answer {
@@ -12,7 +12,7 @@ pub fn live() -> Answer {
 
 /// Ready is what can answer requests: that needs PostgreSQL, and not the cache.
 pub async fn ready(call: &Call) -> Result<Answer, Error> {
-    if database(&call.config).await.answers {
+    if database_health(&call.config).await.answers {
         Ok(text("ready"))
     } else {
         Err(Error::Unavailable("not ready: PostgreSQL does not answer".into()))

@@ -37,7 +37,7 @@ pub use health::why_cache_is_not_in_use;
 pub use idempotency::remove_expired_keys;
 pub use metrics::totals;
 pub use outbox::{Lag, lag};
-pub use postgres::{database, query, row_level_security_holds};
+pub use postgres::{database_health, query, row_level_security_holds};
 pub use purge::{Purged, purge};
 pub use redis::{answers, facts as redis_facts};
 pub use server::{Call, serve, serve_handed_on};

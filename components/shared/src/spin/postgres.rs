@@ -9,7 +9,7 @@
 use super::clock::{elapsed, timed, within};
 use super::metrics;
 use crate::config::Config;
-use crate::database::Database;
+use crate::database_health::DatabaseHealth;
 use crate::error::Error;
 use crate::log::{self, Level};
 use crate::metrics::{Count, Timing};
@@ -87,18 +87,18 @@ pub async fn query(config: &Config, statement: Statement) -> Result<Vec<Vec<Colu
 }
 
 /// How PostgreSQL is. It waits for no turn: a busy instance is well.
-pub async fn database(config: &Config) -> Database {
+pub async fn database_health(config: &Config) -> DatabaseHealth {
     let sql = "SELECT current_setting('transaction_read_only') = 'on', current_setting('transaction_isolation')";
     let rows = match send(config, sql, Vec::new()).await {
         Ok(rows) => rows,
-        Err(failure) => return Database::failing(failure.kind, failure.words),
+        Err(failure) => return DatabaseHealth::failing(failure.kind, failure.words),
     };
     let settings = rows.first().and_then(|row| {
         let mut row = RowReader::new(row);
         Some((row.boolean().ok()?, row.text().ok()?))
     });
     settings
-        .map_or_else(|| Database::failing("internal", "it answers no row"), |(it, how)| Database::answering(it, how))
+        .map_or_else(|| DatabaseHealth::failing("internal", "it answers no row"), |(it, how)| DatabaseHealth::answering(it, how))
 }
 
 /// Runs one statement and says of a failure whether the statement may have run.

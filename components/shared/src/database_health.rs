@@ -6,7 +6,7 @@ const ISOLATION: &str = "read committed";
 
 /// How PostgreSQL is at this moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Database {
+pub struct DatabaseHealth {
     /// Whether it answers what is asked of it. A standby does not: it may be behind.
     pub answers: bool,
     /// `Connected`, `ReadOnly` or `Disconnected`.
@@ -15,7 +15,7 @@ pub struct Database {
     pub reason: Option<String>,
 }
 
-impl Database {
+impl DatabaseHealth {
     /// It answers, with these settings.
     pub fn answering(is_read_only: bool, isolation: &str) -> Self {
         let (word, reason) = if is_read_only {
@@ -47,20 +47,20 @@ mod tests {
 
     #[test]
     fn only_a_server_that_takes_writes_and_sees_anew_is_well() {
-        let well = Database::answering(false, "read committed");
+        let well = DatabaseHealth::answering(false, "read committed");
         assert_eq!((well.word, well.is_well(), well.reason), ("Connected", true, None));
-        let read_only = Database::answering(true, "read committed");
+        let read_only = DatabaseHealth::answering(true, "read committed");
         assert_eq!((read_only.word, read_only.answers, read_only.is_well()), ("ReadOnly", true, false));
-        let strict = Database::answering(false, "serializable");
+        let strict = DatabaseHealth::answering(false, "serializable");
         assert_eq!((strict.word, strict.answers, strict.is_well()), ("Connected", true, false));
         assert!(strict.reason.is_some_and(|reason| reason.contains("serializable")));
     }
 
     #[test]
     fn a_standby_is_told_from_one_that_is_gone() {
-        let standby = Database::failing("read_only", "it is read-only");
+        let standby = DatabaseHealth::failing("read_only", "it is read-only");
         assert_eq!((standby.word, standby.answers), ("ReadOnly", false));
-        let gone = Database::failing("unavailable", "it has no connection left");
+        let gone = DatabaseHealth::failing("unavailable", "it has no connection left");
         assert_eq!((gone.word, gone.answers, gone.is_well()), ("Disconnected", false, false));
         assert_eq!(gone.reason.as_deref(), Some("it has no connection left"));
     }
