@@ -1,6 +1,7 @@
 //! `GET /api/health`.
 
 use http::StatusCode;
+use shared::database::DatabaseState;
 use shared::error::Error;
 use shared::http::Answer;
 use shared::metrics::{Kind, Totals};
@@ -11,19 +12,21 @@ use shared::spin::{self, Call};
 /// administrator's token, or a bad one, is told the two words that a load balancer needs.
 pub async fn health(call: &Call) -> Result<Answer, Error> {
     let is_connected = spin::database_answers(&call.config).await;
+    let database_state = if is_connected { spin::database_state(&call.config).await } else { None };
+    let is_in_order = database_state.as_ref().is_some_and(|state| state.warnings().is_empty());
     let (code, status, database) = if !is_connected {
         (StatusCode::SERVICE_UNAVAILABLE, "Unhealthy", "Disconnected")
-    } else if spin::cache_is_in_use(&call.config).await {
+    } else if is_in_order && spin::cache_is_in_use(&call.config).await {
         (StatusCode::OK, "Healthy", "Connected")
     } else {
         (StatusCode::OK, "Degraded", "Connected")
     };
     let is_admin = call.caller().await.is_ok_and(|caller| caller.must_be_admin().is_ok());
-    let details = if is_admin { Some(details(call, is_connected).await) } else { None };
+    let details = if is_admin { Some(details(call, is_connected, database_state.as_ref()).await) } else { None };
     Ok(Answer::json(code, serde_json::to_vec(&Health { status, database, details })?))
 }
 
-async fn details(call: &Call, is_connected: bool) -> Details {
+async fn details(call: &Call, is_connected: bool, database: Option<&DatabaseState>) -> Details {
     let config = &call.config;
     let record = spin::breaker_record(config).await;
     let memory = spin::redis_memory(config).await;
@@ -50,6 +53,9 @@ async fn details(call: &Call, is_connected: bool) -> Details {
         breaker: record.as_ref().map(|record| Breaker::of(record)),
         cache: totals.as_ref().map(cache),
         outbox: lag.map(|lag| Outbox { rows: lag.rows, oldest_seconds: lag.oldest_seconds }),
+        statement_timeout_ms: database.map(|state| state.statement_timeout_ms),
+        tenants_in_doubt: database.map(|state| state.in_doubt.len()),
+        warnings: database.map(DatabaseState::warnings).unwrap_or_default(),
         row_level_security,
     }
 }

@@ -8,6 +8,7 @@ pub use tokens::{KeySource, TokenKeys};
 
 use crate::budget::Budget;
 use crate::cache::{Namespace, Seals};
+use crate::database::START_WITHIN;
 use std::time::Duration;
 
 /// The longest time to live of an entry. With the jitter of ±10 % it stays below the contract's 900 s.
@@ -22,6 +23,7 @@ pub const STATEMENT_TIMEOUT_MS: u64 = 1_500;
 /// How long a write's fence stands if its writer dies: the statement's own limit, the longest time that the component
 /// waits for a connection and an answer (`database_timeout_ms` is at most [`DEADLINE_BOUNDS_MS`]), and as much again for a
 /// commit that is slow to reach the disk. While it stands nothing is stored under its keys, so longer is safe, only slower.
+/// Of a statement that outlives it all the same, [`crate::database`] takes care.
 pub const FENCE_MS: u64 = 2 * (STATEMENT_TIMEOUT_MS + *DEADLINE_BOUNDS_MS.end());
 
 /// What every component needs to know, each field named by its variable.
@@ -79,6 +81,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// How long after its fence a statement may start: by then its writer has stopped waiting for it.
+    pub fn statement_starts_within(&self) -> Duration {
+        (self.redis_timeout + self.database_timeout).min(START_WITHIN)
+    }
+
     /// The longest that a statement may be under way: what the component waits for it, its connection included, and what
     /// PostgreSQL may still work on it when the component has just sent it.
     pub fn longest_statement(&self) -> Duration {

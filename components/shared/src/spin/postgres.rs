@@ -130,12 +130,13 @@ fn failed(error: SdkError) -> Failure {
         return Failure { error: Error::Unavailable(text), kind: "unavailable", may_have_run: true };
     };
     // 08 connection, 53 out of resources, 57 operator intervention (57014: the statement timeout), 58 system, 40001 and
-    // 40P01 a lost race: all of them pass. Anything else is a defect of ours.
+    // 40P01 a lost race, 55P03 the lock timeout and RT001 a write that came too late (both of `begin_write`): all of them
+    // pass. Anything else is a defect of ours.
     let code = details.code.as_str();
-    let passes =
-        ["08", "53", "57", "58"].iter().any(|class| code.starts_with(class)) || ["40001", "40P01"].contains(&code);
+    let passes = ["08", "53", "57", "58"].iter().any(|class| code.starts_with(class))
+        || ["40001", "40P01", "55P03", "RT001"].contains(&code);
     let kind = match code {
-        "57014" => "timeout",
+        "57014" | "55P03" | "RT001" => "timeout",
         _ if passes => "unavailable",
         _ => "internal",
     };
