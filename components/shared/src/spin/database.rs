@@ -1,6 +1,5 @@
 //! Asking PostgreSQL what [`crate::database`] is about.
 
-use super::breaker;
 use super::clock::{self, elapsed};
 use super::postgres::call;
 use crate::breaker::Worth;
@@ -101,12 +100,12 @@ async fn ask(config: &Rc<Config>) -> Result<Rc<DatabaseLease>, Error> {
     };
     let lease = Rc::new(DatabaseLease::new(state, asked_at, elapsed()));
     let before = LEASE.replace(Some(Rc::clone(&lease)));
-    compare(config, before.as_deref(), &lease.state);
+    compare(before.as_deref(), &lease.state);
     Ok(lease)
 }
 
-/// Tells what has changed, and makes up for the writes whose end is known now: their writers have given up, or are dead.
-fn compare(config: &Rc<Config>, before: Option<&DatabaseLease>, now: &DatabaseState) {
+/// Says what has gone wrong since.
+fn compare(before: Option<&DatabaseLease>, now: &DatabaseState) {
     let before = before.map(|lease| &lease.state);
     if !now.ends_statements() && before.is_none_or(DatabaseState::ends_statements) {
         let limit = now.statement_timeout_ms.to_string();
@@ -115,14 +114,6 @@ fn compare(config: &Rc<Config>, before: Option<&DatabaseLease>, now: &DatabaseSt
     let doubts = before.map_or(&[][..], |state| &state.in_doubt);
     if now.in_doubt.iter().any(|tenant| !doubts.contains(tenant)) {
         log::write(Level::Warn, "database.writes_in_doubt", &[("tenants", &now.in_doubt.len().to_string())]);
-    }
-    if doubts.iter().any(|tenant| !now.in_doubt.contains(tenant)) {
-        let config = Rc::clone(config);
-        spin_sdk::wasip3::spawn(async move {
-            if let Err(error) = breaker::drain(&config).await {
-                log::write(Level::Warn, "outbox.left", &[("error", &error.to_string())]);
-            }
-        });
     }
 }
 
