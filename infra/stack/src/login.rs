@@ -21,6 +21,9 @@ pub fn ensure_login(admin_url: &str, password: &str) -> Result<String> {
         END
         $$;
         GRANT renttracker_app TO {LOGIN};
+        -- Also for sessions that a pooler opens, which may not hand on what a URL asks for. Members of a group do not inherit
+        -- its settings.
+        ALTER ROLE {LOGIN} SET statement_timeout = '1500ms';
         ALTER ROLE {LOGIN} PASSWORD '{}'",
         password.replace('\'', "''")
     );

@@ -365,7 +365,7 @@ fn major_version(bin: &Path) -> Option<u32> {
     number.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
-fn server_user() -> Result<Option<User>> {
+pub(crate) fn server_user() -> Result<Option<User>> {
     if !geteuid().is_root() {
         return Ok(None);
     }

@@ -46,7 +46,7 @@ impl Test {
         let everything = self.filter.is_none();
         let mut toolchain = Toolchain::Rustup;
         steps.step("what the machine needs", || {
-            ensure_servers(&[Server::Redis, Server::Postgres, Server::HaProxy])?;
+            ensure_servers(&[Server::Redis, Server::Postgres, Server::HaProxy, Server::PgBouncer])?;
             ensure_checkers()?;
             if everything {
                 ensure_promtool()?;

@@ -20,6 +20,7 @@ pub enum Server {
     Redis,
     Postgres,
     HaProxy,
+    PgBouncer,
 }
 
 impl Server {
@@ -28,6 +29,7 @@ impl Server {
             Server::Redis => "redis-server",
             Server::Postgres => "postgresql",
             Server::HaProxy => "haproxy",
+            Server::PgBouncer => "pgbouncer",
         }
     }
 
@@ -36,6 +38,7 @@ impl Server {
             Server::Redis => "Redis is the cache",
             Server::Postgres => "PostgreSQL holds the data",
             Server::HaProxy => "HAProxy stands before a Redis that fails over",
+            Server::PgBouncer => "PgBouncer stands before a PostgreSQL and drops what it is told",
         }
     }
 
@@ -46,6 +49,7 @@ impl Server {
             }
             Server::Postgres => stack::postgres_binaries(None).is_some(),
             Server::HaProxy => stack::find_on_path("haproxy").is_some(),
+            Server::PgBouncer => stack::find_on_path("pgbouncer").is_some(),
         }
     }
 }
