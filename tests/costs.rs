@@ -17,6 +17,7 @@ trials![
     a_hit_on_a_list_is_one_command_and_no_statement,
     a_miss_is_one_command_two_scripts_and_one_statement,
     a_write_is_two_scripts_and_one_statement_and_then_its_outbox,
+    the_first_miss_of_an_instance_asks_for_the_state_of_the_database,
     commands_host_calls_and_instructions_are_those_of_the_baseline,
 ];
 
@@ -142,6 +143,29 @@ fn a_write_is_two_scripts_and_one_statement_and_then_its_outbox() {
     // After the answers, for all writes of a moment at once: their rows are removed, and dead writers' are looked for.
     assert!((1..REQUESTS as u64).contains(&count("outbox")), "{statements:?}");
     assert_eq!(count("read"), count("outbox"), "{statements:?}");
+}
+
+/// How often PostgreSQL was asked for its state.
+fn questions(own: &Private) -> i64 {
+    let statement = "SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid \
+        WHERE d.datname = current_database() AND query ~ 'FROM database_state' AND query !~ 'pg_stat_statements'";
+    own.query(statement, &[])[0].get(0)
+}
+
+/// That is one statement more, for all that an instance stores or writes within five seconds; then it asks in the background.
+fn the_first_miss_of_an_instance_asks_for_the_state_of_the_database() {
+    let own = Private::start();
+    let landlord = Landlord::of(&own);
+    let after_setup = questions(&own);
+    assert_eq!(after_setup, 1, "the instance that writes has asked once");
+    landlord.send(Kind::Miss, 0);
+    assert_eq!(questions(&own), after_setup + 1, "and so has that which reads");
+    let began = std::time::Instant::now();
+    (1..=REQUESTS).for_each(|number| landlord.send(Kind::Miss, number));
+    // Anew in the second half of five seconds.
+    let renewals = began.elapsed().as_millis() / 2_500 + 1;
+    let asked = questions(&own) - after_setup - 1;
+    assert!(u128::try_from(asked).is_ok_and(|asked| asked <= renewals), "{asked} in {:?}", began.elapsed());
 }
 
 /// A line of the host's meter.

@@ -45,6 +45,7 @@ mod openapi;
 mod operator;
 mod outage;
 mod outbox;
+mod outliving;
 mod payment_methods;
 mod payments;
 mod payments_walk;
@@ -78,6 +79,7 @@ fn main() -> ExitCode {
     let suites = [
         schema::tests, // first, because it is the longest
         outage::tests,
+        outliving::tests, // waits for fences to run out
         load::tests,
         key_value::tests,
         acl::tests,

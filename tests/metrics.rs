@@ -17,7 +17,7 @@ trials![
     every_answer_says_how_long_it_took,
     an_answer_says_what_of_its_time_was_redis_and_postgresql,
     a_deadline_is_told_from_another_failure,
-    hits_are_compared_with_postgresql_and_a_stale_one_is_found,
+    hits_are_compared_with_postgresql_and_a_stale_one_is_found_told_and_removed,
 ];
 
 const METRICS: &str = "/metrics";
@@ -201,22 +201,45 @@ fn a_deadline_is_told_from_another_failure() {
 }
 
 /// Somebody who changes rows behind the API's back is the only way to a stale entry that a test has.
-fn hits_are_compared_with_postgresql_and_a_stale_one_is_found() {
+fn hits_are_compared_with_postgresql_and_a_stale_one_is_found_told_and_removed() {
     let own = Private::start();
     let place = Place::of(own.tenant());
-    let sampled = |result: &str| {
-        let series = format!("renttracker_cache_checks_total{{result=\"{result}\"}}");
-        eventually(&format!("a {result} hit"), || {
+    let sampled = |labels: &str| {
+        let series = format!("renttracker_cache_checks_total{{{labels}}}");
+        eventually(&format!("a hit that is {labels}"), || {
             for _ in 0..50 {
                 place.who.get(&place.property_path()).is(200);
             }
             (value(&own, &series) > 0).then_some(())
         });
     };
-    sampled("consistent");
-    assert_eq!(value(&own, r#"renttracker_cache_checks_total{result="stale"}"#), 0);
-    let mut database = postgres::Client::connect(&own.database_url, postgres::NoTls).expect("PostgreSQL answers");
-    let changed = database.execute("UPDATE properties SET row_version = 2 WHERE tenant_id = $1", &[&place.who.id]);
-    assert_eq!(changed.expect("an update"), 1);
-    sampled("stale");
+    let shows = |version: i64| {
+        eventually("the row as it is", || {
+            let answer = place.who.get(&place.property_path()).is(200);
+            (answer.json()["rowVersion"] == version && answer.cache() == Cache::Hit).then_some(())
+        });
+    };
+    let change = |version: i64| {
+        let changed =
+            own.execute("UPDATE properties SET row_version = $2 WHERE tenant_id = $1", &[&place.who.id, &version]);
+        assert_eq!(changed, 1);
+    };
+    sampled("result=\"consistent\"");
+    for reason in ["unknown", "missed_outbox", "refused_fill"] {
+        assert_eq!(value(&own, &format!("renttracker_cache_checks_total{{result=\"stale\",reason=\"{reason}\"}}")), 0);
+    }
+    change(2);
+    sampled("result=\"stale\",reason=\"unknown\"");
+    shows(2);
+
+    // The same with what a writer leaves behind that could not invalidate.
+    let left = "INSERT INTO cache_invalidations (tenant_id, id, resources) VALUES ($1, gen_random_uuid(), $2)";
+    own.execute(left, &[&place.who.id, &vec![format!("property:{}", place.property)]]);
+    change(3);
+    sampled("result=\"stale\",reason=\"missed_outbox\"");
+    shows(3);
+    let log = std::fs::read_to_string(own.log()).expect("the host's log");
+    let told = log.lines().filter(|line| line.contains("\"cache.stale\"") && line.contains("\"kind\":\"property\""));
+    assert!(told.clone().any(|line| line.contains("\"reason\":\"missed_outbox\"")), "{log}");
+    assert!(told.clone().any(|line| line.contains("\"reason\":\"unknown\"")), "{log}");
 }

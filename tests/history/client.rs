@@ -249,6 +249,9 @@ impl<'a> Client<'a> {
         match answer {
             Ok(reply) => {
                 slowest.fetch_max((end - start) / 1_000, Ordering::Relaxed);
+                if reply.status == 503 && method != "GET" && run.writes_may_be_unknown.load(Ordering::SeqCst) {
+                    return Sent::Unknown;
+                }
                 if reply.status >= 500 {
                     let text = String::from_utf8_lossy(&reply.body);
                     run.failure(&format!(

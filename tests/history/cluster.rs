@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use stack::{Host, HostOptions, Redis, Runtime};
+use stack::{Host, HostOptions, Pooler, Redis, Runtime};
 
 use crate::bare_host::BareHost;
 use crate::proxy::{Link, Mode, Network};
@@ -30,6 +30,9 @@ pub struct Options {
     pub redis_noise: (u64, u64),
     /// The same on the ways to PostgreSQL.
     pub database_noise: (u64, u64),
+    /// Whether the ways to PostgreSQL lead through a pooler that drops `statement_timeout`. Then a commit waits for a
+    /// synchronous standby, should there be one.
+    pub is_pooled: bool,
     /// Where the caller's Redis is, in place of one of the cluster's own.
     pub redis_port: Option<u16>,
 }
@@ -43,6 +46,7 @@ pub struct Cluster {
     redis: Option<Mutex<Redis>>,
     redis_port: u16,
     _network: Network,
+    _pooler: Option<Pooler>,
 }
 
 /// One host and its ways.
@@ -79,12 +83,14 @@ impl Cluster {
                 (Some(Mutex::new(redis)), port)
             }
         };
+        let pooler = options.is_pooled.then(|| database.pooled(&folder.join("pooler"))).transpose()?;
+        let database_port = pooler.as_ref().map_or(database.port, Pooler::port);
         let network = Network::start()?;
         let mut nodes = Vec::new();
         for number in 0..HOSTS {
             let seed = seed.wrapping_mul(31).wrapping_add(number as u64);
             let to_redis = network.link(redis_port, options.redis_noise, seed)?;
-            let to_postgres = network.link(database.port, options.database_noise, !seed)?;
+            let to_postgres = network.link(database_port, options.database_noise, !seed)?;
             let redis_url = format!("redis://127.0.0.1:{}", to_redis.port());
             let mut variables =
                 stack::variables(&redis_url, &database.login_url_through(to_postgres.port())?, JWT_SECRET);
@@ -103,7 +109,7 @@ impl Cluster {
                 manifest: options.manifest.clone(),
             }));
         }
-        let cluster = Cluster { nodes, database, redis, redis_port, _network: network };
+        let cluster = Cluster { nodes, database, redis, redis_port, _network: network, _pooler: pooler };
         for node in &cluster.nodes {
             node.start()?;
         }

@@ -24,6 +24,7 @@ mod report;
 mod run;
 mod servers;
 mod slow;
+mod standby;
 mod writer;
 
 use std::process::ExitCode;
@@ -45,6 +46,10 @@ fn main() -> ExitCode {
         trial(
             "no_answer_is_older_than_what_was_answered_before",
             history::no_answer_is_older_than_what_was_answered_before,
+        ),
+        trial(
+            "a_commit_that_outlives_its_fence_shows_nothing_old",
+            standby::a_commit_that_outlives_its_fence_shows_nothing_old,
         ),
         trial("a_build_without_the_fence_is_caught", naive::a_build_without_the_fence_is_caught),
     ];

@@ -31,7 +31,7 @@ pub fn a_build_without_the_fence_is_caught() -> Result<()> {
     let real = load(None, STANDS)?;
     report::print(&real, &BTreeMap::new(), None);
     report::ensure_clean(&real).context("the real build under the same load")?;
-    let manifest = servers::manifest_with("writes", &naive_writes()?)?;
+    let manifest = servers::manifest_with("writes", &naive_component("writes", "without-fence")?)?;
     let naive = load(Some(manifest), PATIENCE)?;
     let caught = old_answers(&naive);
     let time = naive.elapsed().as_secs_f64();
@@ -69,16 +69,18 @@ fn fill_text() -> &'static str {
     source.lines().next().unwrap_or(source)
 }
 
-/// The component without the fence: `RENTTRACKER_NAIVE_WRITES`, or built now, beside the real one.
-fn naive_writes() -> Result<PathBuf> {
-    if let Some(path) = std::env::var_os("RENTTRACKER_NAIVE_WRITES") {
+/// A component without a part of the protocol: `RENTTRACKER_NAIVE_…` (`WRITES`, `PROPERTY_READS`), or built now, beside the
+/// real ones.
+pub fn naive_component(name: &str, feature: &str) -> Result<PathBuf> {
+    let file = name.replace('-', "_");
+    if let Some(path) = std::env::var_os(format!("RENTTRACKER_NAIVE_{}", file.to_uppercase())) {
         return Ok(path.into());
     }
     let target = stack::repository_root().join("target/naive");
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(stack::repository_root()).args(["build", "--quiet", "--release", "--target", "wasm32-wasip2"]);
-    cargo.args(["--package", "writes", "--features", "without-fence", "--target-dir"]).arg(&target);
+    cargo.args(["--package", name, "--features", feature, "--target-dir"]).arg(&target);
     let built = cargo.status().context("cargo cannot be started")?;
-    ensure!(built.success(), "the build without the fence cannot be built");
-    Ok(target.join("wasm32-wasip2/release/writes.wasm"))
+    ensure!(built.success(), "the build {feature} cannot be built");
+    Ok(target.join(format!("wasm32-wasip2/release/{file}.wasm")))
 }

@@ -54,6 +54,8 @@ pub struct Run {
     pub counters: Counters,
     /// Repeats the choices of this run.
     pub seed: u64,
+    /// Whether a write may be answered that nobody knows its outcome (503).
+    pub writes_may_be_unknown: AtomicBool,
     started: Instant,
     is_over: AtomicBool,
     keys: AtomicU32,
@@ -73,6 +75,7 @@ impl Run {
             tenants,
             counters: Counters::default(),
             seed,
+            writes_may_be_unknown: AtomicBool::new(false),
             started: Instant::now(),
             is_over: AtomicBool::new(false),
             keys: AtomicU32::new(0),

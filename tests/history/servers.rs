@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
 use postgres::{Client, NoTls};
-use stack::Postgres;
+use stack::{Pooler, Postgres};
 use tempfile::TempDir;
 
 use crate::leftovers;
@@ -37,6 +37,19 @@ impl Database {
     /// A connection of one's own.
     pub fn connect(&self) -> Result<Client> {
         Client::connect(&self.url, NoTls).context("PostgreSQL does not answer")
+    }
+
+    /// A pooler before it that drops what the components ask for, whose role has no limit of its own here either. And a commit
+    /// waits for a synchronous standby: those of tests usually do not wait for the disk, and so for none.
+    pub fn pooled(&self, folder: &Path) -> Result<Pooler> {
+        let mut client = self.connect()?;
+        let name: String = client.query_one("SELECT current_database()::text", &[])?.get(0);
+        client.batch_execute(&format!(
+            "ALTER ROLE {} IN DATABASE {name} SET statement_timeout = 0; \
+             ALTER DATABASE {name} SET synchronous_commit = on",
+            stack::LOGIN
+        ))?;
+        Pooler::start(folder, &stack::login_url(&self.url, LOGIN_PASSWORD)?)
     }
 
     /// The URL for the components, through a proxy on another port.

@@ -4,6 +4,9 @@ use std::io::{Read, Seek, SeekFrom};
 
 use super::{Private, eventually, postgres_log};
 
+/// How a statement of a component makes the setting of its tenant: one that reads, and one that writes.
+const OPENINGS: [&str; 2] = ["set_config('renttracker.tenant', $1, true)", "FROM begin_write($1, "];
+
 /// One statement of a component.
 #[derive(Debug)]
 pub struct Sent {
@@ -14,7 +17,8 @@ pub struct Sent {
 }
 
 impl Sent {
-    /// The text with each parameter replaced by its value as a literal, but `$1`, which is `first`.
+    /// The text with each parameter replaced by its value as a literal, but `$1`, which is `first`, and until when a write
+    /// may start, which is for ever.
     pub fn with_values(&self, first: &str) -> String {
         let quoted = |value: &str| format!("'{}'", value.replace('\'', "''"));
         let mut pieces = self.text.split('$');
@@ -24,6 +28,8 @@ impl Sent {
             let number: usize = piece[..piece.len() - rest.len()].parse().expect("a parameter's number");
             let value = match number {
                 1 => quoted(first),
+                // A write is refused when it comes after its client has stopped waiting, as this one does.
+                last if last == self.values.len() && self.text.contains(OPENINGS[1]) => i64::MAX.to_string(),
                 _ => self.values[number - 1].as_deref().map_or("NULL".to_owned(), quoted),
             };
             text.push_str(&value);
@@ -74,9 +80,7 @@ fn sent_in(log: &str, database: &str) -> Vec<Sent> {
         let Some((prefix, message)) = line.split_once(&format!(" {database} ")) else { continue };
         let process = prefix.split_once('[').map_or(prefix, |(_, process)| process).to_owned();
         let statement = message.split_once(" execute ").and_then(|(_, statement)| statement.split_once(": "));
-        if let Some((_, text)) =
-            statement.filter(|(_, text)| text.contains("set_config('renttracker.tenant', $1, true)"))
-        {
+        if let Some((_, text)) = statement.filter(|(_, text)| OPENINGS.iter().any(|opening| text.contains(opening))) {
             sent.push((process, Sent { text: text.to_owned(), values: Vec::new() }));
         } else if let Some(values) = message.strip_prefix("DETAIL:  parameters: ")
             && let Some((_, last)) = sent.iter_mut().rfind(|(its, last)| *its == process && last.values.is_empty())

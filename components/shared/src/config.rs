@@ -8,6 +8,7 @@ pub use tokens::{KeySource, TokenKeys};
 
 use crate::budget::Budget;
 use crate::cache::{Namespace, Seals};
+use crate::database::START_WITHIN;
 use std::time::Duration;
 
 /// The longest time to live of an entry. With the jitter of ±10 % it stays below the contract's 900 s.
@@ -30,6 +31,7 @@ const ANY: &str = "target_session_attrs=any";
 /// How long a write's fence stands if its writer dies: the statement's own limit, the longest time that the component
 /// waits for a connection and an answer (`database_timeout_ms` is at most [`DEADLINE_BOUNDS_MS`]), and as much again for a
 /// commit that is slow to reach the disk. While it stands nothing is stored under its keys, so longer is safe, only slower.
+/// Of a statement that outlives it all the same, [`crate::database`] takes care.
 pub const FENCE_MS: u64 = 2 * (STATEMENT_TIMEOUT_MS + *DEADLINE_BOUNDS_MS.end());
 
 /// What every component needs to know, each field named by its variable.
@@ -91,6 +93,11 @@ impl Config {
     /// `database_url` for a server that need not take writes.
     pub fn any_database_url(&self) -> String {
         self.database_url.replace(WRITES, ANY)
+    }
+
+    /// How long after its fence a statement may start: by then its writer has stopped waiting for it.
+    pub fn statement_starts_within(&self) -> Duration {
+        (self.redis_timeout + self.database_timeout).min(START_WITHIN)
     }
 
     /// The longest that a statement may be under way: what the component waits for it, its connection included, and what

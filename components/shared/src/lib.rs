@@ -11,6 +11,7 @@ pub mod breaker;
 pub mod budget;
 pub mod cache;
 pub mod config;
+pub mod database;
 pub mod database_health;
 pub mod domain;
 pub mod error;

@@ -29,8 +29,8 @@ pub enum Check {
     Consistent,
     /// It was changed, and invalidated, while it was looked at.
     Changed,
-    /// The entry was still there after PostgreSQL had shown a newer one.
-    Stale,
+    /// The entry was still there after PostgreSQL had shown something else, and was removed; what kind of write left it.
+    Stale(Reason),
 }
 
 /// Something that is counted.
@@ -132,9 +132,10 @@ impl Count {
             use CacheStatus::{Bypass, Collapsed, Hit, Miss, Stored};
             all.extend([Hit, Stored, Miss, Collapsed, Bypass].map(|status| Self::Lookup(kind, status)));
         }
-        all.extend(["stored", "refused", "full", "too_large", "failed"].map(Self::Fill));
+        all.extend(["stored", "refused", "full", "too_large", "in_doubt", "failed"].map(Self::Fill));
         all.extend(["raised", "failed", "skipped"].map(Self::Fence));
-        all.extend([Check::Consistent, Check::Changed, Check::Stale].map(Self::Check));
+        all.extend([Check::Consistent, Check::Changed].map(Self::Check));
+        all.extend(Reason::ALL.map(|reason| Self::Check(Check::Stale(reason))));
         all.extend(Reason::ALL.map(Self::Inconsistent));
         all.extend(Rejection::ALL.map(Self::Rejected));
         all.extend(["closed", "open", "half_open"].map(Self::Transition));
@@ -159,13 +160,10 @@ impl Count {
                 result_label(status)
             ),
             Self::Fill(result) => labelled("cache_fills_total", "result", result),
-            Self::Check(found) => {
-                let result = match found {
-                    Check::Consistent => "consistent",
-                    Check::Changed => "changed",
-                    Check::Stale => "stale",
-                };
-                labelled("cache_checks_total", "result", result)
+            Self::Check(Check::Consistent) => labelled("cache_checks_total", "result", "consistent"),
+            Self::Check(Check::Changed) => labelled("cache_checks_total", "result", "changed"),
+            Self::Check(Check::Stale(reason)) => {
+                format!("renttracker_cache_checks_total{{result=\"stale\",reason=\"{}\"}}", reason.name())
             }
             Self::Verified => "renttracker_cache_verify_checked_total".into(),
             Self::Inconsistent(reason) => labelled("cache_verify_inconsistent_total", "reason", reason.name()),

@@ -37,6 +37,14 @@ pub struct Details {
     pub cache: Option<Cache>,
     /// Invalidations that Redis has not been told of yet.
     pub outbox: Option<Outbox>,
+    /// After how long PostgreSQL itself ends the components' statements; 0: never.
+    #[serde(rename = "statementTimeoutMs")]
+    pub statement_timeout_ms: Option<i64>,
+    /// How many tenants have a write that is in progress for longer than a write should be. Of those nothing is stored.
+    #[serde(rename = "tenantsInDoubt")]
+    pub tenants_in_doubt: Option<usize>,
+    /// What is wrong, and what mends it.
+    pub warnings: Vec<&'static str>,
     /// Whether PostgreSQL itself keeps the components to one tenant's rows: not so if they log in as its owner.
     #[serde(rename = "rowLevelSecurity")]
     pub row_level_security: Option<bool>,

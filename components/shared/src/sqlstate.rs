@@ -56,6 +56,8 @@ const CODES: &[(&str, Meaning)] = &[
     ("53300", passes("unavailable", "it has no connection left")),
     // statement_timeout, or an administrator's pg_cancel_backend.
     ("57014", passes("timeout", "a statement was cancelled: it took too long, or somebody did it")),
+    // `begin_write` of the schema: a write whose writer has stopped waiting for it.
+    ("RT001", passes("timeout", "a statement came too late")),
     ("57P03", passes("unavailable", "it starts, or recovers")),
     ("57P04", passes("unavailable", "the database is gone")),
 ];
@@ -187,6 +189,7 @@ mod tests {
         check("53300", "unavailable", true, false);
         check("57P03", "unavailable", true, false);
         check("57014", "timeout", true, false);
+        check("RT001", "timeout", true, false);
         check("25P02", "unavailable", true, false);
         check("23505", "unavailable", true, false);
         check("23514", "internal", false, false);

@@ -3,6 +3,9 @@
 use crate::domain::TenantId;
 use crate::row::Parameter;
 
+/// Where the number of the last parameter of a call goes, once it is known.
+const START_BY: &str = "$start_by";
+
 /// A statement with its parameters, which sees the rows of one tenant alone.
 ///
 /// PostgreSQL's row level security shows a component the rows of the tenant in the setting `renttracker.tenant`
@@ -42,14 +45,23 @@ impl Statement {
     }
 
     /// A call, for `tenant`, of a function that writes (`infra/migrations/0010_writes.sql`). `call` is what the row that is
-    /// answered comes from: the function, whose first argument is `tenant`, and what is joined to it.
+    /// answered comes from: the function, whose first argument is `tenant`, and what is joined to it. It is run after
+    /// [`Statement::started_by`].
     ///
-    /// As in the other statements the setting is made before the function can be called: the argument is its result.
+    /// As in the other statements the setting is made before the function can be called: the argument is the result of
+    /// `begin_write` (`infra/migrations/0011_writes_in_progress.sql`), which makes it.
     pub fn call(tenant: &TenantId, call: &str, select: &str) -> Self {
-        let sql = format!(
-            "SELECT {select} FROM set_config('renttracker.tenant', $1, true) AS tenant CROSS JOIN LATERAL {call}"
-        );
+        let sql = format!("SELECT {select} FROM begin_write($1, {START_BY}) AS tenant CROSS JOIN LATERAL {call}");
         Self { sql, parameters: vec![Parameter::text(tenant)] }
+    }
+
+    /// Has PostgreSQL refuse a call that it starts later than at `clock_ms`, Unix time in milliseconds by its own clock. It
+    /// is the last parameter.
+    #[must_use]
+    pub fn started_by(mut self, clock_ms: i64) -> Self {
+        self.parameters.push(Parameter::Integer(clock_ms));
+        self.sql = self.sql.replacen(START_BY, &format!("${}", self.parameters.len()), 1);
+        self
     }
 
     /// Gives the next parameters, from `$2`, their values.
@@ -82,10 +94,10 @@ mod tests {
         assert!(sql.contains("AS id WHERE is_current()), total AS (SELECT 1)\n"), "{sql}");
 
         let call = Statement::call(&tenant, "delete_payment(tenant, $2) AS r", "r.is_deleted");
-        let (sql, parameters) = call.bind([Parameter::uuid("x")]).into_parts();
-        let expected = "SELECT r.is_deleted FROM set_config('renttracker.tenant', $1, true) AS tenant \
+        let (sql, parameters) = call.bind([Parameter::uuid("x")]).started_by(7).into_parts();
+        let expected = "SELECT r.is_deleted FROM begin_write($1, $3) AS tenant \
             CROSS JOIN LATERAL delete_payment(tenant, $2) AS r";
         assert_eq!(sql, expected);
-        assert_eq!(parameters, [Parameter::text("landlord-1"), Parameter::uuid("x")]);
+        assert_eq!(parameters, [Parameter::text("landlord-1"), Parameter::uuid("x"), Parameter::Integer(7)]);
     }
 }

@@ -46,6 +46,19 @@ pub enum Worth {
     Lapsed,
 }
 
+impl Worth {
+    /// What a lease of this `length` is worth at this `age`.
+    pub fn of(age: Duration, length: Duration) -> Self {
+        if age >= length {
+            Self::Lapsed
+        } else if age >= length / 2 {
+            Self::RenewSoon
+        } else {
+            Self::Valid
+        }
+    }
+}
+
 impl Lease {
     /// A lease on `record`. `read_at` is when its reading *began*, on the instance's monotonic clock: a swap that came
     /// between is then noticed one lease after it at the latest.
@@ -70,14 +83,7 @@ impl Lease {
 
     /// What the lease is worth at `now`, for leases of `length`.
     pub fn worth(&self, now: Duration, length: Duration) -> Worth {
-        let age = now.saturating_sub(self.read_at);
-        if age >= length {
-            Worth::Lapsed
-        } else if age >= length / 2 {
-            Worth::RenewSoon
-        } else {
-            Worth::Valid
-        }
+        Worth::of(now.saturating_sub(self.read_at), length)
     }
 }
 

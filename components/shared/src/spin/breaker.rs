@@ -3,7 +3,7 @@
 
 use super::key_value::Unreadable;
 use super::redis::{Kept, connection, forget, kept};
-use super::{clock, metrics, outbox, record, webhook};
+use super::{clock, database, metrics, outbox, record, webhook};
 use crate::breaker::{Bar, Event, Failures, Lease, Mode, Record, Worth};
 use crate::cache::RedisFailure;
 use crate::config::Config;
@@ -323,22 +323,26 @@ async fn probe(config: &Rc<Config>) {
         if let Some(kept) = kept() {
             forget(&kept);
         }
-        let kept = connection(config).await.map_err(|failure| failure.to_string())?;
+        let failed = |error: &dyn std::fmt::Display| (error.to_string(), config.breaker_max_reset);
+        let kept = connection(config).await.map_err(|failure| failed(&failure))?;
         if report(config, Event::AnotherRedis { run_id: &kept.run_id }) {
             // The one from before may be alive, and read under leases from before. A write that this one lets in will not
             // wait for them.
             clock::sleep(leases_left(config)).await;
         }
-        outbox::drain(config, &kept).await.map_err(|error| error.to_string())?;
-        Ok::<_, String>(kept)
+        // A write that had no fence, or not in this Redis, may be in progress for longer than any limit: its row is not in the
+        // outbox before it ends. That is no failure of Redis's, and does not make the next probe come later.
+        database::await_writes(config).await.map_err(|error| (error.to_string(), config.breaker_reset))?;
+        outbox::drain(config, &kept).await.map_err(|error| failed(&error))?;
+        Ok::<_, (String, Duration)>(kept)
     };
     match outcome.await {
         Ok(kept) => {
             report(config, Event::ProbeSucceeded { token: &token, run_id: &kept.run_id });
         }
-        Err(error) => {
+        Err((error, longest)) => {
             log::write(Level::Warn, "breaker.probe_failed", &[("error", &error)]);
-            report(config, Event::ProbeFailed { token: &token, longest: config.breaker_max_reset });
+            report(config, Event::ProbeFailed { token: &token, longest });
         }
     }
     metrics::flush_later(config);

@@ -1,21 +1,23 @@
 //! Watching the promise while it is kept: a sample of the hits is compared with PostgreSQL, in the background.
 //!
-//! Before a change commits its fence has deleted the entry, and until it is answered none is stored. So an entry that is
-//! still there *after* PostgreSQL has shown a newer row is stale, unless the cache was out of use in between.
+//! Mostly one look by primary key shows that nothing has changed. If something has, the entry is examined as an operator's
+//! verification would do it ([`super::verify`]): what is stale is told with the kind of write that left it, and deleted.
 
+use super::breaker::usable;
 use super::metrics;
 use super::postgres::query;
 use super::read::Cached;
-use super::record;
-use super::redis::connection;
-use crate::cache::{CacheKey, Entry, Resource};
+use super::turns::Turns;
+use super::verify::examine;
+use crate::cache::{Entry, Resource};
 use crate::config::Config;
 use crate::domain::{RowVersion, TenantId};
 use crate::error::Error;
-use crate::log::{self, Level};
 use crate::metrics::{Check, Count};
+use crate::pace::DEFAULT_RATE;
 use crate::row::{Parameter, RowReader};
 use crate::statement::Statement;
+use crate::verify::Verdict;
 use std::cell::Cell;
 use std::rc::Rc;
 
@@ -33,21 +35,16 @@ fn is_due() -> bool {
     left == 0
 }
 
-/// Looks, after the answer, whether a hit was what PostgreSQL has, if it is this one's turn. `name` is what the entry was
-/// stored for.
-pub fn sample(config: &Rc<Config>, wanted: &Cached<'_>, name: &str, hit: &Entry) {
+/// Looks, after the answer, whether a hit was what PostgreSQL has, if it is this one's turn.
+pub fn sample(config: &Rc<Config>, wanted: &Cached<'_>, hit: &Entry) {
     let (Some(version), true) = (hit.version, is_due()) else {
         return;
     };
-    let key = CacheKey::new(&config.namespace, wanted.tenant, wanted.resource);
-    let (config, name) = (Rc::clone(config), name.to_owned());
+    let config = Rc::clone(config);
     let (tenant, resource) = (wanted.tenant.clone(), wanted.resource);
     spin_sdk::wasip3::spawn(async move {
         // When something could not be asked there will be other hits.
-        if let Ok(Some(check)) = compare(&config, &key, &name, &tenant, resource, version).await {
-            if check == Check::Stale {
-                log::write(Level::Error, "cache.stale", &[]);
-            }
+        if let Ok(Some(check)) = compare(&config, &tenant, resource, version).await {
             metrics::count(Count::Check(check));
             metrics::flush_later(&config);
         }
@@ -55,9 +52,7 @@ pub fn sample(config: &Rc<Config>, wanted: &Cached<'_>, name: &str, hit: &Entry)
 }
 
 async fn compare(
-    config: &Config,
-    key: &CacheKey,
-    name: &str,
+    config: &Rc<Config>,
     tenant: &TenantId,
     resource: Resource,
     version: RowVersion,
@@ -67,27 +62,16 @@ async fn compare(
         Resource::Payment(id) => ("payments", id.to_string()),
         Resource::PropertyList | Resource::PaymentList(_) => return Ok(None),
     };
-    let record = || async { record::read(config).await.ok().flatten().map(|lease| lease.shared_record()) };
-    let before = record().await;
     let sql = format!("SELECT row_version FROM {table} WHERE tenant_id = $1 AND id = $2");
     let rows = query(config, Statement::select(tenant, &sql).bind([Parameter::uuid(id)])).await?;
     let current = rows.first().map(|row| RowReader::new(row).from_integer(RowVersion::new)).transpose()?;
     if current == Some(version) {
         return Ok(Some(Check::Consistent));
     }
-    let Ok(kept) = connection(config).await else {
-        return Ok(None);
-    };
-    let Ok(found) = kept.get(config.redis_timeout, key, "").await else {
-        return Ok(None);
-    };
-    let (Some(before), Some(after)) = (before, record().await) else {
-        return Ok(None);
-    };
-    let was_in_use = before.admits() && after.admits() && before.since_ms == after.since_ms;
-    let seal = config.seals.as_ref().map(|seals| seals.of(tenant));
-    let entry = found.and_then(|bytes| Entry::open(bytes, name, after.epoch, seal.as_deref()).ok());
-    let is_still_there = entry.is_some_and(|entry| entry.version == Some(version));
-    let is_stale = was_in_use && is_still_there && after.trusts(&kept.run_id);
-    Ok(Some(if is_stale { Check::Stale } else { Check::Changed }))
+    let usable = usable(config).await?;
+    let verdict = examine(config, &usable, &Turns::new(DEFAULT_RATE), tenant, resource, "cache.stale").await?;
+    Ok(Some(match verdict {
+        Verdict::Inconsistent(reason) => Check::Stale(reason),
+        Verdict::Consistent | Verdict::Refused | Verdict::Gone => Check::Changed,
+    }))
 }

@@ -3,6 +3,7 @@
 use super::breaker::{Usable, attempt, renew, standing, trusted};
 use super::check;
 use super::clock;
+use super::database;
 use super::metrics;
 use super::redis::kept;
 use super::unanswered::{Claim, discard_later};
@@ -88,8 +89,16 @@ pub async fn fill_through(
     let Some((usable, mut found)) = look(config, &patience, &key, wanted.field).await else {
         return Ok(None);
     };
-    let population =
-        Population { config, patience: &patience, usable: &usable, key: &key, name: &name, field: wanted.field, seal };
+    let population = Population {
+        config,
+        tenant: wanted.tenant,
+        patience: &patience,
+        usable: &usable,
+        key: &key,
+        name: &name,
+        field: wanted.field,
+        seal,
+    };
     let (claim, mut rejected) = (population.claim()?, Vec::new());
     // Twice at most: what is not taken for an entry is gone after the script has been told of it.
     for _ in 0..2 {
@@ -103,6 +112,7 @@ pub async fn fill_through(
         let answer = population.run(&claim, script).await;
         found = match answer.and_then(|answer| Lookup::parse(answer).ok()) {
             None => return Ok(None),
+            Some(Lookup::Leader) if !population.may_store(&claim).await => return Ok(Some(Filled::Unstored)),
             Some(Lookup::Leader) => {
                 let (_, status) = population.lead(&claim, None, fetch).await?;
                 return Ok(Some(if status == CacheStatus::Stored { Filled::Stored } else { Filled::Unstored }));
@@ -132,14 +142,22 @@ async fn find(
     if let Some(bytes) = first {
         match open(bytes, &name, &usable, seal) {
             Ok(entry) => {
-                check::sample(config, &wanted, &name, &entry);
+                check::sample(config, &wanted, &entry);
                 return Ok((entry, CacheStatus::Hit));
             }
             Err(bytes) => rejected = bytes,
         }
     }
-    let population =
-        Population { config, patience: &patience, usable: &usable, key: &key, name: &name, field: wanted.field, seal };
+    let population = Population {
+        config,
+        tenant: wanted.tenant,
+        patience: &patience,
+        usable: &usable,
+        key: &key,
+        name: &name,
+        field: wanted.field,
+        seal,
+    };
     if let Some(entry) = population.join_flight().await {
         return Ok((entry, CacheStatus::Collapsed));
     }
@@ -242,6 +260,7 @@ impl Patience {
 
 struct Population<'a> {
     config: &'a Rc<Config>,
+    tenant: &'a TenantId,
     patience: &'a Patience,
     usable: &'a Usable,
     key: &'a CacheKey,
@@ -291,7 +310,11 @@ impl Population<'_> {
                 return Ok((share(self.name, fetch).await?, CacheStatus::Bypass));
             };
             match lookup {
-                Lookup::Leader => return self.lead(&claim, flight, fetch).await,
+                Lookup::Leader if self.may_store(&claim).await => return self.lead(&claim, flight, fetch).await,
+                Lookup::Leader => {
+                    drop(flight);
+                    return Ok((share(self.name, fetch).await?, CacheStatus::Miss));
+                }
                 Lookup::Fenced => return Ok((share(self.name, fetch).await?, CacheStatus::Miss)),
                 Lookup::Value(bytes) => match open(bytes, self.name, self.usable, self.seal) {
                     Ok(entry) if looks == 0 => return Ok((entry, CacheStatus::Hit)),
@@ -308,6 +331,16 @@ impl Population<'_> {
             waited += pause;
             looks += 1;
         }
+    }
+
+    /// Whether a leader may store what it is going to read. If not, it gives its lock back.
+    async fn may_store(&self, claim: &Claim<'_>) -> bool {
+        let may = database::vouches_for(self.config, self.tenant).await;
+        if !may {
+            metrics::count(Count::Fill("in_doubt"));
+            self.run(claim, Script::release(self.key, self.field, &claim.token)).await;
+        }
+        may
     }
 
     /// Reads PostgreSQL as the leader, stores what it read and gives the lock back.

@@ -37,21 +37,39 @@ pub async fn verify(config: &Rc<Config>, order: &VerifyOrder) -> Result<Verified
         if clock::elapsed().saturating_sub(began) >= WORKING_TIME {
             break;
         }
-        let verdict = look(config, &usable, &turns, &tenant, resource).await?;
+        let verdict = examine(config, &usable, &turns, &tenant, resource, "cache.inconsistent").await?;
         if let Verdict::Consistent | Verdict::Inconsistent(_) = verdict {
             metrics::count(Count::Verified);
         }
         if let Verdict::Inconsistent(reason) = verdict {
             metrics::count(Count::Inconsistent(reason));
-            let fields = [("reason", reason.name()), ("tenant", tenant.as_str()), ("kind", kind(resource))];
-            log::write(Level::Error, "cache.inconsistent", &fields);
-            let key = CacheKey::new(&config.namespace, &tenant, resource);
-            // As after a write, so that whoever is just reading what was there before cannot store it again.
-            outbox::invalidate(config, &usable.kept, &[key], "").await.map_err(unavailable)?;
         }
         found.count(verdict);
     }
     Ok(found)
+}
+
+/// Looks at one entry. What is inconsistent is told as `event`, and deleted.
+///
+/// # Errors
+/// [`Error::Unavailable`] when Redis or PostgreSQL does not answer.
+pub async fn examine(
+    config: &Config,
+    usable: &Usable,
+    turns: &Turns,
+    tenant: &TenantId,
+    resource: Resource,
+    event: &str,
+) -> Result<Verdict, Error> {
+    let verdict = look(config, usable, turns, tenant, resource).await?;
+    if let Verdict::Inconsistent(reason) = verdict {
+        let fields = [("reason", reason.name()), ("tenant", tenant.as_str()), ("kind", kind(resource))];
+        log::write(Level::Error, event, &fields);
+        let key = CacheKey::new(&config.namespace, tenant, resource);
+        // As after a write, so that whoever is just reading what was there before cannot store it again.
+        outbox::invalidate(config, &usable.kept, &[key], "").await.map_err(unavailable)?;
+    }
+    Ok(verdict)
 }
 
 fn unavailable(failure: RedisFailure) -> Error {

@@ -4,10 +4,10 @@ use super::breaker::{attempt, connect, renew, report, standing, trusted};
 use super::outbox::{self, KEYS_PER_SCRIPT};
 use super::postgres::{Failure, run};
 use super::redis::Kept;
-use super::{clock, metrics, record};
+use super::{clock, database, metrics, record};
 use crate::breaker::{Event, Record};
 use crate::cache::{CacheKey, Resource, Script};
-use crate::config::{Config, FENCE_MS};
+use crate::config::{Config, FENCE_MS, STATEMENT_TIMEOUT_MS};
 use crate::domain::TenantId;
 use crate::error::Error;
 use crate::metrics::Count;
@@ -20,6 +20,10 @@ use crate::unshared;
 use futures::future::join;
 use std::rc::Rc;
 use std::time::Duration;
+
+/// A report that took so long came to a key-value store that was blocked (SQLite waits 5 s), and began to count before: it is
+/// made anew. Less is in the time that a statement has to end, which counts no more once it has started.
+const SLOW_REPORT: Duration = Duration::from_millis(STATEMENT_TIMEOUT_MS / 2);
 
 /// What a statement did.
 pub struct Written<T> {
@@ -49,11 +53,16 @@ pub async fn write<T>(
     let write_id =
         clock::new_id(|ms, random| uuid::Builder::from_unix_timestamp_millis(ms, random).into_uuid())?.to_string();
 
-    let fenced_by = fence(config, &keys, &write_id).await;
-    let rows = match run(config, statement(&write_id)).await {
+    // Its clock decides when it is too late for the statement.
+    let database = database::lease(config).await?;
+    let Fenced { by: fenced_by, statement_starts_by } = fence(config, &keys, &write_id).await;
+    let statement = statement(&write_id).started_by(database.by_its_clock(statement_starts_by));
+    let rows = match run(config, statement).await {
         Ok(rows) => rows,
-        // The fence stays up: the statement may still commit, and until its deadline nothing may be stored.
-        Err(Failure { error, may_have_run: true, .. }) => return Err(error),
+        Err(Failure { error, may_have_run: true, .. }) => {
+            leave(config, fenced_by).await;
+            return Err(error);
+        }
         Err(Failure { error, may_have_run: false, .. }) => {
             if let Some(kept) = fenced_by {
                 attempt(config, outbox::invalidate(config, &kept, &keys, &write_id)).await;
@@ -73,18 +82,27 @@ pub async fn write<T>(
     Ok(written.result)
 }
 
-/// Puts up the fence. `None` when the write goes on without: then the breaker stays open until its statement is over.
-async fn fence(config: &Rc<Config>, keys: &[CacheKey], write_id: &str) -> Option<Rc<Kept>> {
+/// How a write is kept from being missed.
+struct Fenced {
+    /// Where its fence is. `None` when the write goes on without: then the breaker stays open until its statement has started,
+    /// and the probe that closes it waits for its end.
+    by: Option<Rc<Kept>>,
+    /// Until when its statement may start, on the instance's monotonic clock.
+    statement_starts_by: Duration,
+}
+
+/// Puts up the fence.
+async fn fence(config: &Rc<Config>, keys: &[CacheKey], write_id: &str) -> Fenced {
     let record = match standing(config) {
         Standing::Admitted(record) => Some(record),
         Standing::Lapsed(_) | Standing::Unknown | Standing::Barred => renew(config).await,
     };
-    let longest = config.longest_statement();
+    let (longest, decided_at) = (config.longest_statement(), clock::elapsed());
     let kept = match (before_statement(record.as_deref(), clock::unix_ms(), config.breaker_lease, longest), record) {
         (BeforeStatement::GoOn(pause), _) => {
             metrics::count(Count::Fence("skipped"));
             wait(pause).await;
-            return None;
+            return Fenced { by: None, statement_starts_by: decided_at + pause + config.database_timeout };
         }
         (BeforeStatement::Fence, Some(record)) => trusted(config, record).await.map(|usable| usable.kept),
         (BeforeStatement::FenceAnyway(pause), record) => {
@@ -97,16 +115,30 @@ async fn fence(config: &Rc<Config>, keys: &[CacheKey], write_id: &str) -> Option
         }
         (BeforeStatement::Fence, None) => None,
     };
-    let fenced = match kept {
+    let fenced_at = clock::elapsed();
+    let by = match kept {
         Some(kept) => put_up(config, kept, keys, write_id).await,
         None => None,
     };
-    metrics::count(Count::Fence(if fenced.is_some() { "raised" } else { "failed" }));
-    if fenced.is_none() {
-        report(config, Event::UnfencedWrite { until_ms: over_at(clock::unix_ms(), config.breaker_lease + longest) });
-        clock::sleep(config.breaker_lease).await;
+    metrics::count(Count::Fence(if by.is_some() { "raised" } else { "failed" }));
+    let statement_starts_by = match by {
+        Some(_) => fenced_at + config.statement_starts_within(),
+        None => hold_open(config).await,
+    };
+    Fenced { by, statement_starts_by }
+}
+
+/// Keeps the breaker open for a write without a fence; until when its statement may start.
+async fn hold_open(config: &Config) -> Duration {
+    let until = || over_at(clock::unix_ms(), config.breaker_lease + config.longest_statement());
+    let began = clock::elapsed_after_blocking();
+    report(config, Event::UnfencedWrite { until_ms: until() });
+    if clock::elapsed_after_blocking().saturating_sub(began) >= SLOW_REPORT {
+        report(config, Event::UnfencedWrite { until_ms: until() });
     }
-    fenced
+    let reported_at = clock::elapsed_after_blocking();
+    clock::sleep(config.breaker_lease).await;
+    reported_at + config.breaker_lease + config.database_timeout
 }
 
 async fn wait(pause: Duration) {
@@ -122,6 +154,21 @@ async fn put_up(config: &Config, kept: Rc<Kept>, keys: &[CacheKey], write_id: &s
     let fences = keys.chunks(KEYS_PER_SCRIPT).map(|batch| Script::fence(batch, write_id, FENCE_MS));
     attempt(config, kept.run_all(config.redis_timeout, fences)).await?;
     Some(kept)
+}
+
+/// Leaves a write alone whose statement has not ended for us and may not have for PostgreSQL. Its fence stands, and when that
+/// has run out the tenant is in doubt ([`crate::database`]); without a fence the probe waits for it. Where neither is so,
+/// because another Redis has come into use or a probe has begun meanwhile, the cache is taken out of use for that wait.
+async fn leave(config: &Rc<Config>, fenced_by: Option<Rc<Kept>>) {
+    let record = record::read(config).await.ok().flatten().map(|lease| lease.shared_record());
+    let (record, now, lease) = (record.as_deref(), clock::unix_ms(), config.breaker_lease);
+    let next = match fenced_by {
+        Some(kept) => after_fenced(record, &kept.run_id, now, lease),
+        None => after_unfenced(record, now, lease),
+    };
+    if let AfterStatement::Invalidate | AfterStatement::Quarantine = next {
+        quarantine(config).await;
+    }
 }
 
 /// Takes the cache out of use for all instances and waits until none of them may still act on an older lease.

@@ -16,6 +16,8 @@ struct Protocol {
     is_strict: bool,
     /// There may be a failover that leaves the master from before alive.
     may_fail_over: bool,
+    /// A statement may go on in PostgreSQL after its writer gave up, and after its fence ran out. Then there is one writer.
+    may_outlive: bool,
 }
 
 impl Model for Protocol {
@@ -23,7 +25,11 @@ impl Model for Protocol {
     type Action = Step;
 
     fn init_states(&self) -> Vec<World> {
-        vec![World::new(self.readers, self.crashes, self.faults, self.is_strict, self.may_fail_over)]
+        vec![if self.may_outlive {
+            World::with_statements_that_outlive(self.readers, self.crashes, self.faults)
+        } else {
+            World::new(self.readers, self.crashes, self.faults, self.is_strict, self.may_fail_over)
+        }]
     }
 
     fn actions(&self, world: &World, actions: &mut Vec<Step>) {
@@ -48,11 +54,13 @@ impl Protocol {
     /// Asserts that nothing goes wrong, and that the model has not lost its steps.
     fn holds(self, at_least: usize) {
         let bounds = format!(
-            "2 writers, {} readers, {} crashes, {} times Redis lost{}{}",
+            "{} writers, {} readers, {} crashes, {} times Redis lost{}{}{}",
+            if self.may_outlive { 1 } else { 2 },
             self.readers,
             self.crashes,
             self.faults,
             if self.may_fail_over { ", a failover" } else { "" },
+            if self.may_outlive { ", statements that take any time" } else { "" },
             if self.is_strict { ", reads held against reads" } else { "" }
         );
         let checker = self.explore();
@@ -65,12 +73,30 @@ impl Protocol {
 
 #[test]
 fn reads_never_go_back_with_three_readers_and_a_crash() {
-    Protocol { off: None, readers: 3, crashes: 1, faults: 0, is_strict: true, may_fail_over: false }.holds(20_000);
+    Protocol {
+        off: None,
+        readers: 3,
+        crashes: 1,
+        faults: 0,
+        is_strict: true,
+        may_fail_over: false,
+        may_outlive: false,
+    }
+    .holds(20_000);
 }
 
 #[test]
 fn reads_never_go_back_with_two_readers_and_redis_lost() {
-    Protocol { off: None, readers: 2, crashes: 0, faults: 1, is_strict: true, may_fail_over: false }.holds(100_000);
+    Protocol {
+        off: None,
+        readers: 2,
+        crashes: 0,
+        faults: 1,
+        is_strict: true,
+        may_fail_over: false,
+        may_outlive: false,
+    }
+    .holds(100_000);
 }
 
 #[test]
@@ -78,27 +104,46 @@ fn no_read_is_older_than_an_answered_write_with_a_crash_and_redis_lost() {
     // With three readers it takes 83 million states, which `cargo xtask test` explores in the release profile.
     let readers =
         std::env::var("RENTTRACKER_MODEL_READERS").map_or(2, |text| text.parse().expect("a number of readers"));
-    Protocol { off: None, readers, crashes: 1, faults: 1, is_strict: false, may_fail_over: false }.holds(100_000);
+    Protocol { off: None, readers, crashes: 1, faults: 1, is_strict: false, may_fail_over: false, may_outlive: false }
+        .holds(100_000);
 }
 
 #[test]
 fn no_read_is_older_than_an_answered_write_with_two_masters_at_once() {
-    Protocol { off: None, readers: 2, crashes: 0, faults: 0, is_strict: false, may_fail_over: true }.holds(50_000);
+    Protocol {
+        off: None,
+        readers: 2,
+        crashes: 0,
+        faults: 0,
+        is_strict: false,
+        may_fail_over: true,
+        may_outlive: false,
+    }
+    .holds(50_000);
 }
 
 #[test]
 fn without_the_wait_of_the_probe_a_read_from_the_other_master_is_stale() {
     let off = Some(Switch::ProbeWait);
-    let checker = Protocol { off, readers: 2, crashes: 0, faults: 0, is_strict: false, may_fail_over: true }.explore();
+    let checker =
+        Protocol { off, readers: 2, crashes: 0, faults: 0, is_strict: false, may_fail_over: true, may_outlive: false }
+            .explore();
     let path = checker.discovery("no read is stale").expect("nothing goes wrong without the wait of the probe");
     println!("without the wait, after {} states: {:?}", checker.unique_state_count(), path.into_actions());
 }
 
 /// The checker must catch a protocol without this part; the shortest way there is printed.
 fn is_caught_without(part: Switch) {
-    let checker =
-        Protocol { off: Some(part), readers: 2, crashes: 1, faults: 1, is_strict: false, may_fail_over: false }
-            .explore();
+    let checker = Protocol {
+        off: Some(part),
+        readers: 2,
+        crashes: 1,
+        faults: 1,
+        is_strict: false,
+        may_fail_over: false,
+        may_outlive: false,
+    }
+    .explore();
     let path = checker.discovery("no read is stale").unwrap_or_else(|| panic!("nothing goes wrong without {part:?}"));
     println!("without {part:?}, after {} states: {:?}", checker.unique_state_count(), path.into_actions());
 }
@@ -131,4 +176,29 @@ fn without_the_quarantine_a_read_is_stale() {
 #[test]
 fn without_the_lease_a_read_is_stale() {
     is_caught_without(Switch::Lease);
+}
+
+fn outliving(off: Option<Switch>) -> Protocol {
+    Protocol { off, readers: 2, crashes: 1, faults: 1, is_strict: true, may_fail_over: false, may_outlive: true }
+}
+
+#[test]
+fn reads_never_go_back_with_a_statement_that_outlives_its_fence() {
+    outliving(None).holds(100_000);
+}
+
+fn is_caught_where_statements_outlive(part: Switch) {
+    let checker = outliving(Some(part)).explore();
+    let path = checker.discovery("no read is stale").unwrap_or_else(|| panic!("nothing goes wrong without {part:?}"));
+    println!("without {part:?}, after {} states: {:?}", checker.unique_state_count(), path.into_actions());
+}
+
+#[test]
+fn without_the_database_lease_a_read_is_stale() {
+    is_caught_where_statements_outlive(Switch::DatabaseLease);
+}
+
+#[test]
+fn without_the_probe_waiting_for_writes_a_read_is_stale() {
+    is_caught_where_statements_outlive(Switch::WritesAwaited);
 }

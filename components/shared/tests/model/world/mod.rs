@@ -6,6 +6,7 @@
 //! at which the real clocks allow it.
 
 mod failover;
+mod outliving;
 mod probe;
 mod reader;
 mod writer;
@@ -46,6 +47,10 @@ pub enum Switch {
     Lease,
     /// The probe lets another Redis in while the one from before may still be read.
     ProbeWait,
+    /// A leader stores whatever the database says of writes in progress.
+    DatabaseLease,
+    /// The probe lets the cache in while writes from before are in progress.
+    WritesAwaited,
 }
 
 /// The breaker's record, without its texts.
@@ -119,6 +124,8 @@ enum ReaderAt {
     },
     Get(Known),
     Lookup(Known),
+    /// Has the lock, and has to know whether it may store.
+    Vouch(Known),
     Lead(Known),
     Fill {
         under: Known,
@@ -136,6 +143,8 @@ struct Reader {
     /// A bit for each writer, and one for the probe, that waits for this reader's lease to run out.
     awaited_by: u8,
     has_lock: bool,
+    /// The database has said, not too long ago, that no write is in doubt.
+    is_vouched_for: bool,
     /// The newest version that had been answered when the read started.
     floor: u8,
 }
@@ -158,6 +167,15 @@ enum WriterAt {
     /// The statement is on its way. `fenced` is the Redis that the fence is in.
     Sent {
         fenced: Option<u8>,
+    },
+    /// The statement has begun, and takes its time in PostgreSQL.
+    Hanging {
+        fenced: Option<u8>,
+    },
+    /// The same, after the writer gave up or died.
+    Orphan {
+        /// For so long that it shows.
+        in_doubt: bool,
     },
     Committed {
         fenced: Option<u8>,
@@ -185,6 +203,11 @@ enum ProbeAt {
     Waiting {
         run: u8,
     },
+    /// Waits until these writes are over.
+    Awaiting {
+        run: u8,
+        writes: u8,
+    },
     Connected {
         run: u8,
     },
@@ -211,6 +234,8 @@ pub struct World {
     /// The master from before a failover, which is alive: its run and its value.
     former: Option<(u8, Value)>,
     may_fail_over: bool,
+    /// Statements may go on in PostgreSQL for any time, and Redis is never replaced.
+    may_outlive: bool,
     /// What an older snapshot of Redis holds, once one was taken.
     snapshot: Option<Value>,
     breaker: Known,
@@ -246,6 +271,11 @@ pub enum Step {
     WriterIsCutFromRedis(usize),
     WriterCrashes(usize),
     StatementNeverRuns(usize),
+    StatementHangs(usize),
+    WriterGivesUp(usize),
+    ComesInDoubt(usize),
+    TakeDatabaseLease(usize),
+    Search,
     FenceRunsOut(usize),
     RemoveOutboxRow(usize),
     HoldRunsOut,
@@ -266,6 +296,7 @@ impl World {
             lease: None,
             awaited_by: 0,
             has_lock: false,
+            is_vouched_for: false,
             floor: 0,
         };
         Self {
@@ -275,6 +306,7 @@ impl World {
             redis: Redis { up: true, run: 1, value: may_fail_over.then_some((1, 1)), fences: 0 },
             former: None,
             may_fail_over,
+            may_outlive: false,
             snapshot: None,
             breaker,
             writers: [WriterAt::Start; WRITERS],
@@ -313,6 +345,7 @@ impl World {
                 WriterAt::Dead { sent: false } => {}
                 WriterAt::Dead { sent: true } => steps.extend([Step::Write(w), Step::StatementNeverRuns(w)]),
                 WriterAt::Done { .. } => steps.push(Step::RemoveOutboxRow(w)),
+                WriterAt::Hanging { .. } | WriterAt::Orphan { .. } => {}
                 _ => steps.extend([Step::Write(w), Step::WriterIsCutFromRedis(w), Step::WriterCrashes(w)]),
             }
             if self.redis.fences & (1 << w) != 0 {
@@ -320,7 +353,10 @@ impl World {
             }
         }
         self.failover_steps(steps);
-        if self.redis.up {
+        self.outliving_steps(steps);
+        if self.may_outlive {
+            steps.push(if self.redis.up { Step::RedisGoesDown } else { Step::RedisComesBack });
+        } else if self.redis.up {
             steps.extend([Step::RedisGoesDown, Step::TakeSnapshot]);
         } else {
             steps.extend([
@@ -382,21 +418,31 @@ impl World {
                 if matches!(self.writers[w], WriterAt::Start | WriterAt::Done { .. } | WriterAt::Dead { .. }) {
                     return None;
                 }
-                self.writers[w] = WriterAt::Dead { sent: matches!(self.writers[w], WriterAt::Sent { .. }) };
+                self.writers[w] = match self.writers[w] {
+                    WriterAt::Hanging { .. } => WriterAt::Orphan { in_doubt: false },
+                    WriterAt::Orphan { .. } => return None,
+                    at => WriterAt::Dead { sent: matches!(at, WriterAt::Sent { .. }) },
+                };
                 Some(())
             }
             Step::StatementNeverRuns(w) => self.when(self.writers[w] == WriterAt::Dead { sent: true }, |world| {
                 world.writers[w] = WriterAt::Dead { sent: false };
             }),
-            // It outlives every statement, and a living writer takes it down long before.
-            Step::FenceRunsOut(w) => {
-                let is_over = matches!(self.writers[w], WriterAt::Dead { sent: false } | WriterAt::Done { .. });
-                self.when(is_over, |world| world.redis.fences &= !(1 << w))
+            // A living writer takes it down long before.
+            Step::FenceRunsOut(w) => self.fence_runs_out(w, off),
+            Step::StatementHangs(w) => self.hang(w),
+            Step::WriterGivesUp(w) => self.give_up(w),
+            Step::ComesInDoubt(w) => self.when(self.writers[w] == WriterAt::Orphan { in_doubt: false }, |world| {
+                world.writers[w] = WriterAt::Orphan { in_doubt: true };
+            }),
+            Step::TakeDatabaseLease(r) => {
+                self.when(self.readers[r].at == ReaderAt::Start, |world| world.ask_database(r))
             }
+            Step::Search => self.when(self.may_outlive, Self::search),
             Step::RemoveOutboxRow(w) => {
                 self.when(self.writers[w] == WriterAt::Done { is_clean: true }, |world| world.outbox &= !(1 << w))
             }
-            // It lasts longer than any statement.
+            // It lasts until every statement has begun that counts on it.
             Step::HoldRunsOut => {
                 let is_over = self.breaker.state == BreakerState::Held && !self.is_held();
                 self.when(is_over, |world| world.breaker.state = BreakerState::Open)

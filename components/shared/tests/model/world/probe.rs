@@ -21,11 +21,13 @@ impl World {
                     self.await_leases(WRITERS, off);
                     ProbeAt::Waiting { run }
                 } else {
-                    Self::connected(run, off)
+                    self.connected(run, off)
                 }
             }
             ProbeAt::Waiting { .. } if self.is_awaiting(WRITERS) => return None,
-            ProbeAt::Waiting { run } => Self::connected(run, off),
+            ProbeAt::Waiting { run } => self.connected(run, off),
+            ProbeAt::Awaiting { writes, .. } if self.in_progress() & writes != 0 => return None,
+            ProbeAt::Awaiting { run, .. } => Self::drained(run, off),
             ProbeAt::Connected { run } if self.outbox == 0 => ProbeAt::Succeeding { run },
             ProbeAt::Connected { run } => ProbeAt::Draining { run, rows: self.outbox },
             ProbeAt::Draining { run, rows } if here(self, run) => {
@@ -52,7 +54,14 @@ impl World {
         Some(())
     }
 
-    fn connected(run: u8, off: Option<Switch>) -> ProbeAt {
+    fn connected(&self, run: u8, off: Option<Switch>) -> ProbeAt {
+        match self.in_progress() {
+            writes if writes != 0 && off != Some(Switch::WritesAwaited) => ProbeAt::Awaiting { run, writes },
+            _ => Self::drained(run, off),
+        }
+    }
+
+    fn drained(run: u8, off: Option<Switch>) -> ProbeAt {
         if off == Some(Switch::Drain) { ProbeAt::Succeeding { run } } else { ProbeAt::Connected { run } }
     }
 }

@@ -18,7 +18,8 @@ impl World {
             self.seen = self.seen.max(version);
         }
         let has_lock = self.readers[r].has_lock;
-        self.readers[r] = Reader { at: ReaderAt::Done, lease: None, awaited_by: 0, has_lock, floor: 0 };
+        self.readers[r] =
+            Reader { at: ReaderAt::Done, lease: None, awaited_by: 0, has_lock, is_vouched_for: false, floor: 0 };
     }
 
     pub(super) fn bypass(&mut self, r: usize) {
@@ -72,7 +73,18 @@ impl World {
                 } else {
                     self.redis.value = None;
                     self.readers[r].has_lock = true;
+                    self.readers[r].at = if self.may_outlive { ReaderAt::Vouch(known) } else { ReaderAt::Lead(known) };
+                }
+            }
+            ReaderAt::Vouch(known) => {
+                if !self.readers[r].is_vouched_for {
+                    self.ask_database(r);
+                }
+                if self.readers[r].is_vouched_for || off == Some(Switch::DatabaseLease) {
                     self.readers[r].at = ReaderAt::Lead(known);
+                } else {
+                    self.readers[r].has_lock = false;
+                    self.bypass(r);
                 }
             }
             ReaderAt::Lead(under) => self.readers[r].at = ReaderAt::Fill { under, read: self.row },

@@ -93,9 +93,13 @@ impl World {
                     Then::Answer => self.writers[w] = WriterAt::Answering { is_clean: false },
                 }
             }
-            WriterAt::Sent { fenced } => {
+            WriterAt::Sent { fenced } | WriterAt::Hanging { fenced } => {
                 self.commit(w);
                 self.writers[w] = WriterAt::Committed { fenced };
+            }
+            WriterAt::Orphan { .. } => {
+                self.commit(w);
+                self.writers[w] = WriterAt::Dead { sent: false };
             }
             WriterAt::Committed { fenced: Some(run) } => {
                 if reaches_redis && self.redis.up && self.redis.run == run {
