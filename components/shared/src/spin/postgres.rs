@@ -97,8 +97,10 @@ pub async fn database_health(config: &Config) -> DatabaseHealth {
         let mut row = RowReader::new(row);
         Some((row.boolean().ok()?, row.text().ok()?))
     });
-    settings
-        .map_or_else(|| DatabaseHealth::failing("internal", "it answers no row"), |(it, how)| DatabaseHealth::answering(it, how))
+    settings.map_or_else(
+        || DatabaseHealth::failing("internal", "it answers no row"),
+        |(it, how)| DatabaseHealth::answering(it, how),
+    )
 }
 
 /// Runs one statement and says of a failure whether the statement may have run.
