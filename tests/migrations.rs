@@ -30,7 +30,7 @@ fn refused(url: &str) -> String {
         let count = "SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relnamespace::regnamespace::text !~ '^(pg_|information)'";
         sql(url).query_one(count, &[]).expect("tables").get(0)
     };
-    let error = stack::migrate(url).err().expect("it is refused");
+    let error = stack::migrate(url).expect_err("it is refused");
     assert_eq!(tables(url), 0, "something was changed");
     format!("{error:#}")
 }
