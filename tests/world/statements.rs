@@ -4,6 +4,9 @@ use std::io::{Read, Seek, SeekFrom};
 
 use super::{Private, eventually, postgres_log};
 
+/// How the line of the values begins: in PostgreSQL 15, and in newer ones (the matrix has 18).
+const PARAMETERS: [&str; 2] = ["DETAIL:  parameters: ", "DETAIL:  Parameters: "];
+
 /// One statement of a component.
 #[derive(Debug)]
 pub struct Sent {
@@ -78,7 +81,7 @@ fn sent_in(log: &str, database: &str) -> Vec<Sent> {
             statement.filter(|(_, text)| text.contains("set_config('renttracker.tenant', $1, true)"))
         {
             sent.push((process, Sent { text: text.to_owned(), values: Vec::new() }));
-        } else if let Some(values) = message.strip_prefix("DETAIL:  parameters: ")
+        } else if let Some(values) = PARAMETERS.iter().find_map(|start| message.strip_prefix(start))
             && let Some((_, last)) = sent.iter_mut().rfind(|(its, last)| *its == process && last.values.is_empty())
         {
             last.values = values_in(values);
