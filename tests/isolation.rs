@@ -391,7 +391,10 @@ fn health_tells_whether_the_wall_stands() {
     let own = Private::start();
     let health = own.administrator().get("/api/health").is(200).json();
     assert_eq!(health["rowLevelSecurity"], true, "{health}");
-    let (_host, unbound) = own.another_host_with(&[("database_url", &own.database_url)]);
+    // Where a pooler stands before PostgreSQL, its owner's way is another.
+    let address = stack::database_address(&own.database_url).expect("a URL");
+    let owners = [("database_url", own.database_url.as_str()), ("database_address", &address)];
+    let (_host, unbound) = own.another_host_with(&owners);
     let health = unbound.administrator().get("/api/health").is(200).json();
     assert_eq!(health["rowLevelSecurity"], false, "{health}");
     unbound.get("/readyz").is(200);

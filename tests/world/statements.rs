@@ -7,6 +7,9 @@ use super::{Private, eventually, postgres_log};
 /// How a statement of a component makes the setting of its tenant: one that reads, and one that writes.
 const OPENINGS: [&str; 2] = ["set_config('renttracker.tenant', $1, true)", "FROM begin_write($1, "];
 
+/// How the line of the values begins: in PostgreSQL 15, and in newer ones (the matrix has 18).
+const PARAMETERS: [&str; 2] = ["DETAIL:  parameters: ", "DETAIL:  Parameters: "];
+
 /// One statement of a component.
 #[derive(Debug)]
 pub struct Sent {
@@ -82,7 +85,7 @@ fn sent_in(log: &str, database: &str) -> Vec<Sent> {
         let statement = message.split_once(" execute ").and_then(|(_, statement)| statement.split_once(": "));
         if let Some((_, text)) = statement.filter(|(_, text)| OPENINGS.iter().any(|opening| text.contains(opening))) {
             sent.push((process, Sent { text: text.to_owned(), values: Vec::new() }));
-        } else if let Some(values) = message.strip_prefix("DETAIL:  parameters: ")
+        } else if let Some(values) = PARAMETERS.iter().find_map(|start| message.strip_prefix(start))
             && let Some((_, last)) = sent.iter_mut().rfind(|(its, last)| *its == process && last.values.is_empty())
         {
             last.values = values_in(values);

@@ -87,7 +87,7 @@ fn launch(dir: &Path, server: &Url, port: u16) -> Result<Process> {
         command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
     }
     let mut process = Process::spawn(command, Signal::SIGKILL)?;
-    let ready = || Ok(drop(TcpStream::connect(("127.0.0.1", port))?));
+    let ready = || Ok(TcpStream::connect(("127.0.0.1", port)).map(drop)?);
     wait_until(&mut process, START_PATIENCE, ready).map_err(|not_ready| not_ready.into_error("PgBouncer", &log))?;
     Ok(process)
 }
