@@ -138,7 +138,8 @@ fn health_tells_of_a_redis_that_became_a_replica() {
     let own = Private::start();
     let begin = || order(&own, &["REPLICAOF", "127.0.0.1", "1"]);
     let mend = || order(&own, &["REPLICAOF", "NO", "ONE"]);
-    refuses(&own, "readonly", "READONLY", begin, mend);
+    // A connection spells the code `ReadOnly`.
+    refuses(&own, "readonly", "against a read only replica", begin, mend);
 }
 
 /// Enough to load that Redis answers others meanwhile, and slowly (`key-load-delay`, in microseconds: its own suite's setting).

@@ -70,6 +70,21 @@ impl Failover {
         self.redis[number].info("replication").is_ok_and(|info| says(&info, "master_link_status:up"))
     }
 
+    /// The replicas that each Sentinel has in mind, as `host:port`.
+    pub fn replicas_in_mind(&self) -> Result<Vec<Vec<String>>> {
+        let each = |(_, port): &(Process, u16)| {
+            let answer = redis::ask(*port, "SENTINEL replicas renttracker\r\n")?;
+            let mut lines = answer.lines().map(str::trim_end);
+            let mut found = Vec::new();
+            // Each has its name as a field of that name: its length and the text come next.
+            while lines.any(|line| line == "name") {
+                found.push(lines.nth(1).context("a replica without a name")?.to_owned());
+            }
+            Ok(found)
+        };
+        self.sentinels.iter().map(each).collect()
+    }
+
     /// Orders a failover, as for maintenance. An error while the Sentinels cannot begin one.
     pub fn order(&self) -> Result<()> {
         let (_, port) = self.sentinels.first().context("there are Sentinels")?;

@@ -156,6 +156,7 @@ fn each_server_may_do_what_it_is_for_and_nothing_else() {
             "backup",
             &["PSYNC ? -1", "SYNC", "REPLCONF rdb-only 1", "DBSIZE", "EVAL_RO x 1 a", "SCAN 0", "GET a", "HGETALL a"],
         ),
+        ("backup", &["ROLE", "PUBSUB NUMSUB __sentinel__:hello"]),
     ] {
         for command in allowed {
             assert!(may(user, command), "{user} may not {command}");

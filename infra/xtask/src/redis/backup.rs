@@ -28,6 +28,9 @@ pub struct Backup {
     /// For how long a backup is kept
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..), value_name = "DAYS")]
     pub keep: u32,
+    /// Copy this very server, whatever it is: a Sentinel that watches it then keeps the copy in mind as a replica on port 0
+    #[arg(long)]
+    pub from_master: bool,
 }
 
 impl Backup {
@@ -71,11 +74,13 @@ impl Backup {
     }
 
     fn copy(&self, file: &Path, taken_at: &str) -> Result<Option<Manifest>> {
-        let before = self.redis.sample()?;
-        self.redis.copy_to(file)?;
+        let redis = if self.from_master { self.redis.clone() } else { self.redis.source()? };
+        say(format!("copying Redis at {}", redis.name()));
+        let before = redis.sample()?;
+        redis.copy_to(file)?;
         std::fs::set_permissions(file, Permissions::from_mode(FILE_MODE))?;
-        let (after, looked_at) = (self.redis.look_at(before.keys())?, Instant::now());
-        if after.is_empty() && self.redis.keys()? == 0 {
+        let (after, looked_at) = (redis.look_at(before.keys())?, Instant::now());
+        if after.is_empty() && redis.keys()? == 0 {
             return Ok(None);
         }
         let loaded = inspect::load(file).context("the copy of Redis is no good backup")?;

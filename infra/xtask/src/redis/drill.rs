@@ -41,6 +41,7 @@ pub fn rehearse(runtime: Runtime, breaker_reset: u32) -> Result<()> {
         redis: Address::loopback(scene.servers.redis.port())?,
         folder: scene.servers.folder().join("backups"),
         keep: KEEP_DAYS,
+        from_master: false,
     };
     let backup = backup.take(SystemTime::now())?.context("there was nothing to back up")?;
 

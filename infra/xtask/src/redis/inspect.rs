@@ -44,13 +44,19 @@ fn checked_keys(file: &Path) -> Result<u64> {
     let keys = text.lines().find_map(|line| line.strip_suffix(" keys read")?.rsplit(' ').next()?.parse().ok());
     match keys {
         Some(keys) if output.status.success() => Ok(keys),
-        _ => {
-            // What is wrong is in one of the last lines, with a tag before it.
-            let line = text.lines().rev().find(|line| line.contains("--- RDB ERROR") || line.contains("error"));
-            let last = text.lines().rfind(|line| !line.trim().is_empty());
-            bail!("redis-check-rdb refuses it: {}", line.or(last).unwrap_or("it says nothing").trim())
-        }
+        _ => bail!("redis-check-rdb refuses it: {}", reason(&text)),
     }
+}
+
+/// What `redis-check-rdb` says is wrong: the line behind its headline, or its last one.
+fn reason(text: &str) -> String {
+    let mut lines = text.lines().skip_while(|line| !line.contains("RDB ERROR DETECTED")).skip(1);
+    let line = lines.next().or(text.lines().rfind(|line| !line.trim().is_empty()));
+    let line = line.unwrap_or("it says nothing").trim();
+    // A newer server's format, or another product's.
+    let is_unknown = ["RDB format version", "signature"].iter().any(|words| line.contains(words));
+    let hint = "; the tools on this machine must be of the server's product, and at least as new";
+    format!("{line}{}", if is_unknown { hint } else { "" })
 }
 
 impl Loaded {

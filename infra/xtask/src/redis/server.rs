@@ -15,6 +15,18 @@ const SAMPLE: u32 = 64;
 /// leaves the server. Run with `EVAL_RO`, which a user who may only read may use.
 const DIGESTS: &str = include_str!("digests.lua");
 
+/// The channel by which Sentinels tell of each other: each subscribes to it at every server that it watches.
+const SENTINELS: &str = "__sentinel__:hello";
+
+/// What a server says of its place among others (`ROLE`).
+#[derive(Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A master, with the addresses of the replicas that are there.
+    Master(Vec<(String, u16)>),
+    /// A replica, with the state of its link to the master: `connected` when it has caught up.
+    Replica(String),
+}
+
 /// Where a server is and how to log in.
 #[derive(Args, Clone)]
 pub struct Address {
@@ -38,6 +50,71 @@ impl Address {
     /// The server on this loopback port.
     pub fn loopback(port: u16) -> Result<Address> {
         Ok(Address { url: Url::parse(&format!("redis://127.0.0.1:{port}"))?, ca_file: None })
+    }
+
+    /// The same login at another server.
+    fn at(&self, host: &str, port: u16) -> Result<Address> {
+        let mut url = self.url.clone();
+        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+        url.set_host(Some(&host)).with_context(|| format!("{host} is no host"))?;
+        url.set_port(Some(port)).ok().context("the URL of Redis takes no port")?;
+        Ok(Address { url, ca_file: self.ca_file.clone() })
+    }
+
+    /// What it is among others.
+    pub fn role(&self) -> Result<Role> {
+        let answer = self.ask(&["ROLE"])?;
+        read_role(&answer).with_context(|| format!("ROLE is answered {answer:?}"))
+    }
+
+    /// Whether a Sentinel watches it.
+    pub fn is_watched(&self) -> Result<bool> {
+        let answer = self.ask(&["PUBSUB", "NUMSUB", SENTINELS])?;
+        let watching: u64 =
+            answer.lines().nth(1).and_then(|count| count.parse().ok()).context("Redis counts nobody")?;
+        Ok(watching > 0)
+    }
+
+    /// The server to copy: itself if it is a replica, or a master that nobody watches and that has none; otherwise the first
+    /// replica that a master names and that has caught up. `redis-cli --rdb` is a replica itself while it copies, one that
+    /// listens on port 0, and a Sentinel that sees it at a master keeps it in mind.
+    pub fn source(&self) -> Result<Address> {
+        let replicas = match self.role()? {
+            Role::Replica(state) => {
+                ensure_current(&state)?;
+                return Ok(self.clone());
+            }
+            Role::Master(replicas) => replicas,
+        };
+        if replicas.is_empty() {
+            ensure!(
+                !self.is_watched()?,
+                "a Sentinel watches this master, and it names no replica. Copied itself, it would keep the copy in mind as a \
+                 replica on port 0: have its replica come back, or copy it all the same with --from-master"
+            );
+            return Ok(self.clone());
+        }
+        let mut reasons = Vec::new();
+        for (host, port) in &replicas {
+            let replica = self.at(host, *port)?;
+            match replica.role() {
+                Ok(Role::Replica(state)) => match ensure_current(&state) {
+                    Ok(()) => return Ok(replica),
+                    Err(error) => reasons.push(format!("{host}:{port}: {error}")),
+                },
+                Ok(Role::Master(_)) => reasons.push(format!("{host}:{port}: it takes itself for a master")),
+                Err(error) => reasons.push(format!("{host}:{port}: {error:#}")),
+            }
+        }
+        bail!(
+            "no replica that this master names can be copied ({}); --from-master copies the master all the same",
+            reasons.join("; ")
+        )
+    }
+
+    /// How errors and output name it.
+    pub fn name(&self) -> String {
+        format!("{}:{}", self.url.host_str().unwrap_or_default(), self.url.port().unwrap_or(6379))
     }
 
     /// `redis-cli` for this server. The password is in its environment: a command line can be read by everybody.
@@ -113,5 +190,64 @@ impl Address {
         };
         let lines = answer.lines().filter(|line| !line.is_empty());
         lines.map(|line| seen(line).with_context(|| format!("Redis answers {line:?}"))).collect()
+    }
+}
+
+/// A copy of a replica whose link is down would be of nobody knows when.
+fn ensure_current(state: &str) -> Result<()> {
+    ensure!(state == "connected", "this replica has not caught up with its master: its link is \"{state}\"");
+    Ok(())
+}
+
+/// Reads the answer of `ROLE`, one part a line: `master`, an offset, and of each replica host, port and offset; or `slave`, the
+/// master's host and port, the state of the link, and an offset.
+fn read_role(answer: &str) -> Option<Role> {
+    let lines: Vec<&str> = answer.lines().filter(|line| !line.is_empty()).collect();
+    match lines.as_slice() {
+        ["master", _, replicas @ ..] => {
+            let each = |replica: &[&str]| Some((replica.first()?.to_string(), replica.get(1)?.parse().ok()?));
+            let all: Option<Vec<(String, u16)>> = replicas.chunks(3).map(each).collect();
+            // Port 0 is another copy under way.
+            Some(Role::Master(all?.into_iter().filter(|(_, port)| *port != 0).collect()))
+        }
+        ["slave", _, _, state, ..] => Some(Role::Replica((*state).to_owned())),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As `redis-cli` 7.0.15 prints them where it is not at a terminal.
+    #[test]
+    fn a_role_is_read_with_its_replicas() {
+        let named = |replicas: &[(&str, u16)]| {
+            Some(Role::Master(replicas.iter().map(|(host, port)| ((*host).to_owned(), *port)).collect()))
+        };
+        assert_eq!(read_role("master\n0\n"), named(&[]));
+        assert_eq!(
+            read_role("master\n3129659\n10.0.0.12\n6379\n3129242\nfd00::13\n6380\n3129543"),
+            named(&[("10.0.0.12", 6379), ("fd00::13", 6380)])
+        );
+        assert_eq!(read_role("master\n14\n127.0.0.1\n0\n14"), named(&[]), "another copy is no replica");
+        for state in ["connect", "connecting", "sync", "connected"] {
+            let answer = format!("slave\n10.0.0.11\n6379\n{state}\n14");
+            assert_eq!(read_role(&answer), Some(Role::Replica(state.into())));
+        }
+        for other in ["", "sentinel\nrenttracker", "master", "master\n14\n10.0.0.12", "master\n14\nx\ny\nz"] {
+            assert_eq!(read_role(other), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn another_server_is_asked_with_the_same_login() {
+        let url = Url::parse("rediss://backup:p%20w@redis.internal:6379/0").expect("a URL");
+        let address = Address { url, ca_file: Some("ca.crt".into()) };
+        for (host, expected) in [("10.0.0.12", "10.0.0.12"), ("fd00::12", "[fd00::12]"), ("redis-2", "redis-2")] {
+            let there = address.at(host, 6380).expect("an address");
+            assert_eq!(there.url.as_str(), format!("rediss://backup:p%20w@{expected}:6380/0"));
+            assert_eq!((there.name(), there.ca_file), (format!("{expected}:6380"), address.ca_file.clone()));
+        }
     }
 }

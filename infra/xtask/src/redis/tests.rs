@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use stack::Redis;
+use stack::{Failover, Redis};
 
 use super::backup::Backup;
 use super::kept::{self, Manifest, manifest_path};
 use super::restore::Restore;
-use super::server::Address;
+use super::server::{Address, Role};
 use super::verify::Verify;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -54,7 +54,7 @@ impl Place {
     }
 
     fn take_at(&self, now: SystemTime) -> anyhow::Result<Option<PathBuf>> {
-        Backup { redis: self.address(), folder: self.backups(), keep: 7 }.take(now)
+        Backup { redis: self.address(), folder: self.backups(), keep: 7, from_master: false }.take(now)
     }
 
     fn take(&self) -> PathBuf {
@@ -142,7 +142,7 @@ fn a_file_that_was_cut_is_refused() {
         let bytes = fs::read(backup).expect("read");
         fs::write(backup, &bytes[..bytes.len() / 2]).expect("written");
     };
-    is_refused(cut, "redis-check-rdb refuses it");
+    is_refused(cut, "redis-check-rdb refuses it: [offset");
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn a_damaged_file_is_refused() {
         bytes[at + 1] ^= 1;
         fs::write(backup, bytes).expect("written");
     };
-    is_refused(damage, "redis-check-rdb refuses it");
+    is_refused(damage, "RDB CRC error");
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn a_redis_without_keys_is_not_backed_up_and_the_last_backup_stays() {
     let place = Place::with_entries();
     let backup = place.take();
     let empty = Place::new();
-    let again = Backup { redis: empty.address(), folder: place.backups(), keep: 7 };
+    let again = Backup { redis: empty.address(), folder: place.backups(), keep: 7, from_master: false };
     assert_eq!(again.take(SystemTime::now() + 30 * DAY).expect("nothing to do"), None);
     assert_eq!(kept::all(&place.backups()).expect("listed"), [backup]);
 }
@@ -244,4 +244,95 @@ fn a_redis_that_cannot_be_reached_leaves_no_half_a_backup() {
     assert!(place.take_at(SystemTime::now() + DAY).is_err());
     let left: Vec<PathBuf> = contents(&place.backups()).into_iter().map(|(path, _)| path).collect();
     assert_eq!(left, [manifest, backup]);
+}
+
+/// How often a server has given all it has to another.
+fn copies(redis: &Redis) -> u32 {
+    let info = redis.info("stats").expect("an answer");
+    info.lines().find_map(|line| line.strip_prefix("sync_full:")?.trim().parse().ok()).expect("a count")
+}
+
+fn replica_of(master: &Redis, folder: &Path) -> Redis {
+    let replica =
+        Redis::start_as_in_production(folder, 0, &format!("replicaof 127.0.0.1 {}\n", master.port())).expect("Redis");
+    wait_for("the replica has caught up", || {
+        replica.info("replication").is_ok_and(|info| info.contains("master_link_status:up"))
+    });
+    replica
+}
+
+#[track_caller]
+fn wait_for(what: &str, mut look: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !look() {
+        assert!(Instant::now() < deadline, "not within 60 s: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn of_a_master_its_replica_is_copied_and_a_lone_master_itself() {
+    let place = Place::with_entries();
+    place.take();
+    assert_eq!(copies(&place.redis), 1, "there was none but the master");
+    let mut replica = replica_of(&place.redis, &place.folder.path().join("replica"));
+    let given = (copies(&place.redis), copies(&replica));
+    let replid = |info: String| info.lines().find(|line| line.starts_with("master_replid:")).map(str::to_owned);
+    let history = replid(place.redis.info("replication").expect("an answer"));
+    let backup = place.take_at(SystemTime::now() + DAY).expect("taken").expect("something");
+    assert_eq!((copies(&place.redis), copies(&replica)), (given.0, given.1 + 1), "the replica was not the one copied");
+    assert_eq!(replid(place.redis.info("replication").expect("an answer")), history);
+    kept::verify(&backup).expect("good");
+
+    // By its own address, and as a master that is copied by choice.
+    let folder = place.folder.path().join("others");
+    let address = Address::loopback(replica.port()).expect("an address");
+    let of = |redis: Address, from_master| Backup { redis, folder: folder.clone(), keep: 7, from_master };
+    of(address.clone(), false).take(SystemTime::now()).expect("taken").expect("something");
+    of(place.address(), true).take(SystemTime::now() + DAY).expect("taken").expect("something");
+    assert_eq!((copies(&place.redis), copies(&replica)), (given.0 + 1, given.1 + 2));
+
+    // Without its master it says of nothing when that was so.
+    let mut place = place;
+    place.redis.stop();
+    // Nothing but what it is can then be asked of it.
+    let caught_up = Role::Replica("connected".into());
+    wait_for("the replica has noticed", || address.role().is_ok_and(|role| role != caught_up));
+    let error = format!("{:#}", of(address, false).take(SystemTime::now() + 2 * DAY).expect_err("refused"));
+    assert!(error.contains("this replica has not caught up with its master"), "{error}");
+    replica.stop();
+}
+
+/// `redis-cli --rdb` is a replica that listens on port 0, and Sentinel forgets none (`SENTINEL RESET` apart).
+#[test]
+fn no_sentinel_keeps_a_backup_in_mind_as_a_replica() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut failover = Failover::start(&folder.path().join("redis")).expect("the servers start");
+    let address = Address::loopback(failover.port()).expect("an address");
+    address.ask(&["EVAL", ENTRIES, "0"]).expect("entries");
+    let backup = Backup { redis: address, folder: folder.path().join("backups"), keep: 7, from_master: false };
+    backup.take(SystemTime::now()).expect("taken").expect("something");
+    assert_eq!((copies(failover.redis(0)), copies(failover.redis(1))), (1, 1), "the master's one is its replica's");
+    let expected = vec![vec![format!("127.0.0.1:{}", failover.redis(1).port())]; 3];
+    assert_eq!(failover.replicas_in_mind().expect("answers"), expected);
+
+    failover.redis(1).stop();
+    wait_for("the master has noticed", || {
+        failover.redis(0).info("replication").is_ok_and(|info| info.contains("connected_slaves:0"))
+    });
+    let error = format!("{:#}", backup.take(SystemTime::now() + DAY).expect_err("refused"));
+    assert!(error.contains("a Sentinel watches this master, and it names no replica"), "{error}");
+    assert_eq!(copies(failover.redis(0)), 1, "it was copied all the same");
+}
+
+/// The header of Redis 8.2.3 is `REDIS0012`, of which `redis-check-rdb` 7.0.15 says the same.
+#[test]
+fn a_copy_of_a_newer_server_is_refused_with_the_reason_of_the_tool() {
+    let newer = |backup: &Path| {
+        let mut bytes = fs::read(backup).expect("read");
+        assert!(bytes.starts_with(b"REDIS00"));
+        bytes[..9].copy_from_slice(b"REDIS9999");
+        fs::write(backup, bytes).expect("written");
+    };
+    is_refused(newer, "redis-check-rdb refuses it: [offset 9] Can't handle RDB format version 9999; the tools");
 }
