@@ -11,6 +11,7 @@ mod dev;
 mod http;
 mod load;
 mod migrate;
+mod npm;
 mod python;
 mod redis;
 mod scene;
@@ -21,6 +22,7 @@ mod token;
 mod tools;
 mod units;
 mod up;
+mod validators;
 mod wasm;
 
 use std::process::ExitCode;
