@@ -18,6 +18,9 @@ trials![
     without_keys_nobody_is_let_in_and_nobody_is_called_a_forger,
     an_address_that_answers_nonsense_lets_nobody_in,
     an_address_that_is_not_granted_is_not_asked,
+    keys_as_dotnet_writes_them_are_taken,
+    ed25519_is_an_algorithm_of_its_own_name,
+    each_key_that_is_left_out_is_told_once_with_its_reason,
 ];
 
 fn claims() -> Value {
@@ -264,4 +267,118 @@ fn an_address_that_is_not_granted_is_not_asked() {
     ask(&own, &key.sign(&claims())).is(503);
     assert_eq!(server.requests(), 0);
     eventually("the log says how to mend it", || log(&own).contains("jwt_jwks_address").then_some(()));
+}
+
+/// Every member that .NET's `JsonWebKey` knows, as it writes those that it has nothing for (RFC 7517, section 4: all but `kty`
+/// are optional).
+fn with_nothing_else(key: &SigningKey, text: &Value, list: &Value) -> Value {
+    let texts =
+        ["alg", "use", "d", "dp", "dq", "k", "p", "q", "qi", "x5t", "x5t#S256", "x5u", "crv", "x", "y", "n", "e"];
+    let mut members: serde_json::Map<_, _> = texts.iter().map(|name| ((*name).to_owned(), text.clone())).collect();
+    members.extend(["key_ops", "oth", "x5c"].map(|name| (name.to_owned(), list.clone())));
+    members.extend(key.jwk().as_object().expect("an object").clone());
+    Value::Object(members)
+}
+
+fn keys_as_dotnet_writes_them_are_taken() {
+    let nothing = [(Value::Null, Value::Null), (json!(""), json!([])), (Value::Null, json!([]))];
+    let mut keys = Vec::new();
+    for (number, (text, list)) in nothing.iter().enumerate() {
+        let id = |kind: &str| format!("{kind}{number}");
+        for key in [SigningKey::rsa(&id("r")), SigningKey::p256(&id("e")), SigningKey::ed25519(&id("o"))] {
+            keys.push((with_nothing_else(&key, text, list), key));
+        }
+    }
+    let written: Vec<_> = keys.iter().map(|(written, _)| written).collect();
+    let own = Private::with(&[("jwt_jwks", &json!({ "keys": written }).to_string())]);
+    for (written, key) in &keys {
+        let answer = ask(&own, &key.sign(&claims()));
+        assert_eq!(answer.status, 200, "{written}: {answer}");
+    }
+    assert!(!log(&own).contains("jwks.key"), "{}", log(&own));
+}
+
+/// RFC 9864, section 2.2: fully specified, in the key and in the token; `EdDSA` is the same here.
+fn ed25519_is_an_algorithm_of_its_own_name() {
+    let keys = ["Ed25519", "EdDSA"].map(|algorithm| {
+        let key = SigningKey::ed25519(algorithm);
+        (token::with(key.jwk(), &json!({ "alg": algorithm })), key)
+    });
+    let own = Private::with(&[("jwt_jwks", &json!({ "keys": [keys[0].0, keys[1].0] }).to_string())]);
+    for (_, key) in &keys {
+        let sign = |algorithm: &str| {
+            key.sign_as(&json!({ "alg": algorithm, "kid": key.id }).to_string(), &claims().to_string())
+        };
+        for said in ["Ed25519", "EdDSA"] {
+            ask(&own, &sign(said)).is(200);
+        }
+        for said in ["ed25519", "Ed448", "EDDSA", "ES256", "none"] {
+            ask(&own, &sign(said)).is(401);
+        }
+    }
+}
+
+/// Once for each set, whichever instances of whichever components read it, and never a key's secret.
+fn each_key_that_is_left_out_is_told_once_with_its_reason() {
+    let good = SigningKey::ed25519("good");
+    let secret = "a-secret-that-nobody-may-log-0123456789abcdef";
+    let odd = |id: &str, changes: Value| token::with(SigningKey::ed25519(id).jwk(), &changes);
+    let purposes = [
+        ("encrypts", json!({ "use": "enc" }), "`use`"),
+        ("signs", json!({ "key_ops": ["sign"] }), "`key_ops`"),
+        ("curve", json!({ "crv": "Ed448" }), "`crv`"),
+        ("algorithm", json!({ "alg": "ES256" }), "`alg`"),
+    ];
+    let secrets = [
+        ("private", json!({ "d": secret }), "private"),
+        ("primes", json!({ "oth": [{ "r": secret }] }), "private"),
+        ("shared", json!({ "kty": "oct", "k": secret }), "secret"),
+        ("broken", json!({ "x": "AAAA" }), "Ed25519"),
+    ];
+    let set = |parts: &[(&str, Value, &str)]| {
+        let odd = parts.iter().map(|(id, changes, _)| odd(id, changes.clone()));
+        json!({ "keys": std::iter::once(good.jwk()).chain(odd).collect::<Vec<_>>() }).to_string()
+    };
+    let told = |own: &Private, id: &str| {
+        let lines: Vec<String> =
+            log(own).lines().filter(|line| line.contains("\"jwks.key_")).map(str::to_owned).collect();
+        lines.into_iter().filter(|line| line.contains(&format!("\\\"{id}\\\""))).collect::<Vec<_>>()
+    };
+    let use_it = |world: &World| {
+        let who = with_token(world, &good.sign(&claims()));
+        let id = who.property_at("1 Key St");
+        let payments = crate::world::payments_path(&id);
+        together(8, |_| (0..40).for_each(|_| drop((who.get("/api/properties").is(200), who.get(&payments).is(200)))));
+    };
+
+    let all: Vec<_> = purposes.iter().chain(&secrets).cloned().collect();
+    let server = KeyServer::start(Behaviour::body(set(&all)));
+    let fetched = fetching(&server, "1");
+    use_it(&fetched);
+    // In a variable a secret is refused with all of the set: it is somebody's mistake, and at hand to be mended.
+    let inline = Private::with(&[("jwt_jwks", &set(&purposes))]);
+    use_it(&inline);
+    let (_host, other) = inline.another_host();
+    use_it(&other);
+    for (own, parts) in [(&fetched, &all[..]), (&inline, &purposes[..])] {
+        for (id, _, word) in parts {
+            eventually("it is told", || (!told(own, id).is_empty()).then_some(()));
+            let lines = told(own, id);
+            assert!(lines.len() == 1 && lines[0].contains(word), "{id}: {lines:?}");
+        }
+        assert!(told(own, "good").is_empty() && !log(own).contains(secret), "{}", log(own));
+    }
+    // Another set is told again; one without any key that is taken, too, and not at each attempt to fetch it.
+    server.now(Behaviour::body(json!({ "keys": [odd("alone", json!({ "d": secret }))] }).to_string()));
+    let unknown = SigningKey::ed25519("unknown");
+    eventually("the other set is told", || {
+        ask(&fetched, &unknown.sign(&claims())).is(401);
+        (!told(&fetched, "alone").is_empty()).then_some(())
+    });
+    let asked = server.requests();
+    eventually("it is fetched again", || {
+        ask(&fetched, &unknown.sign(&claims())).is(401);
+        (server.requests() >= asked + 2).then_some(())
+    });
+    assert_eq!(told(&fetched, "alone").len(), 1, "{}", log(&fetched));
 }

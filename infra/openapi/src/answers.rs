@@ -8,7 +8,7 @@ use crate::schemas;
 
 /// Every status of an error, what it means, and the header that goes with it.
 const PROBLEMS: [(u16, &str, Option<&str>); 16] = [
-    (400, "Members of the body or parameters of the query are missing or wrong: `errors` names them", None),
+    (400, "Members of the body, parameters of the query or headers are missing or wrong: `errors` names them", None),
     (401, "No valid token", Some("WWW-Authenticate")),
     (403, "A valid token that names no tenant, or lacks the role `Admin` where it is needed", None),
     (404, "There is no such resource, or it is another landlord's", None),
@@ -18,14 +18,14 @@ const PROBLEMS: [(u16, &str, Option<&str>); 16] = [
         "`rowVersion` in the body is not the current one; or a request with this `Idempotency-Key` is under way",
         None,
     ),
-    (412, "`If-Match` does not name the current version", None),
+    (412, "`If-Match` does not name the current version, or `If-None-Match` does", None),
     (413, "The body is larger than 1 MiB", None),
     (414, "The path is longer than 2 KiB, or the query than 8 KiB", None),
     (415, "The body is not JSON by its `Content-Type`, or has a `Content-Encoding`", None),
     (422, "This `Idempotency-Key` was used for another request", None),
     (428, "The deployment wants every write to name the version that it replaces", None),
     (429, "More requests than the landlord may send", Some("Retry-After")),
-    (431, "There are more than 64 headers, or they are longer than 32 KiB", None),
+    (431, "There are more than 64 headers, `Connection` aside, or they are longer than 32 KiB, the token aside", None),
     (500, "The request could not be answered", None),
     (
         503,

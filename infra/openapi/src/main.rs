@@ -8,7 +8,7 @@ mod schemas;
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use serde_json::ser::PrettyFormatter;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
@@ -33,12 +33,23 @@ fn file() -> PathBuf {
     stack::repository_root().join(FILE)
 }
 
+/// The bounds of money, as the document would have them and as they are: no binary float is exactly one of them.
+const BOUNDS: [(&str, &str); 2] = [
+    ("\"minimum\": -10000000000000000\n", "\"minimum\": -9999999999999999.99\n"),
+    ("\"maximum\": 10000000000000000,\n", "\"maximum\": 9999999999999999.99,\n"),
+];
+
 fn text() -> Result<String> {
     let mut bytes = Vec::new();
     // One space a level: reviewed as text, and part of a component.
     let mut writer = serde_json::Serializer::with_formatter(&mut bytes, PrettyFormatter::with_indent(b" "));
     document().serialize(&mut writer)?;
-    Ok(String::from_utf8(bytes)? + "\n")
+    let mut text = String::from_utf8(bytes)? + "\n";
+    for (rounded, exact) in BOUNDS {
+        ensure!(text.matches(rounded).count() == 1, "the document does not say {rounded:?} once");
+        text = text.replace(rounded, exact);
+    }
+    Ok(text)
 }
 
 fn document() -> OpenApi {

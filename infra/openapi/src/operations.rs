@@ -19,7 +19,7 @@ use crate::schemas::{self, of, page_or_walk_of};
 pub const SCHEME: &str = "bearer";
 
 /// What any request can be answered with.
-const ALWAYS: [u16; 4] = [405, 414, 431, 500];
+const ALWAYS: [u16; 5] = [400, 405, 414, 431, 500];
 /// What a request that needs a token can be answered with besides.
 const WITH_TOKEN: [u16; 3] = [401, 403, 429];
 /// What a request with a body can be answered with besides.
@@ -61,7 +61,7 @@ fn property() -> Described {
     let get = Operation::new("getProperty", "A property")
         .token()
         .ids(&["id"])
-        .unless_modified()
+        .tagged()
         .answers(200, answers::json("The property", of::<Property>(), &["ETag", "Cache-Status"]));
     let replace = Operation::new("replaceProperty", "Replaces the writable members of a property")
         .token()
@@ -100,7 +100,7 @@ fn payment() -> Described {
     let get = Operation::new("getPayment", "A payment for this property")
         .token()
         .ids(&IDS)
-        .unless_modified()
+        .tagged()
         .answers(200, answers::json("The payment", of::<Payment>(), &["ETag", "Cache-Status"]));
     let replace = Operation::new("replacePayment", "Replaces the writable members of a payment")
         .token()
@@ -203,6 +203,11 @@ fn payment_example() -> Value {
 fn item<const N: usize>(operations: [(HttpMethod, Operation); N]) -> PathItem {
     let mut item = PathItem::default();
     for (method, operation) in operations {
+        // `*` is a condition on anything that is there; what is read is answered on it.
+        let operation = match method {
+            HttpMethod::Get => operation.answers(304, empty("The client has it", &[])).errors(&[412]),
+            _ => operation,
+        };
         item.merge_operations(PathItem::new(method, operation.0));
     }
     item
@@ -275,7 +280,7 @@ impl Operation {
             hours, the request is done once and gets its first answer again",
             key,
         )
-        .errors(&[400, 409, 422])
+        .errors(&[400, 409, 412, 422])
     }
 
     /// The parameters of a list.
@@ -300,17 +305,25 @@ impl Operation {
         )
     }
 
+    /// Is done on conditions, which are answered in the order of RFC 9110 (13.2.2).
+    fn conditional(self, if_match: &str, if_none_match: &str) -> Self {
+        let tags = || ObjectBuilder::new().schema_type(Type::String);
+        self.optional(ParameterIn::Header, "If-Match", if_match, tags()).optional(
+            ParameterIn::Header,
+            "If-None-Match",
+            if_none_match,
+            tags(),
+        )
+    }
+
     /// Says 304 to who has it already.
-    fn unless_modified(self) -> Self {
-        let tag = ObjectBuilder::new().schema_type(Type::String);
-        self.optional(ParameterIn::Header, "If-None-Match", "The ETags that the client has", tag)
-            .answers(304, empty("The client has it", &["ETag"]))
+    fn tagged(self) -> Self {
+        self.conditional("The ETags that the client wants: 412 for any other", "The ETags that the client has: 304")
     }
 
     /// Replaces a version that the client can name.
     fn version(self) -> Self {
-        let tag = ObjectBuilder::new().schema_type(Type::String);
-        self.optional(ParameterIn::Header, "If-Match", "The ETag of the version that is replaced", tag)
+        self.conditional("The ETag of the version that is replaced", "ETags of versions that are not replaced: 412")
             .errors(&WITH_VERSION)
     }
 

@@ -15,7 +15,7 @@ use utoipa::{PartialSchema, ToSchema};
 pub fn all() -> Vec<(String, RefOr<Schema>)> {
     let mut all = Vec::new();
     with::<Property>(&mut all);
-    with::<PropertyDraft>(&mut all);
+    all.push((PropertyDraft::name().into_owned(), property_draft()));
     page::<Property>(&mut all);
     all.push((walk_name::<Property>(), Walk::<Property>::schema()));
     with::<Payment>(&mut all);
@@ -75,12 +75,36 @@ pub fn health() -> RefOr<Schema> {
     RefOr::T(Schema::AnyOf(AnyOfBuilder::new().item(whole).item(of::<Health>()).build()))
 }
 
+/// What a request may say of a time is more than what an answer does.
+fn property_draft() -> RefOr<Schema> {
+    let RefOr::T(Schema::Object(mut draft)) = PropertyDraft::schema() else {
+        unreachable!("a struct is an object");
+    };
+    let optional = || SchemaType::from_iter([Type::String, Type::Null]);
+    draft.properties.insert("leaseStartDate".into(), time(optional(), "When the lease starts").into());
+    draft.properties.insert("leaseEndDate".into(), time(optional(), "When the lease ends").into());
+    RefOr::T(draft.into())
+}
+
+/// A time in a request. `date-time` would be RFC 3339 with all that may be left out here.
+fn time(kind: SchemaType, description: &str) -> Object {
+    let description = format!(
+        "{description}: an RFC 3339 time, whose seconds, offset (then it is UTC) and whole time of day may be left out"
+    );
+    ObjectBuilder::new().schema_type(kind).pattern(Some(TIME)).description(Some(description)).build()
+}
+
+/// The form of a time in a request.
+pub const TIME: &str =
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?([Zz]|[+-][0-9]{2}(:[0-9]{2})?)?)?$";
+
 /// A payment's draft has one member where a body has two: an id, or for older clients a name. The client sends the old
 /// method's object beside the id of the new one.
 fn payment_draft() -> RefOr<Schema> {
     let RefOr::T(Schema::Object(mut draft)) = PaymentDraft::schema() else {
         unreachable!("a struct is an object");
     };
+    draft.properties.insert("paymentDate".into(), time(Type::String.into(), "When it was paid").into());
     draft.properties.insert("paymentMethodId".into(), method_id().into());
     draft.properties.insert("paymentMethod".into(), method().into());
     RefOr::T(draft.into())

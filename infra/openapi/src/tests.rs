@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use shared::domain::{PaymentDraft, PropertyDraft, Violations};
+use shared::domain::{PaymentDraft, PropertyDraft, Timestamp, Violations};
 use shared::error::Error;
 use shared::http::{Route, problem};
 
@@ -141,4 +141,63 @@ fn texts_may_have_the_documented_length_and_no_more() {
         }
     }
     assert_eq!(checked, BTreeMap::from([("PropertyDraft", 7), ("PaymentDraft", 3)]));
+}
+
+/// Each place of the document where something is a number or a time is one of these: what it says holds for every answer in
+/// every reader, be its numbers binary floats or not.
+#[test]
+fn numbers_and_times_are_as_every_reader_has_them() {
+    let text = text().expect("JSON");
+    for bound in ["minimum\": -9999999999999999.99", "maximum\": 9999999999999999.99"] {
+        assert_eq!(text.matches(bound).count(), 1, "{bound}");
+    }
+    let document = value();
+    let money = &document["components"]["schemas"]["Money"];
+    assert_eq!((&money["type"], &money["format"]), (&json!("number"), &json!("decimal")));
+    let mut found = BTreeSet::new();
+    formats(&document, &mut found);
+    let known = [("integer", "int32"), ("integer", "int64"), ("number", "decimal"), ("number", "double")];
+    let known = known.into_iter().chain([("string", "date-time"), ("string", "uuid")]);
+    assert_eq!(found, known.map(|(kind, format)| (kind.to_owned(), format.to_owned())).collect());
+    // Only quantities that are measured, never what is counted or paid.
+    let schemas = &document["components"]["schemas"];
+    let doubles = schemas.as_object().expect("schemas").iter().flat_map(|(name, schema)| {
+        let members = schema["properties"].as_object().into_iter().flatten();
+        members.filter(|(_, it)| it["format"] == "double").map(move |(member, _)| format!("{name}.{member}"))
+    });
+    assert_eq!(doubles.collect::<Vec<_>>(), ["Lookups.ratio", "Redis.p50Ms", "Redis.p99Ms"]);
+    assert!(!text.contains("multipleOf"), "0.01 has no exact binary float");
+}
+
+fn formats(value: &Value, found: &mut BTreeSet<(String, String)>) {
+    match value {
+        Value::Object(members) => {
+            let kind = match &members.get("type") {
+                Some(Value::Array(kinds)) => kinds.iter().find(|kind| **kind != "null").and_then(Value::as_str),
+                kind => kind.and_then(Value::as_str),
+            };
+            if let (Some(kind), Some(Value::String(format))) = (kind, members.get("format")) {
+                found.insert((kind.to_owned(), format.clone()));
+            }
+            members.values().for_each(|value| formats(value, found));
+        }
+        Value::Array(elements) => elements.iter().for_each(|value| formats(value, found)),
+        _ => {}
+    }
+}
+
+/// The form of a time in a request takes what the parser takes, but for dates that there are not.
+#[test]
+fn the_documented_form_of_a_time_is_that_of_the_parser() {
+    let form = regex::Regex::new(schemas::TIME).expect("a pattern");
+    for time in
+        ["2024-01-01", "2024-01-01T10:00", "2024-01-01 10:00z", "2024-01-01t10:00:30.5", "2024-01-01T10:00:30+10"]
+    {
+        assert!(form.is_match(time) && Timestamp::parse(time).is_some(), "{time}");
+    }
+    for time in
+        ["", "2024-01", "2024-01-01T", "2024-01-01T10", "2024-01-01T10:00.5", "2024-01-01Z", "2024-01-01T10:00+1"]
+    {
+        assert!(!form.is_match(time) && Timestamp::parse(time).is_none(), "{time}");
+    }
 }

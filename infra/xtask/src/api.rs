@@ -1,4 +1,4 @@
-//! `cargo xtask api`: the running API held to its OpenAPI document, by schemathesis.
+//! `cargo xtask api`: the running API held to its OpenAPI document, by two validators and by schemathesis.
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use stack::Runtime;
 
 use crate::scene::Servers;
 use crate::shell::run;
-use crate::{demo, python};
+use crate::{demo, python, validators};
 
 const CONFIGURATION: &str = "infra/xtask/python/schemathesis.toml";
 /// How many properties the tenant has that is asked about.
@@ -18,6 +18,7 @@ pub fn check(runtime: Runtime) -> Result<()> {
     let schemathesis = python::tools()?.join("schemathesis");
     let servers = Servers::start(PROPERTIES)?;
     let host = servers.serve(runtime, [].into())?;
+    validators::check(&servers, &host).with_context(|| format!("the host's last lines:\n{}", host.last_lines()))?;
     let token = servers.token(demo::TENANTS[0], Some("Admin"))?;
     let mut command = Command::new(schemathesis);
     command.arg("--config-file").arg(stack::repository_root().join(CONFIGURATION));

@@ -12,6 +12,7 @@ mod http;
 mod load;
 mod matrix;
 mod migrate;
+mod npm;
 mod python;
 mod redis;
 mod scene;
@@ -23,6 +24,7 @@ mod token;
 mod tools;
 mod units;
 mod up;
+mod validators;
 mod wasm;
 
 use std::process::ExitCode;

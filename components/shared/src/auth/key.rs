@@ -6,7 +6,7 @@ use p256::ecdsa::Signature as Es256Signature;
 use p256::ecdsa::signature::Verifier;
 use sha2::Sha256;
 
-/// The algorithms of JWS that are understood (RFC 7518, section 3.1; RFC 8037).
+/// The algorithms of JWS that are understood (RFC 7518, section 3.1; RFC 8037; RFC 9864).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
     /// HMAC with SHA-256.
@@ -20,18 +20,15 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// The algorithm with this name, in exactly this spelling.
+    /// The algorithm with this name in `alg`, in exactly this spelling. `Ed25519` is the name of `EdDSA` with the one curve that
+    /// is known here (RFC 9864, section 2.2).
     pub fn named(name: &str) -> Option<Self> {
-        [Self::Hs256, Self::Rs256, Self::Es256, Self::EdDsa].into_iter().find(|algorithm| algorithm.name() == name)
-    }
-
-    /// Its name in `alg`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Hs256 => "HS256",
-            Self::Rs256 => "RS256",
-            Self::Es256 => "ES256",
-            Self::EdDsa => "EdDSA",
+        match name {
+            "HS256" => Some(Self::Hs256),
+            "RS256" => Some(Self::Rs256),
+            "ES256" => Some(Self::Es256),
+            "EdDSA" | "Ed25519" => Some(Self::EdDsa),
+            _ => None,
         }
     }
 }

@@ -8,24 +8,74 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rsa::BoxedUint;
 use serde::Deserialize;
 use serde_json::Value;
+use std::fmt;
 
 /// The sizes of RSA keys, in bits: from what RFC 7518 (section 3.3) asks for to what is still quick to check.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=4096;
+
+/// Members that only a private key has (RFC 7518, sections 6.2.2 and 6.3.2; RFC 8037, section 2; RFC 9964 for `priv`).
+const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "priv"];
+/// How much of a key's name is told, in characters.
+const SHOWN_ID_CHARS: usize = 64;
 
 /// Why a key, or a whole set, is not taken.
 pub type Reason = &'static str;
 
 /// The keys of a set that tokens can be verified with.
-#[derive(PartialEq)]
+#[derive(Debug, PartialEq)]
 pub struct KeySet {
     keys: Vec<NamedKey>,
-    refused: Vec<Reason>,
+    left_out: Vec<LeftOut>,
 }
 
 #[derive(PartialEq)]
 struct NamedKey {
     id: Option<String>,
     key: Key,
+}
+
+impl fmt::Debug for NamedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} for {:?}", self.id, self.key.algorithm())
+    }
+}
+
+/// A key of a set that no token is verified with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Its `kid`, or its place in the set.
+    pub key: String,
+    /// Why.
+    pub reason: Reason,
+    /// Whether it should not be there at all, because it is weak, broken or a secret; or is for another purpose.
+    pub is_refused: bool,
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "key {} {}", self.key, self.reason)
+    }
+}
+
+/// Why a set is not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoKeySet {
+    /// It is not what it should be.
+    #[error("is no JWKS: an object with the member `keys`, a list of objects")]
+    Malformed,
+    /// No key of it is taken, for these reasons.
+    #[error("has no key for RS256, ES256 or EdDSA")]
+    NoKey(Vec<LeftOut>),
+}
+
+impl NoKeySet {
+    /// The keys that were left out.
+    pub fn left_out(&self) -> &[LeftOut] {
+        match self {
+            Self::Malformed => &[],
+            Self::NoKey(left_out) => left_out,
+        }
+    }
 }
 
 /// Why a set has no key for a token.
@@ -43,31 +93,34 @@ struct Document {
 }
 
 impl KeySet {
-    /// Reads a set. Keys for other purposes and of kinds that are not known are left out (RFC 7517, section 5); what is
-    /// refused, because it is weak, broken or a secret, is told by [`KeySet::refused`].
+    /// Reads a set. Keys for other purposes and of kinds that are not known are left out (RFC 7517, section 5), and so are those
+    /// that are weak, broken or a secret: [`KeySet::left_out`] tells all of them.
     ///
     /// # Errors
     /// A set that is no JWKS, or has no key that is taken.
-    pub fn parse(json: &[u8]) -> Result<Self, Reason> {
-        let document: Document = serde_json::from_slice(json)
-            .map_err(|_| "is no JWKS: an object with the member `keys`, a list of objects")?;
-        let mut set = Self { keys: Vec::new(), refused: Vec::new() };
-        for jwk in &document.keys {
-            match read(jwk) {
-                Ok(Some(key)) => set.keys.push(key),
-                Ok(None) => {}
-                Err(reason) => set.refused.push(reason),
-            }
+    pub fn parse(json: &[u8]) -> Result<Self, NoKeySet> {
+        let document: Document = serde_json::from_slice(json).map_err(|_| NoKeySet::Malformed)?;
+        let mut set = Self { keys: Vec::new(), left_out: Vec::new() };
+        for (place, jwk) in (1..).zip(&document.keys) {
+            let (reason, is_refused) = match read(jwk) {
+                Ok(Ok(key)) => {
+                    set.keys.push(key);
+                    continue;
+                }
+                Ok(Err(reason)) => (reason, false),
+                Err(reason) => (reason, true),
+            };
+            let id = jwk.told("kid").and_then(Value::as_str);
+            let shown = |id: &str| format!("{:?}", id.chars().take(SHOWN_ID_CHARS).collect::<String>());
+            let key = id.map_or_else(|| format!("{place}"), shown);
+            set.left_out.push(LeftOut { key, reason, is_refused });
         }
-        if set.keys.is_empty() {
-            return Err(set.refused.first().copied().unwrap_or("has no key for RS256, ES256 or EdDSA"));
-        }
-        Ok(set)
+        if set.keys.is_empty() { Err(NoKeySet::NoKey(set.left_out)) } else { Ok(set) }
     }
 
-    /// Why keys of the set were refused.
-    pub fn refused(&self) -> &[Reason] {
-        &self.refused
+    /// The keys that were left out.
+    pub fn left_out(&self) -> &[LeftOut] {
+        &self.left_out
     }
 
     /// The key that a token is to be checked with: one for its algorithm, and the one that it names. A token may leave the
@@ -90,44 +143,50 @@ impl KeySet {
     }
 }
 
-/// A key of a set; `None` for one that is not for verifying tokens.
-fn read(jwk: &Members) -> Result<Option<NamedKey>, Reason> {
-    let kind = text(jwk, "kty")?.ok_or("has a key without `kty`")?;
+/// A key of a set, or what else it is for.
+///
+/// # Errors
+/// Why it should not be in the set at all.
+fn read(jwk: &Members) -> Result<Result<NamedKey, Reason>, Reason> {
+    let kind = text(jwk, "kty")?.ok_or("has no `kty`")?;
     if kind == "oct" {
-        return Err("has a key of the kind `oct`, which is a secret");
+        return Err("is of the kind `oct`, which is a secret");
     }
-    if jwk.get("d").is_some() {
-        return Err("has a private key");
+    if PRIVATE.iter().any(|name| jwk.told(name).is_some()) {
+        return Err("is a private key");
     }
-    let verifies = match jwk.get("key_ops") {
+    let verifies = match jwk.told("key_ops") {
         None => true,
         Some(Value::Array(uses)) => uses.iter().any(|it| it.as_str() == Some("verify")),
         Some(_) => return Err(MALFORMED),
     };
-    if !verifies || text(jwk, "use")?.is_some_and(|it| it != "sig") {
-        return Ok(None);
+    if !verifies {
+        return Ok(Err("is not for verifying, by its `key_ops`"));
+    }
+    if text(jwk, "use")?.is_some_and(|it| it != "sig") {
+        return Ok(Err("is not for signatures, by its `use`"));
     }
     let algorithm = match (kind, text(jwk, "crv")?) {
         ("RSA", _) => Algorithm::Rs256,
         ("EC", Some("P-256")) => Algorithm::Es256,
         ("OKP", Some("Ed25519")) => Algorithm::EdDsa,
-        _ => return Ok(None),
+        _ => return Ok(Err("is of a kind or a curve that is not known, by its `kty` and `crv`")),
     };
-    if text(jwk, "alg")?.is_some_and(|it| it != algorithm.name()) {
-        return Ok(None);
+    if text(jwk, "alg")?.is_some_and(|it| Algorithm::named(it) != Some(algorithm)) {
+        return Ok(Err("is for another algorithm, by its `alg`"));
     }
     let key = match algorithm {
         Algorithm::Rs256 => rsa_key(&bytes(jwk, "n")?, &bytes(jwk, "e")?)?,
         Algorithm::Es256 => p256_key(&bytes(jwk, "x")?, &bytes(jwk, "y")?)?,
         _ => ed25519_key(&bytes(jwk, "x")?)?,
     };
-    Ok(Some(NamedKey { id: text(jwk, "kid")?.map(str::to_owned), key }))
+    Ok(Ok(NamedKey { id: text(jwk, "kid")?.map(str::to_owned), key }))
 }
 
-const MALFORMED: Reason = "has a key with a missing or malformed member";
+const MALFORMED: Reason = "has a missing or malformed member";
 
 fn text<'a>(jwk: &'a Members, name: &str) -> Result<Option<&'a str>, Reason> {
-    jwk.get(name).map(|value| value.as_str().ok_or(MALFORMED)).transpose()
+    jwk.told(name).map(|value| value.as_str().ok_or(MALFORMED)).transpose()
 }
 
 fn bytes(jwk: &Members, name: &str) -> Result<Vec<u8>, Reason> {
@@ -139,12 +198,12 @@ fn rsa_key(modulus: &[u8], exponent: &[u8]) -> Result<Key, Reason> {
     let number = BoxedUint::from_be_slice_vartime;
     rsa::PublicKey::new_with_size_limits(number(modulus), number(exponent), RSA_BITS)
         .map(Key::Rs256)
-        .map_err(|_| "has an RSA key that is not of 2048 to 4096 bits, or broken")
+        .map_err(|_| "is an RSA key that is not of 2048 to 4096 bits, or broken")
 }
 
 /// The coordinates in full length (RFC 7518, section 6.2.1.2), as an uncompressed point.
 fn p256_key(x: &[u8], y: &[u8]) -> Result<Key, Reason> {
-    const BROKEN: Reason = "has a P-256 key that is no point on the curve";
+    const BROKEN: Reason = "is a P-256 key that is no point on the curve";
     if x.len() != 32 || y.len() != 32 {
         return Err(BROKEN);
     }
@@ -152,7 +211,7 @@ fn p256_key(x: &[u8], y: &[u8]) -> Result<Key, Reason> {
 }
 
 fn ed25519_key(x: &[u8]) -> Result<Key, Reason> {
-    const BROKEN: Reason = "has an Ed25519 key that is weak or no point on the curve";
+    const BROKEN: Reason = "is an Ed25519 key that is weak or no point on the curve";
     let x: &[u8; 32] = x.try_into().map_err(|_| BROKEN)?;
     let key = ed25519_dalek::VerifyingKey::from_bytes(x).map_err(|_| BROKEN)?;
     // The crate takes other encodings of a point than its one right one (RFC 8032, section 5.1.3).
@@ -168,7 +227,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn parse(keys: Value) -> Result<KeySet, Reason> {
+    fn parse(keys: Value) -> Result<KeySet, NoKeySet> {
         KeySet::parse(json!({ "keys": keys }).to_string().as_bytes())
     }
 
@@ -192,7 +251,92 @@ mod tests {
     /// Number of keys taken, and of keys refused, of a set with a good key beside this one.
     fn beside(key: Value) -> (usize, usize) {
         let set = parse(json!([with(ed(), json!({"kid": "good"})), key])).unwrap_or_else(|reason| panic!("{reason}"));
-        (set.keys.len() - 1, set.refused().len())
+        assert_eq!(set.keys.len() + set.left_out().len(), 2, "each that is left out says why");
+        (set.keys.len() - 1, set.left_out().iter().filter(|it| it.is_refused).count())
+    }
+
+    /// The optional members as .NET's `JsonWebKey` writes those that it has nothing for, and other spellings of nothing.
+    fn with_nothing_else(key: Value) -> [Value; 2] {
+        let nothing = |nothing: [Value; 2]| {
+            let [text, list] = nothing;
+            let texts = [
+                "alg", "use", "kid", "d", "dp", "dq", "k", "p", "q", "qi", "x5t", "x5t#S256", "x5u", "crv", "x", "y",
+                "n", "e",
+            ];
+            let mut all: serde_json::Map<String, Value> =
+                texts.iter().map(|name| ((*name).to_owned(), text.clone())).collect();
+            all.extend(["key_ops", "oth", "x5c"].map(|name| (name.to_owned(), list.clone())));
+            all.extend(key.as_object().expect("an object").clone());
+            Value::Object(all)
+        };
+        [nothing([Value::Null, Value::Null]), nothing([json!(""), json!([])])]
+    }
+
+    /// RFC 7517, section 4: but for `kty` members are optional; RFC 7518, section 6: save those of the kind.
+    #[test]
+    fn optional_members_that_say_nothing_are_as_good_as_absent() {
+        for key in [rsa(), ec(), ed()] {
+            for written in with_nothing_else(key) {
+                assert_eq!(beside(written.clone()), (1, 0), "{written}");
+                for (name, value) in
+                    [("d", json!("x")), ("p", json!("x")), ("oth", json!([{"r": "x"}])), ("qi", json!(1))]
+                {
+                    assert_eq!(beside(with(written.clone(), json!({ (name): value }))), (0, 1), "{name} in {written}");
+                }
+                for name in ["kty", "n", "e", "x", "y"]
+                    .iter()
+                    .filter(|name| written[**name] != "" && !written[**name].is_null())
+                {
+                    for nothing in [json!(null), json!("")] {
+                        assert_eq!(
+                            beside(with(written.clone(), json!({ (*name): nothing }))),
+                            (0, 1),
+                            "without {name}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    /// RFC 9864, section 2.2: `Ed25519` is `EdDSA` with that curve, in keys and in tokens.
+    #[test]
+    fn ed25519_is_an_algorithm_of_its_own_name() {
+        assert_eq!(beside(with(ed(), json!({"alg": "Ed25519"}))), (1, 0));
+        for other in [
+            with(ed(), json!({"alg": "Ed448"})),
+            with(ed(), json!({"alg": "ed25519"})),
+            with(ec(), json!({"alg": "Ed25519"})),
+        ] {
+            assert_eq!(beside(other.clone()), (0, 0), "{other}");
+        }
+        for key in ["EdDSA", "Ed25519"] {
+            for token in ["EdDSA", "Ed25519"] {
+                assert_eq!(find(json!([with(ed(), json!({"alg": key})), rsa()]), token, None), Ok(0), "{key} {token}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_key_that_is_left_out_says_which_it_is_and_why() {
+        let long = "x".repeat(1_000);
+        let keys = json!([
+            ed(),
+            with(ed(), json!({"kid": "enc \n", "use": "enc"})),
+            {"kty": "oct", "k": "x", "kid": ""},
+            with(rsa(), json!({"kid": long, "d": "x"})),
+        ]);
+        let set = parse(keys).unwrap_or_else(|reason| panic!("{reason}"));
+        let told: Vec<String> = set.left_out().iter().map(LeftOut::to_string).collect();
+        assert_eq!(told[0], r#"key "enc \n" is not for signatures, by its `use`"#);
+        assert_eq!(told[1], "key 3 is of the kind `oct`, which is a secret");
+        assert_eq!(told[2], format!("key {:?} is a private key", "x".repeat(64)));
+        let none = parse(json!([{"kty": "oct", "kid": "s"}, {"kty": "AKP"}])).expect_err("no key");
+        let told: Vec<String> = none.left_out().iter().map(LeftOut::to_string).collect();
+        assert!(
+            told[0].starts_with("key \"s\" is of the kind `oct`") && told[1].starts_with("key 2 is of a kind"),
+            "{told:?}"
+        );
     }
 
     #[test]
@@ -265,8 +409,9 @@ mod tests {
             (r#"{"keys":[]}"#, "no key"),
             (r#"{"keys":[{"kty":"oct","k":"x"}]}"#, "secret"),
         ] {
-            let reason = KeySet::parse(json.as_bytes()).err().unwrap_or_else(|| panic!("{json} was taken"));
-            assert!(reason.contains(word), "{json}: {reason}");
+            let error = KeySet::parse(json.as_bytes()).expect_err(json);
+            let told = format!("{error} {:?}", error.left_out());
+            assert!(told.contains(word), "{json}: {told}");
         }
     }
 

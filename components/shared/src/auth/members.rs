@@ -14,6 +14,18 @@ impl Members {
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
     }
+
+    /// The member, if it says anything: what is null or empty is as good as absent. So are those of a JWK, none of which but
+    /// `kty` is needed for every key (RFC 7517, section 4), and .NET writes all that it knows of (`"key_ops": []`).
+    pub fn told(&self, name: &str) -> Option<&Value> {
+        self.get(name).filter(|value| match value {
+            Value::Null => false,
+            Value::String(text) => !text.is_empty(),
+            Value::Array(elements) => !elements.is_empty(),
+            Value::Object(members) => !members.is_empty(),
+            Value::Bool(_) | Value::Number(_) => true,
+        })
+    }
 }
 
 impl<'de> Deserialize<'de> for Members {

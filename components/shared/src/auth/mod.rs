@@ -15,7 +15,7 @@ mod token;
 pub use claims::{Validity, Verified};
 pub use kept_keys::{keep, kept};
 pub use key::{Algorithm, Key};
-pub use key_set::{KeySet, NoKey, Reason};
+pub use key_set::{KeySet, LeftOut, NoKey, NoKeySet};
 pub use memory::{Memory, Print};
 pub use supply::{ASK_AGAIN_AFTER, ASK_AGAIN_WITHOUT_KEYS, Ages, KeySupply};
 pub use token::{Token, bearer};

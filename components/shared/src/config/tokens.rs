@@ -68,9 +68,12 @@ fn source(inline: Option<String>, url: Option<String>) -> Result<Option<KeySourc
         (None, None) => Ok(None),
         (Some(_), Some(_)) => Err(ConfigError::new("jwt_jwks_url", "is set beside jwt_jwks; give one of them")),
         (Some(json), None) => {
-            let keys = KeySet::parse(json.as_bytes()).map_err(|reason| ConfigError::new("jwt_jwks", reason))?;
-            match keys.refused().first() {
-                Some(reason) => Err(ConfigError::new("jwt_jwks", format!("{reason}; leave that key out"))),
+            let keys = KeySet::parse(json.as_bytes()).map_err(|error| {
+                let reasons: String = error.left_out().iter().map(|key| format!("; {key}")).collect();
+                ConfigError::new("jwt_jwks", format!("{error}{reasons}"))
+            })?;
+            match keys.left_out().iter().find(|key| key.is_refused) {
+                Some(refused) => Err(ConfigError::new("jwt_jwks", format!("has a key to leave out: {refused}"))),
                 None => Ok(Some(KeySource::Inline(Rc::new(keys)))),
             }
         }

@@ -14,7 +14,9 @@ const PRECISION: usize = 18;
 /// client's text to the database and back, and never a binary float.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "openapi", schema(value_type = f64, exclusive_minimum = -1e16, exclusive_maximum = 1e16, multiple_of = 0.01))]
+// No `multipleOf`: 0.01 has no exact binary float, and validators that reckon in those refuse every ninth amount in cents. No
+// `double` either, of which generators make one. The document's text has the exact bounds (infra/openapi/src/main.rs).
+#[cfg_attr(feature = "openapi", schema(value_type = f64, format = "decimal", minimum = -1e16, maximum = 1e16))]
 pub struct Money(Decimal);
 
 impl Money {

@@ -2,7 +2,7 @@
 //! the key-value store.
 
 use super::{clock, key_value, metrics};
-use crate::auth::{KeySet, KeySupply, keep, kept};
+use crate::auth::{KeySet, KeySupply, LeftOut, keep, kept};
 use crate::config::{Config, KeySource};
 use crate::log::{self, Level};
 use crate::metrics::Count;
@@ -10,9 +10,10 @@ use async_lock::Mutex;
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt, Empty, Limited};
+use sha2::{Digest, Sha256};
 use spin_sdk::http::send;
 use spin_sdk::key_value::Store;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ thread_local! {
     static SUPPLY: RefCell<KeySupply> = RefCell::default();
     /// Held by the one that fetches.
     static TURN: Rc<Mutex<()>> = Rc::default();
+    /// Whether this instance has seen to it that the log tells of the set in the variable.
+    static INLINE_IS_TOLD: Cell<bool> = const { Cell::new(false) };
 }
 
 /// The keys to verify tokens with now, and the number that stands for them. Those that are getting old are fetched in the
@@ -32,7 +35,12 @@ thread_local! {
 pub fn at_hand(config: &Rc<Config>) -> (Option<Rc<KeySet>>, u64) {
     let url = match &config.token_keys.source {
         None => return (None, 0),
-        Some(KeySource::Inline(keys)) => return (Some(Rc::clone(keys)), 0),
+        Some(KeySource::Inline(keys)) => {
+            if !INLINE_IS_TOLD.replace(true) {
+                tell(config, keys.left_out());
+            }
+            return (Some(Rc::clone(keys)), 0);
+        }
         Some(KeySource::Url(url)) => url,
     };
     let (ages, now) = (config.token_keys.ages, clock::unix());
@@ -66,7 +74,7 @@ pub enum Place {
 
 /// Looks for the keys of a token that none at hand is for, unless they were just asked for. Requests that come meanwhile wait
 /// for the same look.
-pub async fn look(config: &Config, place: Place) {
+pub async fn look(config: &Rc<Config>, place: Place) {
     let Some(KeySource::Url(url)) = &config.token_keys.source else {
         return;
     };
@@ -78,6 +86,41 @@ pub async fn look(config: &Config, place: Place) {
             Place::Issuer => ask(config, url).await,
         }
     }
+}
+
+/// Has the log tell which keys of a set are left out and why, in the background, and once for all instances: what was told
+/// last is in the key-value store. If that cannot be asked, it is rather told again.
+fn tell(config: &Rc<Config>, left_out: &[LeftOut]) {
+    if left_out.is_empty() {
+        return;
+    }
+    let (config, left_out) = (Rc::clone(config), left_out.to_vec());
+    spin_sdk::wasip3::spawn(async move {
+        let name = format!("jwks-told:{}", config.namespace.as_str());
+        let all: String = left_out.iter().map(|key| format!("{key}\n")).collect();
+        let print = Sha256::digest(all);
+        let reading = async { Store::open(key_value::STORE).await?.get(&name).await };
+        let told = key_value::ask(config.key_value_timeout, reading).await.ok().flatten();
+        if told.is_some_and(|told| told == print.as_slice()) {
+            return;
+        }
+        // Another instance may be about to tell it as well.
+        let is_told = Cell::new(false);
+        let _ = key_value::update(&name, |current| {
+            is_told.set(current == print.as_slice());
+            print.to_vec()
+        });
+        if is_told.get() {
+            return;
+        }
+        for LeftOut { key, reason, is_refused } in &left_out {
+            let (level, event) = match is_refused {
+                true => (Level::Warn, "jwks.key_refused"),
+                false => (Level::Info, "jwks.key_left_out"),
+            };
+            log::write(level, event, &[("key", key), ("reason", reason)]);
+        }
+    });
 }
 
 fn name(config: &Config) -> String {
@@ -112,21 +155,24 @@ async fn leave(config: &Config, url: &str, asked_at: Duration, json: &[u8]) {
 }
 
 /// Asks once. What fails leaves the keys as they are, and is logged without the address: it may hold a secret.
-async fn ask(config: &Config, url: &str) {
+async fn ask(config: &Rc<Config>, url: &str) {
     let asked_at = clock::unix();
     SUPPLY.with_borrow_mut(|supply| supply.asked(asked_at));
     let answer = clock::within(FETCH_DEADLINE, get(url)).await;
     let answer = answer.unwrap_or_else(|| Err("it does not answer within the deadline".into()));
     let now = clock::unix();
-    match answer.and_then(|json| Ok((KeySet::parse(&json).map_err(|reason| format!("its answer {reason}"))?, json))) {
+    let parsed = answer.and_then(|json| match KeySet::parse(&json) {
+        Ok(keys) => Ok((keys, json)),
+        Err(error) => {
+            tell(config, error.left_out());
+            Err(format!("its answer {error}"))
+        }
+    });
+    match parsed {
         Ok((keys, json)) => {
             metrics::count(Count::KeyFetch("fetched"));
-            let refused = keys.refused().to_vec();
-            if SUPPLY.with_borrow_mut(|supply| supply.fetched(keys, asked_at, now)) {
-                for reason in refused {
-                    log::write(Level::Warn, "jwks.key_refused", &[("reason", reason)]);
-                }
-            }
+            tell(config, keys.left_out());
+            SUPPLY.with_borrow_mut(|supply| supply.fetched(keys, asked_at, now));
             leave(config, url, asked_at, &json).await;
         }
         Err(error) => {
