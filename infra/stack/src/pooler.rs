@@ -86,7 +86,10 @@ fn launch(dir: &Path, server: &Url, port: u16) -> Result<Process> {
         command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
     }
     let mut process = Process::spawn(command, Signal::SIGKILL)?;
-    let ready = || Ok(drop(TcpStream::connect(("127.0.0.1", port))?));
+    let ready = || {
+        TcpStream::connect(("127.0.0.1", port))?;
+        Ok(())
+    };
     wait_until(&mut process, START_PATIENCE, ready).map_err(|not_ready| not_ready.into_error("PgBouncer", &log))?;
     Ok(process)
 }
