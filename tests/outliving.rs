@@ -95,7 +95,12 @@ fn is_old(answer: &Answer) {
 
 /// The fences of writes that are over have run out by themselves.
 fn fences_are_gone(own: &World, place: &Place) -> bool {
-    own.keys_of(&place.who).iter().all(|key| !key.starts_with("lock:"))
+    let locks = own.keys_of(&place.who).into_iter().filter_map(|key| key.strip_prefix("lock:").map(str::to_owned));
+    // A reader's lock is a field of the same key.
+    let fields = |lock: String| -> Vec<String> {
+        own.redis_command(&["HKEYS", &format!("lock:{}", own.key(&place.who, &lock))])
+    };
+    locks.flat_map(fields).all(|field| !field.starts_with("fence:"))
 }
 
 fn a_commit_that_waits_for_a_standby_past_its_fence_shows_nothing_old() {
