@@ -44,12 +44,14 @@ mod properties;
 mod protocol;
 mod purge;
 mod rest;
+mod restored;
 mod schema;
 mod sealing;
 mod search;
 mod tenancy;
 mod tls;
 mod trace;
+mod unfit;
 mod unshared;
 mod values;
 mod verify;
@@ -107,11 +109,13 @@ fn main() -> ExitCode {
         protocol::tests,
         purge::tests,
         rest::tests,
+        restored::tests,
         sealing::tests,
         search::tests,
         tenancy::tests,
         tls::tests,
         trace::tests,
+        unfit::tests,
         unshared::tests,
         values::tests,
         verify::tests,

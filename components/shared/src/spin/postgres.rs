@@ -2,7 +2,7 @@
 //! transactions: the pool does not roll back, so what one request left open the next could commit.
 
 use super::clock::{elapsed, timed, within};
-use super::metrics;
+use super::{database, metrics};
 use crate::config::Config;
 use crate::error::Error;
 use crate::metrics::{Count, Timing};
@@ -108,6 +108,9 @@ async fn send(config: &Config, sql: &str, parameters: Vec<Parameter>) -> Result<
     scope::add(Share::Postgres, took);
     if let Err(failure) = &result {
         metrics::count(Count::PostgresError(failure.kind));
+        if failure.kind == "unavailable" {
+            database::suspect();
+        }
     }
     result
 }
