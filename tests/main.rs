@@ -54,12 +54,14 @@ mod protocol;
 mod purge;
 mod refusals;
 mod rest;
+mod restored;
 mod schema;
 mod sealing;
 mod search;
 mod tenancy;
 mod tls;
 mod trace;
+mod unfit;
 mod unshared;
 mod values;
 mod verify;
@@ -127,11 +129,13 @@ fn main() -> ExitCode {
         purge::tests,
         refusals::tests,
         rest::tests,
+        restored::tests,
         sealing::tests,
         search::tests,
         tenancy::tests,
         tls::tests,
         trace::tests,
+        unfit::tests,
         unshared::tests,
         values::tests,
         verify::tests,

@@ -1,11 +1,19 @@
 //! More than one Redis alive, as in a failover: hosts that reach different servers, a replica, a master that was one.
 
-use serde_json::json;
+use std::process::Command;
+
+use serde_json::{Value, json};
 use stack::Redis;
 
 use crate::world::{Cache, Place, Private, World, eventually, scratch, trials};
 
-trials![two_masters_at_once_serve_nothing_old, a_replica_is_not_used, a_master_that_has_been_a_replica_is_another_one,];
+trials![
+    two_masters_at_once_serve_nothing_old,
+    a_replica_is_not_used,
+    a_master_that_has_been_a_replica_is_another_one,
+    a_promotion_that_redis_has_forgotten_is_another_one_all_the_same,
+    a_backup_a_first_replica_and_a_backlog_let_go_cost_no_hit,
+];
 
 /// Another host, whose way leads to another Redis.
 fn host_on(own: &Private, redis: &Redis) -> (stack::Host, World) {
@@ -24,7 +32,8 @@ fn run(redis: &Redis, words: &[&str]) {
     redis::Cmd::new().arg(words).query::<()>(&mut connection).unwrap_or_else(|error| panic!("{words:?}: {error}"));
 }
 
-fn replicate(replica: &Redis, master: &Redis) {
+/// Makes one a replica of the other, and waits until it has its data.
+pub fn replicate(replica: &Redis, master: &Redis) {
     run(replica, &["REPLICAOF", "127.0.0.1", &master.port().to_string()]);
     eventually("the replica has caught up", || {
         let info = replica.info("replication").expect("Redis answers");
@@ -65,22 +74,93 @@ fn a_replica_is_not_used() {
     assert_eq!(place.who.get(&place.property_path()).is(200).json()["address"], "2 Main St");
 }
 
-/// Its `run_id` is the old one, and its data are those of a replica that had missed an invalidation.
-fn a_master_that_has_been_a_replica_is_another_one() {
-    let mut own = Private::start();
+/// The first server of `own` becomes a replica of one that was its replica and has missed an invalidation, and a master again. Its
+/// `run_id` is the old one.
+fn a_spell_as_a_replica(own: &mut Private, place: &Place) {
     let second = Redis::start(&scratch("redis")).expect("Redis starts");
-    let place = Place::of(own.tenant());
-    await_hit(&place);
+    await_hit(place);
     replicate(&second, own.redis());
     run(&second, &["REPLICAOF", "NO", "ONE"]);
     place.who.put(&place.property_path(), &json!({ "address": "2 Main St" })).is(200);
     let first = own.redis();
     replicate(first, &second);
     run(first, &["REPLICAOF", "NO", "ONE"]);
+}
+
+/// There is an old entry, and it is not told.
+fn is_another_one(own: &Private, place: &Place, epoch: &Value) {
     // As Sentinel does with every change of role.
-    run(first, &["CLIENT", "KILL", "TYPE", "normal"]);
+    let _: i64 = own.redis_command(&["CLIENT", "KILL", "TYPE", "normal"]);
     let old: bool = own.redis_command(&["EXISTS", &own.key(&place.who, &format!("property:{}", place.property))]);
     assert!(old, "there is an old entry to be told");
     assert_eq!(place.who.get(&place.property_path()).is(200).json()["address"], "2 Main St");
+    await_hit(place);
+    assert_eq!(place.who.get(&place.property_path()).is(200).json()["address"], "2 Main St");
+    assert!(self::epoch(own).as_u64() > epoch.as_u64(), "the epoch stays {epoch}");
+}
+
+fn epoch(own: &Private) -> Value {
+    own.administrator().get("/api/cache/breaker").is(200).json()["epoch"].clone()
+}
+
+/// What `INFO` says after `name:`.
+fn says(redis: &Redis, name: &str) -> Option<String> {
+    let info = redis.info("").expect("Redis answers");
+    info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(|value| value.trim().to_owned())
+}
+
+fn a_master_that_has_been_a_replica_is_another_one() {
+    let mut own = Private::start();
+    let place = Place::of(own.tenant());
     await_hit(&place);
+    let before = epoch(&own);
+    a_spell_as_a_replica(&mut own, &place);
+    is_another_one(&own, &place, &before);
+}
+
+/// With the backlog the server lets go of `master_replid2`, and looks as one does that was only copied. What is left is what it
+/// received.
+fn a_promotion_that_redis_has_forgotten_is_another_one_all_the_same() {
+    let mut own = Private::start();
+    if says(own.redis(), "total_net_repl_input_bytes").is_none() {
+        println!("left out: before version 7.0 Redis does not count what it receives");
+        return;
+    }
+    let place = Place::of(own.tenant());
+    await_hit(&place);
+    let before = epoch(&own);
+    a_spell_as_a_replica(&mut own, &place);
+    run(own.redis(), &["CONFIG", "SET", "repl-backlog-ttl", "1"]);
+    eventually("the promotion is forgotten", || {
+        says(own.redis(), "master_replid2").filter(|id| id.bytes().all(|byte| byte == b'0')).map(drop)
+    });
+    is_another_one(&own, &place, &before);
+}
+
+/// Each gives a lone master a new `master_replid`: see `replication.c` (`syncCommand`, `replicationCron`) of Redis 6.2 to 8.2 and
+/// of Valkey 9.1.
+fn a_backup_a_first_replica_and_a_backlog_let_go_cost_no_hit() {
+    let mut own = Private::start();
+    let place = Place::of(own.tenant());
+    await_hit(&place);
+    let before = epoch(&own);
+    let mut history = says(own.redis(), "master_replid");
+    let mut stays = |own: &mut Private, what: &str| {
+        let now = eventually(what, || says(own.redis(), "master_replid").filter(|now| Some(now) != history.as_ref()));
+        history = Some(now);
+        // An instance of the host serves 128 requests, and the next opens a connection of its own.
+        let hits = (0..400).filter(|_| place.who.get(&place.property_path()).is(200).cache() == Cache::Hit).count();
+        assert_eq!((hits, epoch(own)), (400, before.clone()), "hits and epoch after {what}");
+    };
+
+    let copy = scratch("copy").with_extension("rdb");
+    let port = own.redis().port().to_string();
+    let status = Command::new("redis-cli").args(["-p", &port, "--rdb"]).arg(&copy).output().expect("redis-cli runs");
+    assert!(status.status.success(), "{status:?}");
+    stays(&mut own, "a backup");
+    run(own.redis(), &["CONFIG", "SET", "repl-backlog-ttl", "1"]);
+    stays(&mut own, "a backlog let go");
+    let second = Redis::start(&scratch("redis")).expect("Redis starts");
+    replicate(&second, own.redis());
+    stays(&mut own, "a first replica");
 }

@@ -31,6 +31,11 @@ const NATIVE_ALONE: &[(&str, &str)] = &[
         "masters::a_master_that_has_been_a_replica_is_another_one",
         "Upstash says of no server that it took another's place: infra/deploy/README.md has what that costs",
     ),
+    (
+        "masters::a_promotion_that_redis_has_forgotten_is_another_one_all_the_same",
+        "Upstash says of no server that it took another's place: infra/deploy/README.md has what that costs",
+    ),
+    ("unfit::", "a database of Upstash is led by Upstash, and has no INFO that says how"),
 ];
 
 static DOUBLES: Mutex<BTreeMap<String, Double>> = Mutex::new(BTreeMap::new());

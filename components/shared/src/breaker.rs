@@ -6,6 +6,8 @@
 
 mod instance;
 
+use crate::cache::{Unfit, is_same_redis};
+use crate::lineage::{Known, Seen, Verdict, compare};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -91,7 +93,7 @@ pub struct Record {
     pub state: State,
     /// The cache's generation. Entries of another one are misses.
     pub epoch: u64,
-    /// Which Redis the entries of this epoch are in: its `run_id` and the history of its data.
+    /// Which Redis the entries of this epoch are in: its process and the history of its data ([`crate::cache::Identity`]).
     pub run_id: Option<String>,
     /// When the state last changed, Unix time in milliseconds.
     pub since_ms: u64,
@@ -109,6 +111,9 @@ pub struct Record {
     /// Who says that Redis is failing, while the breaker is closed.
     #[serde(default)]
     pub suspicion: Option<Suspicion>,
+    /// Which PostgreSQL the entries of this epoch were read from; `None` until it was asked.
+    #[serde(default)]
+    pub database: Option<Known>,
 }
 
 /// What happened.
@@ -137,11 +142,18 @@ pub enum Event<'a> {
     UnfencedWrite {
         /// When its statement is over at the latest, Unix time in milliseconds.
         until_ms: u64,
+        /// Why it has none, if the Redis that answers cannot have it.
+        unfit: Option<Unfit>,
     },
     /// The Redis at the other end of a new connection is not the one whose entries are trusted.
     AnotherRedis {
         /// Which one it is.
         run_id: &'a str,
+    },
+    /// PostgreSQL has said which one it is, and how far.
+    DatabaseSeen {
+        /// What it said.
+        seen: &'a Seen,
     },
     /// An instance offers to probe.
     ProbeOffered {
@@ -161,6 +173,8 @@ pub enum Event<'a> {
         token: &'a str,
         /// The longest that the breaker may stay open before the next.
         longest: Duration,
+        /// Why, if the Redis that answers is none that the cache can be in.
+        unfit: Option<Unfit>,
     },
 }
 
@@ -179,6 +193,7 @@ impl Record {
             mode: Mode::Auto,
             failed_probes: 0,
             suspicion: None,
+            database: None,
         }
     }
 
@@ -202,9 +217,9 @@ impl Record {
         self.state == State::Closed
     }
 
-    /// Whether the entries of this epoch are in the Redis with this `run_id`.
+    /// Whether the entries of this epoch are in the Redis that says it is `run_id`.
     pub fn trusts(&self, run_id: &str) -> bool {
-        self.run_id.as_deref() == Some(run_id)
+        self.run_id.as_deref().is_some_and(|known| is_same_redis(known, run_id))
     }
 
     /// Whether somebody should probe now.
@@ -238,6 +253,16 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX / 2)
 }
 
+/// Never backwards, and past every epoch that a lost store may have given out.
+fn next_epoch(record: &Record, now_ms: u64) -> u64 {
+    now_ms.max(record.epoch + 1)
+}
+
+/// What health says of a Redis that answers and is of no use.
+fn unusable(unfit: Unfit) -> String {
+    format!("redis cannot be used: {unfit}")
+}
+
 /// How long the breaker stays open after the `failed`-th failed probe in a row, in milliseconds: twice as long each time.
 fn grown_reset_ms(reset: Duration, longest: Duration, failed: u32) -> u64 {
     let factor = 1_u32.checked_shl(failed.saturating_sub(1)).unwrap_or(u32::MAX);
@@ -255,6 +280,17 @@ pub fn next(record: &Record, event: Event<'_>, now_ms: u64, reset: Duration) -> 
     let open_after = |ms: u64, reason: &str| change(State::Open { retry_at_ms: now_ms + ms }, reason);
     let soon = QUARANTINE_RETRY_MS.min(reset_ms);
     match (&record.state, event) {
+        // Whatever the state, and the operator's order: the entries are still there when the cache is let in again.
+        (_, Event::DatabaseSeen { seen }) => match compare(record.database.as_ref(), seen, now_ms) {
+            Verdict::Nothing => None,
+            Verdict::Same(known) => Some(Record { database: Some(known), ..record.clone() }),
+            Verdict::WentBack(known) => Some(Record {
+                database: Some(known),
+                epoch: next_epoch(record, now_ms),
+                reason: "the database is another one than before, or went back".into(),
+                ..record.clone()
+            }),
+        },
         (_, Event::Ordered { mode, .. }) if mode == record.mode => None,
         (_, Event::Ordered { mode: Mode::ForcedOpen, .. }) => Some(Record {
             mode: Mode::ForcedOpen,
@@ -289,12 +325,18 @@ pub fn next(record: &Record, event: Event<'_>, now_ms: u64, reset: Duration) -> 
             open_after(soon, "an invalidation was missed")
         }
         // Whoever reports it may have compared with an outdated record.
-        (State::Closed, Event::AnotherRedis { run_id }) if record.run_id.as_deref() != Some(run_id) => {
+        (State::Closed, Event::AnotherRedis { run_id }) if !record.trusts(run_id) => {
             open_after(0, "redis is another one than before")
         }
-        (State::Open { retry_at_ms }, Event::UnfencedWrite { until_ms }) if *retry_at_ms >= until_ms => None,
-        (_, Event::UnfencedWrite { until_ms }) => {
-            open_after(until_ms.saturating_sub(now_ms) + HOLD_SLACK_MS, "a write cannot reach redis")
+        (State::Open { retry_at_ms }, Event::UnfencedWrite { until_ms, .. }) if *retry_at_ms >= until_ms => None,
+        (state, Event::UnfencedWrite { until_ms, unfit }) => {
+            let reason = match (unfit, state) {
+                (Some(unfit), _) => unusable(unfit),
+                // What opened it is still the reason.
+                (None, State::Open { .. }) => record.reason.clone(),
+                (None, State::Closed | State::HalfOpen { .. }) => "a write cannot reach redis".into(),
+            };
+            open_after(until_ms.saturating_sub(now_ms) + HOLD_SLACK_MS, &reason)
         }
         // A probe or a write is about to act for the sake of this Redis. Whatever becomes of it, the one from before is not
         // told and is not trusted again without a new epoch.
@@ -310,23 +352,21 @@ pub fn next(record: &Record, event: Event<'_>, now_ms: u64, reset: Duration) -> 
             let is_the_same = record.trusts(run_id);
             Some(Record {
                 state: State::Closed,
-                // Never backwards, and past every epoch that a lost store may have given out.
-                epoch: if is_the_same { record.epoch } else { now_ms.max(record.epoch + 1) },
+                epoch: if is_the_same { record.epoch } else { next_epoch(record, now_ms) },
                 run_id: Some(run_id.into()),
                 since_ms: now_ms,
                 left_ms: record.left_ms,
                 mode: record.mode,
                 failed_probes: 0,
                 suspicion: None,
+                database: record.database.clone(),
                 reason: if is_the_same { "readmitted" } else { "readmitted in a new epoch" }.into(),
             })
         }
-        (State::HalfOpen { probe, .. }, Event::ProbeFailed { token, longest }) if probe == token => {
+        (State::HalfOpen { probe, .. }, Event::ProbeFailed { token, longest, unfit }) if probe == token => {
             let failed_probes = record.failed_probes.saturating_add(1);
-            Some(Record {
-                failed_probes,
-                ..open_after(grown_reset_ms(reset, longest, failed_probes), "the probe failed")?
-            })
+            let reason = unfit.map_or_else(|| "the probe failed".into(), unusable);
+            Some(Record { failed_probes, ..open_after(grown_reset_ms(reset, longest, failed_probes), &reason)? })
         }
         _ => None,
     }

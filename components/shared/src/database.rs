@@ -17,6 +17,7 @@
 use crate::breaker::Worth;
 use crate::config::STATEMENT_TIMEOUT_MS;
 use crate::domain::TenantId;
+use crate::lineage::Seen;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 
@@ -37,6 +38,7 @@ const NO_LIMIT: &str = "PostgreSQL does not end the components' statements after
     that they log in as: ALTER ROLE … SET statement_timeout = '1500ms'";
 const IN_DOUBT: &str = "Writes are in progress in PostgreSQL for longer than they should be, and their tenants' reads are not \
     cached meanwhile: look in pg_stat_activity for what they wait for (SyncRep: a synchronous standby that is not there)";
+const STANDBY: &str = "database_url leads to a standby: nothing can be written, and nothing of what is read is cached";
 
 /// What PostgreSQL said.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +49,8 @@ pub struct DatabaseState {
     pub statement_timeout_ms: i64,
     /// The hashes of the tenants in doubt.
     pub in_doubt: Vec<String>,
+    /// Which database it is, and how far; `None` while it is a standby, which may lack what was answered elsewhere.
+    pub lineage: Option<Seen>,
 }
 
 impl DatabaseState {
@@ -58,8 +62,9 @@ impl DatabaseState {
     /// What is wrong, and what mends it.
     pub fn warnings(&self) -> Vec<&'static str> {
         let limit = (!self.ends_statements()).then_some(NO_LIMIT);
+        let standby = self.lineage.is_none().then_some(STANDBY);
         let doubt = (!self.in_doubt.is_empty()).then_some(IN_DOUBT);
-        limit.into_iter().chain(doubt).collect()
+        limit.into_iter().chain(doubt).chain(standby).collect()
     }
 }
 
@@ -87,7 +92,7 @@ impl DatabaseLease {
     /// Whether what is read of this tenant from now on may be stored.
     pub fn vouches_for(&self, tenant: &TenantId) -> bool {
         let hash = hash(tenant);
-        !self.state.in_doubt.contains(&hash)
+        self.state.lineage.is_some() && !self.state.in_doubt.contains(&hash)
     }
 
     /// `moment`, on the instance's monotonic clock, by PostgreSQL's clock, in Unix milliseconds: at the earliest. So no clock
@@ -111,7 +116,8 @@ mod tests {
 
     fn state(in_doubt: &[&str]) -> DatabaseState {
         let in_doubt = in_doubt.iter().map(|hash| (*hash).to_owned()).collect();
-        DatabaseState { clock_ms: 1_000_000, statement_timeout_ms: 1_500, in_doubt }
+        let lineage = Some(Seen { id: "x".into(), run: "x".into(), run_from: None, position: 1, clock_ms: 1_000_000 });
+        DatabaseState { clock_ms: 1_000_000, statement_timeout_ms: 1_500, in_doubt, lineage }
     }
 
     fn tenant(id: &str) -> TenantId {
@@ -137,6 +143,14 @@ mod tests {
         let lease = DatabaseLease::new(state(&["00000000", "2eacb17d"]), Duration::ZERO, Duration::ZERO);
         assert!(!lease.vouches_for(&tenant("landlord-1")));
         assert!(lease.vouches_for(&tenant("landlord-2")));
+    }
+
+    #[test]
+    fn nothing_is_stored_of_what_a_standby_says() {
+        let standby = DatabaseState { lineage: None, ..state(&[]) };
+        assert_eq!(standby.warnings(), [STANDBY]);
+        let lease = DatabaseLease::new(standby, Duration::ZERO, Duration::ZERO);
+        assert!(!lease.vouches_for(&tenant("landlord-2")));
     }
 
     #[test]

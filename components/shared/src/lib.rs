@@ -17,6 +17,7 @@ pub mod domain;
 pub mod error;
 pub mod flight;
 pub mod http;
+pub mod lineage;
 pub mod log;
 pub mod metrics;
 pub mod operator;

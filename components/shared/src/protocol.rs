@@ -57,6 +57,13 @@ pub fn until_leases_are_over(record: &Record, now_ms: u64, lease: Duration) -> D
     longest_wait(lease).saturating_sub(Duration::from_millis(now_ms.saturating_sub(record.left_ms)))
 }
 
+/// How long a write waits that has just taken the cache out of use, or found that it is, by the record as the swap left it: no
+/// instance acts on a lease from before then. Such a lease is older than the swap, so one lease is always enough; and if the
+/// breaker was open all the time, the last of them is over long ago.
+pub fn until_nobody_uses_the_cache(record: &Record, now_ms: u64, lease: Duration) -> Duration {
+    if record.admits() { lease } else { until_leases_are_over(record, now_ms, lease).min(lease) }
+}
+
 /// What a write does before its statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BeforeStatement {
@@ -64,7 +71,7 @@ pub enum BeforeStatement {
     Fence,
     /// The cache is out of use, but may be let in again before the statement is over, or nobody knows: wait until the last
     /// lease from before is over, and put up the fence in whatever Redis answers; if none does, keep the breaker open until
-    /// the statement is over, and wait one lease.
+    /// the statement is over, and wait [`until_nobody_uses_the_cache`].
     FenceAnyway(Duration),
     /// The cache is out of use until after the statement, whose outbox row the next probe will find: wait until the last
     /// lease from before is over, which is mostly long ago.
@@ -98,7 +105,7 @@ pub enum AfterStatement {
     Done,
     /// Invalidate; if that fails, [`AfterStatement::Quarantine`].
     Invalidate,
-    /// Take the cache out of use for all instances and wait one lease.
+    /// Take the cache out of use for all instances and wait [`until_nobody_uses_the_cache`].
     Quarantine,
     /// The outbox row does it. Wait until the last lease from before is over: the breaker may have been closed for a moment
     /// while the statement ran.
@@ -204,6 +211,18 @@ mod tests {
         assert_eq!(before(probing), BeforeStatement::FenceAnyway(Duration::ZERO));
         assert_eq!(before(State::Closed), BeforeStatement::Fence);
         assert_eq!(before_statement(None, 0, LEASE, LONGEST), BeforeStatement::FenceAnyway(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn a_write_waits_for_leases_only_where_there_may_be_some() {
+        let wait =
+            |state, left_ms, now_ms| until_nobody_uses_the_cache(&Record { left_ms, ..record(state) }, now_ms, LEASE);
+        let open = || State::Open { retry_at_ms: u64::MAX };
+        assert_eq!(wait(open(), 10_000, 10_000), LEASE, "the write itself has just opened it");
+        assert_eq!(wait(open(), 10_000, 10_700), Duration::from_millis(300), "by another host's clock");
+        assert_eq!(wait(open(), 10_000, 11_000), Duration::ZERO);
+        assert_eq!(wait(open(), 10_000, 0), LEASE, "a clock that is behind");
+        assert_eq!(wait(State::Closed, 0, 10_000), LEASE, "the record was closed again meanwhile");
     }
 
     #[test]

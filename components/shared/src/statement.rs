@@ -49,9 +49,12 @@ impl Statement {
     /// [`Statement::started_by`].
     ///
     /// As in the other statements the setting is made before the function can be called: the argument is the result of
-    /// `begin_write` (`infra/migrations/0011_writes_in_progress.sql`), which makes it.
+    /// `begin_write` (`infra/migrations/0011_writes_in_progress.sql`), which makes it. The last column says which run of
+    /// PostgreSQL answered (`infra/migrations/0012_lineage.sql`).
     pub fn call(tenant: &TenantId, call: &str, select: &str) -> Self {
-        let sql = format!("SELECT {select} FROM begin_write($1, {START_BY}) AS tenant CROSS JOIN LATERAL {call}");
+        let sql = format!(
+            "SELECT {select}, database_run() AS run FROM begin_write($1, {START_BY}) AS tenant CROSS JOIN LATERAL {call}"
+        );
         Self { sql, parameters: vec![Parameter::text(tenant)] }
     }
 
@@ -95,7 +98,7 @@ mod tests {
 
         let call = Statement::call(&tenant, "delete_payment(tenant, $2) AS r", "r.is_deleted");
         let (sql, parameters) = call.bind([Parameter::uuid("x")]).started_by(7).into_parts();
-        let expected = "SELECT r.is_deleted FROM begin_write($1, $3) AS tenant \
+        let expected = "SELECT r.is_deleted, database_run() AS run FROM begin_write($1, $3) AS tenant \
             CROSS JOIN LATERAL delete_payment(tenant, $2) AS r";
         assert_eq!(sql, expected);
         assert_eq!(parameters, [Parameter::text("landlord-1"), Parameter::uuid("x"), Parameter::Integer(7)]);

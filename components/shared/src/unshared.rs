@@ -6,6 +6,7 @@
 //! before admits for longer than one lease, so after [`settling_time`] from its commit on nobody uses the cache without
 //! having drained that row: the writer waits for so long before it answers.
 
+use crate::lineage::Known;
 use std::time::Duration;
 
 /// How old a row of the outbox is that its writer should have removed. A writer removes it right after its answer, within
@@ -17,12 +18,18 @@ pub fn settling_time(lease: Duration) -> Duration {
     GRACE + lease
 }
 
-/// The epoch of the entries in the Redis with this `run_id`. Hosts that share no record could not agree on a counted one, and
-/// would take each other's entries for outdated. It is another one after each restart; only a Redis that was given up
-/// and taken back without a restart gets its old one again.
-pub fn epoch(run_id: &str) -> u64 {
+/// The epoch of the entries in the Redis with this `run_id`, read from this database. Hosts that share no record could not agree
+/// on a counted one, and would take each other's entries for outdated. It is another one after each restart of either; only a
+/// Redis that was given up and taken back without a restart gets its old one again.
+pub fn epoch(run_id: &str, database: Option<&Known>) -> u64 {
     // It only has to tell a few random names apart.
-    crc32fast::hash(run_id.as_bytes()).into()
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(run_id.as_bytes());
+    if let Some(Known { id, run, .. }) = database {
+        hasher.update(id.as_bytes());
+        hasher.update(run.as_bytes());
+    }
+    hasher.finalize().into()
 }
 
 #[cfg(test)]
@@ -32,9 +39,18 @@ mod tests {
     #[test]
     fn hosts_that_share_nothing_agree_on_the_epoch_of_a_redis_and_tell_two_apart() {
         let (one, other) = ("c41bd1e0b7a1a3d0f3f1b1a7d9f0a1b2c3d4e5f6", "c41bd1e0b7a1a3d0f3f1b1a7d9f0a1b2c3d4e5f7");
-        assert_eq!(epoch(one), epoch(one));
-        assert_ne!(epoch(one), epoch(other));
-        assert_ne!(epoch(""), epoch(one));
+        assert_eq!(epoch(one, None), epoch(one, None));
+        assert_ne!(epoch(one, None), epoch(other, None));
+        assert_ne!(epoch("", None), epoch(one, None));
+        let database = |run: &str, told_ms| Known {
+            id: "cluster/1/database".into(),
+            run: run.into(),
+            position: 1,
+            clock_ms: 1,
+            told_ms,
+        };
+        assert_eq!(epoch(one, Some(&database("a", 1))), epoch(one, Some(&database("a", 2))));
+        assert_ne!(epoch(one, Some(&database("a", 1))), epoch(one, Some(&database("b", 1))));
     }
 
     #[test]

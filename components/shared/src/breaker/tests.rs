@@ -15,6 +15,7 @@ fn closed() -> Record {
         mode: Mode::Auto,
         failed_probes: 0,
         suspicion: None,
+        database: None,
     }
 }
 
@@ -47,7 +48,7 @@ fn it_remembers_when_it_was_last_closed_through_probes_that_fail() {
     let open = after(&closed(), Event::MissedInvalidation, NOW);
     assert_eq!(open.left_ms, NOW);
     let half_open = after(&open, Event::ProbeOffered { token: "a" }, NOW + 60_000);
-    let open_again = after(&half_open, Event::ProbeFailed { token: "a", longest: LONGEST }, NOW + 60_100);
+    let open_again = after(&half_open, Event::ProbeFailed { token: "a", longest: LONGEST, unfit: None }, NOW + 60_100);
     assert_eq!(open_again.left_ms, NOW);
 }
 
@@ -74,6 +75,56 @@ fn the_epoch_moves_only_when_redis_is_another_one() {
 }
 
 #[test]
+fn the_epoch_moves_in_every_state_when_the_database_may_lack_what_it_had() {
+    let seen = |run: &str, run_from| Seen {
+        id: "cluster/1/database".into(),
+        run: run.into(),
+        run_from,
+        position: 100,
+        clock_ms: 1,
+    };
+    let half_open = Record { state: State::HalfOpen { probe: "a".into(), lease_until_ms: NOW }, ..closed() };
+    let forced = after(&closed(), Event::Ordered { mode: Mode::ForcedOpen, over_ms: NOW }, NOW);
+    for record in [closed(), half_open, opened(), forced] {
+        let first = after(&record, Event::DatabaseSeen { seen: &seen("first", None) }, NOW);
+        assert_eq!((first.epoch, &first.state), (record.epoch, &record.state), "the first to be known");
+        assert_eq!(next(&first, Event::DatabaseSeen { seen: &seen("first", None) }, NOW, RESET), None);
+        let restarted = after(&first, Event::DatabaseSeen { seen: &seen("second", Some(100)) }, NOW);
+        assert_eq!(restarted.epoch, record.epoch);
+        let put_back = after(&restarted, Event::DatabaseSeen { seen: &seen("third", Some(99)) }, NOW);
+        assert_eq!((put_back.epoch, &put_back.state), (NOW, &record.state));
+        let again = after(&put_back, Event::DatabaseSeen { seen: &seen("fourth", None) }, NOW);
+        assert_eq!(again.epoch, NOW + 1);
+    }
+    let of_an_earlier_version = serde_json::to_string(&closed()).expect("JSON").replace(r#","database":null"#, "");
+    assert_eq!(serde_json::from_str::<Record>(&of_an_earlier_version).expect("a record"), closed());
+}
+
+#[test]
+fn what_a_redis_cannot_do_is_said_as_long_as_it_is_so() {
+    let unfit = Some(Unfit::Cluster);
+    let half_open = Record { state: State::HalfOpen { probe: "a".into(), lease_until_ms: NOW }, ..closed() };
+    let failed = after(&half_open, Event::ProbeFailed { token: "a", longest: LONGEST, unfit }, NOW);
+    assert!(failed.reason.contains("cluster mode"), "{}", failed.reason);
+    let written = after(&closed(), Event::UnfencedWrite { until_ms: NOW + 1, unfit }, NOW);
+    assert!(written.reason.contains("cluster mode"), "{}", written.reason);
+    let held = after(&failed, Event::UnfencedWrite { until_ms: NOW + 100_000, unfit: None }, NOW);
+    assert_eq!(held.reason, failed.reason);
+}
+
+#[test]
+fn a_copy_of_redis_that_gave_it_another_replication_id_changes_nothing() {
+    let closed = Record { run_id: Some("1e/a".into()), ..closed() };
+    assert_eq!(next(&closed, Event::AnotherRedis { run_id: "1e/b" }, NOW, RESET), None);
+    let half_open = Record { state: State::HalfOpen { probe: "a".into(), lease_until_ms: NOW }, ..closed };
+    assert_eq!(next(&half_open, Event::AnotherRedis { run_id: "1e/b" }, NOW, RESET), None);
+    let back = after(&half_open, Event::ProbeSucceeded { token: "a", run_id: "1e/b" }, NOW);
+    assert_eq!((back.epoch, back.run_id.as_deref()), (5, Some("1e/b")));
+    let promoted = after(&half_open, Event::ProbeSucceeded { token: "a", run_id: "1e/c/9/5" }, NOW);
+    assert_eq!(promoted.epoch, NOW);
+}
+
+#[test]
 fn a_missed_invalidation_stops_a_probe_that_may_have_overlooked_it() {
     let half_open = Record { state: State::HalfOpen { probe: "a".into(), lease_until_ms: NOW }, ..closed() };
     let open = after(&half_open, Event::MissedInvalidation, NOW);
@@ -83,13 +134,13 @@ fn a_missed_invalidation_stops_a_probe_that_may_have_overlooked_it() {
 
 #[test]
 fn a_write_without_a_fence_holds_the_breaker_open_until_it_is_over() {
-    let write = Event::UnfencedWrite { until_ms: NOW + 4_000 };
+    let write = Event::UnfencedWrite { until_ms: NOW + 4_000, unfit: None };
     let half_open = Record { state: State::HalfOpen { probe: "a".into(), lease_until_ms: NOW }, ..closed() };
     for record in [closed(), half_open, after(&closed(), Event::MissedInvalidation, NOW)] {
         let held = after(&record, write, NOW);
         assert!(!held.probe_is_due(NOW + 4_499) && held.probe_is_due(NOW + 4_500), "{record:?}");
         assert_eq!(next(&held, Event::ProbeSucceeded { token: "a", run_id: "r1" }, NOW, RESET), None);
-        assert_eq!(next(&held, Event::UnfencedWrite { until_ms: NOW + 4_500 }, NOW + 500, RESET), None);
+        assert_eq!(next(&held, Event::UnfencedWrite { until_ms: NOW + 4_500, unfit: None }, NOW + 500, RESET), None);
     }
 }
 
@@ -106,7 +157,7 @@ fn a_redis_that_missed_a_drain_comes_back_in_a_new_epoch() {
 #[test]
 fn a_failed_probe_waits_for_another_reset() {
     let half_open = Record { state: State::HalfOpen { probe: "a".into(), lease_until_ms: NOW }, ..closed() };
-    let open = after(&half_open, Event::ProbeFailed { token: "a", longest: LONGEST }, NOW);
+    let open = after(&half_open, Event::ProbeFailed { token: "a", longest: LONGEST, unfit: None }, NOW);
     assert!(!open.probe_is_due(NOW + 59_999) && open.probe_is_due(NOW + 60_000));
 }
 
@@ -139,7 +190,7 @@ fn a_vote_is_taken_back_by_whoever_redis_answers() {
 #[test]
 fn a_quarantine_needs_no_second_vote() {
     assert!(!after(&closed(), Event::MissedInvalidation, NOW).admits());
-    assert!(!after(&closed(), Event::UnfencedWrite { until_ms: NOW }, NOW).admits());
+    assert!(!after(&closed(), Event::UnfencedWrite { until_ms: NOW, unfit: None }, NOW).admits());
 }
 
 #[test]
@@ -149,7 +200,7 @@ fn probes_that_keep_failing_come_less_often_down_to_a_bound() {
     for _ in 0..40 {
         let now = record.since_ms + 3_600_000;
         let half_open = after(&record, Event::ProbeOffered { token: "a" }, now);
-        record = after(&half_open, Event::ProbeFailed { token: "a", longest: LONGEST }, now);
+        record = after(&half_open, Event::ProbeFailed { token: "a", longest: LONGEST, unfit: None }, now);
         let State::Open { retry_at_ms } = record.state else { panic!("{record:?}") };
         waits.push((retry_at_ms - now) / 1_000);
     }
@@ -166,7 +217,7 @@ fn what_is_forced_open_stays_so_until_another_order() {
     let forced = after(&closed(), Event::Ordered { mode: Mode::ForcedOpen, over_ms: NOW }, NOW);
     assert!(!forced.admits() && !forced.probe_is_due(NOW + 1_000_000_000));
     assert_eq!(forced.left_ms, NOW);
-    for event in [FIRST, Event::MissedInvalidation, Event::UnfencedWrite { until_ms: NOW + 1 }] {
+    for event in [FIRST, Event::MissedInvalidation, Event::UnfencedWrite { until_ms: NOW + 1, unfit: None }] {
         assert_eq!(next(&forced, event, NOW, RESET), None);
     }
     // Writes that count on no probe are over before there is one.
@@ -266,13 +317,13 @@ proptest! {
                 8 => Event::Answering,
                 9 => Event::Ordered { mode: Mode::ForcedOpen, over_ms: now },
                 10 => Event::Ordered { mode: Mode::Auto, over_ms: now },
-                11 => Event::UnfencedWrite { until_ms: now + 4_000 },
+                11 => Event::UnfencedWrite { until_ms: now + 4_000, unfit: None },
                 1 => Event::MissedInvalidation,
                 2 => Event::AnotherRedis { run_id: "r3" },
                 3 => Event::ProbeOffered { token: "a" },
                 4 => Event::ProbeSucceeded { token: "a", run_id: "r1" },
                 5 => Event::ProbeSucceeded { token: "b", run_id: "r2" },
-                _ => Event::ProbeFailed { token: "a", longest: LONGEST },
+                _ => Event::ProbeFailed { token: "a", longest: LONGEST, unfit: None },
             };
             if let Some(changed) = next(&record, event, now, RESET) {
                 prop_assert!(changed.epoch >= record.epoch);

@@ -1,6 +1,6 @@
 //! Telling a Redis that answered "no" from one that did not answer.
 
-use super::Rejection;
+use super::{Rejection, Unfit};
 
 /// Why a Redis command has no result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -14,6 +14,9 @@ pub enum RedisFailure {
     /// It answered with an error: it is well, and the command or the data is not.
     #[error("refused: {0}")]
     Refused(String),
+    /// It answers, and the cache cannot be in it. To the breaker that is as if it could not be reached.
+    #[error("unfit: {0}")]
+    Unfit(Unfit),
 }
 
 /// How the host begins to say that it will not hand on an answer of that size (128 MiB).
@@ -107,12 +110,21 @@ impl RedisFailure {
             Self::Unavailable(_) => "unavailable",
             Self::TimedOut => "timeout",
             Self::Refused(_) => "refused",
+            Self::Unfit(_) => "unfit",
         }
     }
 
     /// Whether Redis has answered, if only with an error.
     pub fn is_answer(&self) -> bool {
         matches!(self, Self::Refused(_))
+    }
+
+    /// Why the cache cannot be in a Redis that answers.
+    pub fn unfit(&self) -> Option<Unfit> {
+        match self {
+            Self::Unfit(unfit) => Some(*unfit),
+            Self::Unavailable(_) | Self::TimedOut | Self::Refused(_) => None,
+        }
     }
 
     /// Sorts an error text of `spin:redis`. The interface has one text for everything; it is that of the `redis` crate,
@@ -150,7 +162,7 @@ impl RedisFailure {
             Self::Refused(text) if text.trim_start_matches('"').starts_with("WRONGTYPE") => Some(Rejection::Mistyped),
             Self::Refused(text) if text.starts_with(TOO_LARGE) => Some(Rejection::TooLarge),
             Self::Refused(text) if text.starts_with(TOO_LARGE_CODE) => Some(Rejection::TooLarge),
-            Self::Refused(_) | Self::Unavailable(_) | Self::TimedOut => None,
+            Self::Refused(_) | Self::Unavailable(_) | Self::TimedOut | Self::Unfit(_) => None,
         }
     }
 

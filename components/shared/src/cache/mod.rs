@@ -3,6 +3,7 @@
 
 mod envelope;
 mod failure;
+mod identity;
 mod key;
 mod pattern;
 mod population;
@@ -15,6 +16,7 @@ mod status;
 
 pub use envelope::{Entry, MAX_ENTRY_BYTES, fingerprint};
 pub use failure::{RedisFailure, Refusal};
+pub use identity::{Identity, Unfit, asks_for_resp3, is_same_redis};
 pub use key::{CacheKey, Namespace, Resource};
 pub use pattern::{KeyPattern, prefix};
 pub use population::{LOCK_MS, MAX_LIST_PAGES, MAX_STORED_BYTES, WAIT_BUDGET, ttl_ms, wait_before_attempt};

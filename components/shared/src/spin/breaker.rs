@@ -5,9 +5,10 @@ use super::key_value::Unreadable;
 use super::redis::{Kept, connection, forget, kept};
 use super::{clock, database, metrics, outbox, record, webhook};
 use crate::breaker::{Bar, Event, Failures, Lease, Mode, Record, Worth};
-use crate::cache::RedisFailure;
+use crate::cache::{RedisFailure, Unfit};
 use crate::config::Config;
 use crate::error::Error;
+use crate::lineage::{self, Seen, Verdict};
 use crate::log::{self, Level};
 use crate::metrics::Count;
 use crate::protocol::{self, Standing, unfenced_writes_are_over_at};
@@ -34,6 +35,8 @@ struct Local {
     bar: Option<Bar>,
     /// See [`last_problem`].
     problem: Option<String>,
+    /// Why the Redis that last answered cannot be used.
+    unfit: Option<Unfit>,
 }
 
 thread_local! {
@@ -89,9 +92,11 @@ pub async fn renew(config: &Rc<Config>) -> Option<Rc<Record>> {
     };
     let record = lease.shared_record();
     keep(lease);
-    if record.probe_is_due(clock::unix_ms()) {
+    let now = clock::unix_ms();
+    if record.probe_is_due(now) {
         drop(probe_in_background(config));
     }
+    database::ask_if_due(config, record.database.as_ref().is_some_and(|known| known.is_overdue(now)));
     Some(record)
 }
 
@@ -149,6 +154,12 @@ fn keep_swapped(config: &Config, lease: Lease) {
 /// Applies an event to the shared record and keeps what it is afterwards. `false` when this call changed nothing, also
 /// because the store cannot be reached.
 pub fn report(config: &Config, event: Event<'_>) -> bool {
+    apply(config, event).is_some_and(|(_, before)| before.is_some())
+}
+
+/// [`report`]; the record as it is afterwards, and as it was before if this call changed it. `None` when the store cannot be
+/// reached.
+fn apply(config: &Config, event: Event<'_>) -> Option<(Rc<Record>, Option<Record>)> {
     match record::swap(config, event) {
         Ok((lease, before)) => {
             let record = lease.shared_record();
@@ -156,12 +167,35 @@ pub fn report(config: &Config, event: Event<'_>) -> bool {
             if let Some(before) = &before {
                 announce(config, before, &record);
             }
-            before.is_some()
+            Some((record, before))
         }
         Err(error) => {
             log::write(Level::Error, "breaker.unwritable", &[("error", &error.0)]);
-            false
+            None
         }
+    }
+}
+
+/// Holds the breaker open until a write without a fence is over; how long it has to wait before its statement.
+pub fn hold_for_write(config: &Config, until_ms: u64) -> Duration {
+    let unfit = LOCAL.with_borrow(|local| local.unfit);
+    take_out_of_use(config, Event::UnfencedWrite { until_ms, unfit })
+}
+
+/// Applies an event that takes the cache out of use for all instances; how long until none of them acts on an older lease.
+pub fn take_out_of_use(config: &Config, event: Event<'_>) -> Duration {
+    let lease = config.breaker_lease;
+    apply(config, event)
+        .map_or(lease, |(record, _)| protocol::until_nobody_uses_the_cache(&record, clock::unix_ms(), lease))
+}
+
+/// Has the record know what PostgreSQL says of itself. If it may lack what it had before, the epoch moves.
+pub fn database_seen(config: &Config, seen: &Seen) {
+    let record = LOCAL.with_borrow(|local| local.lease.as_ref().map(Lease::shared_record));
+    let known = record.as_ref().and_then(|record| record.database.as_ref());
+    // Mostly it is nothing new, and the store need not be asked.
+    if lineage::compare(known, seen, clock::unix_ms()) != Verdict::Nothing {
+        report(config, Event::DatabaseSeen { seen });
     }
 }
 
@@ -181,6 +215,8 @@ fn announce(config: &Config, before: &Record, record: &Record) {
     }
     if before.state != record.state {
         log::write(Level::Warn, CHANGED, &fields);
+    } else if before.epoch != record.epoch {
+        log::write(Level::Warn, "cache.epoch_moved", &fields);
     } else if before.suspicion != record.suspicion {
         let event = if record.suspicion.is_some() { "breaker.suspected" } else { "breaker.cleared" };
         log::write(Level::Warn, event, &fields);
@@ -252,7 +288,10 @@ pub async fn attempt<T>(config: &Config, command: impl Future<Output = Result<T,
             Some(value)
         }
         Err(failure) => {
-            LOCAL.with_borrow_mut(|local| local.problem = Some(failure.told()));
+            LOCAL.with_borrow_mut(|local| {
+                local.problem = Some(failure.told());
+                local.unfit = failure.unfit();
+            });
             if let RedisFailure::Refused(error) = &failure {
                 log::write(Level::Warn, "redis.refused", &[("error", error)]);
             } else {
@@ -271,6 +310,7 @@ fn answered(config: &Config, sent_at: Duration) {
         local.failures.forget();
         local.bar = None;
         local.problem = None;
+        local.unfit = None;
         let lease = local.lease.as_ref().filter(|lease| lease.was_read_before(sent_at));
         lease.is_some_and(|lease| lease.shared_record().suspicion.is_some())
     });
@@ -323,8 +363,9 @@ async fn probe(config: &Rc<Config>) {
         if let Some(kept) = kept() {
             forget(&kept);
         }
-        let failed = |error: &dyn std::fmt::Display| (error.to_string(), config.breaker_max_reset);
-        let kept = connection(config).await.map_err(|failure| failed(&failure))?;
+        let failed = |error: &dyn std::fmt::Display| (error.to_string(), config.breaker_max_reset, None);
+        let unusable = |failure: RedisFailure| (failure.to_string(), config.breaker_max_reset, failure.unfit());
+        let kept = connection(config).await.map_err(unusable)?;
         if report(config, Event::AnotherRedis { run_id: &kept.run_id }) {
             // The one from before may be alive, and read under leases from before. A write that this one lets in will not
             // wait for them.
@@ -332,17 +373,17 @@ async fn probe(config: &Rc<Config>) {
         }
         // A write that had no fence, or not in this Redis, may be in progress for longer than any limit: its row is not in the
         // outbox before it ends. That is no failure of Redis's, and does not make the next probe come later.
-        database::await_writes(config).await.map_err(|error| (error.to_string(), config.breaker_reset))?;
+        database::await_writes(config).await.map_err(|error| (error.to_string(), config.breaker_reset, None))?;
         outbox::drain(config, &kept).await.map_err(|error| failed(&error))?;
-        Ok::<_, (String, Duration)>(kept)
+        Ok::<_, (String, Duration, Option<Unfit>)>(kept)
     };
     match outcome.await {
         Ok(kept) => {
             report(config, Event::ProbeSucceeded { token: &token, run_id: &kept.run_id });
         }
-        Err((error, longest)) => {
+        Err((error, longest, unfit)) => {
             log::write(Level::Warn, "breaker.probe_failed", &[("error", &error)]);
-            report(config, Event::ProbeFailed { token: &token, longest });
+            report(config, Event::ProbeFailed { token: &token, longest, unfit });
         }
     }
     metrics::flush_later(config);

@@ -1,5 +1,6 @@
 //! Asking PostgreSQL what [`crate::database`] is about.
 
+use super::breaker;
 use super::clock::{self, elapsed};
 use super::postgres::call;
 use crate::breaker::Worth;
@@ -7,8 +8,9 @@ use crate::config::Config;
 use crate::database::{DOUBT_AFTER, DatabaseLease, DatabaseState};
 use crate::domain::TenantId;
 use crate::error::Error;
+use crate::lineage::Seen;
 use crate::log::{self, Level};
-use crate::row::{Parameter, RowReader};
+use crate::row::{Column, Parameter, RowError, RowReader};
 use async_lock::Mutex;
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
@@ -21,10 +23,15 @@ use std::time::Duration;
 const WRITES_PATIENCE: Duration = Duration::from_secs(4);
 /// How long it pauses before it looks again.
 const PAUSE: Duration = Duration::from_millis(25);
+/// How soon an instance asks again of its own accord, when PostgreSQL did not answer.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 thread_local! {
     static LEASE: RefCell<Option<Rc<DatabaseLease>>> = const { RefCell::new(None) };
     static IS_RENEWING: Cell<bool> = const { Cell::new(false) };
+    static IS_SUSPECT: Cell<bool> = const { Cell::new(false) };
+    /// When it last asked of its own accord.
+    static TRIED_AT: Cell<Option<Duration>> = const { Cell::new(None) };
     /// Who asks; the others wait for what is answered.
     static ASKING: Arc<Mutex<()>> = Arc::new(Mutex::new(()));
 }
@@ -93,15 +100,64 @@ async fn ask(config: &Rc<Config>) -> Result<Rc<DatabaseLease>, Error> {
     let rows = call(config, "database_state", vec![Parameter::Integer(seconds)]).await?;
     let row = rows.first().ok_or_else(|| Error::Internal("a function answers no row".into()))?;
     let mut row = RowReader::new(row);
+    let clock_ms = row.integer()?;
     let state = DatabaseState {
-        clock_ms: row.integer()?,
+        clock_ms,
         statement_timeout_ms: row.integer()?,
         in_doubt: row.texts()?.to_vec(),
+        lineage: lineage(&mut row, clock_ms)?,
     };
+    IS_SUSPECT.set(false);
+    if let Some(seen) = &state.lineage {
+        breaker::database_seen(config, seen);
+    }
     let lease = Rc::new(DatabaseLease::new(state, asked_at, elapsed()));
     let before = LEASE.replace(Some(Rc::clone(&lease)));
     compare(before.as_deref(), &lease.state);
     Ok(lease)
+}
+
+fn lineage(row: &mut RowReader<'_>, clock_ms: i64) -> Result<Option<Seen>, RowError> {
+    let (id, run) = (row.optional_text()?, row.optional_text()?);
+    let (run_from, position) = (row.optional_integer()?, row.optional_integer()?);
+    let (Some(id), Some(run), Some(position)) = (id, run, position) else {
+        return Ok(None);
+    };
+    Ok(Some(Seen { id: id.into(), run: run.into(), run_from, position, clock_ms }))
+}
+
+/// Something is wrong with PostgreSQL, or with the way to it: when it answers again, it may be another one.
+pub fn suspect() {
+    IS_SUSPECT.set(true);
+}
+
+/// Asks in the background, where nobody else may: an instance that only reads from the cache. So the record, which all
+/// instances read, is what says whether it `is_overdue`; most of them live for a shorter time.
+pub fn ask_if_due(config: &Rc<Config>, is_overdue: bool) {
+    let now = elapsed();
+    let is_due = is_overdue || IS_SUSPECT.get();
+    if is_due && TRIED_AT.get().is_none_or(|tried_at| now.saturating_sub(tried_at) >= RETRY_AFTER) {
+        TRIED_AT.set(Some(now));
+        renew_in_background(config);
+    }
+}
+
+/// Takes from the rows of a write which run of PostgreSQL it was done in, their last column. If this instance has not heard of
+/// that run, it asks before anybody can store what the write made: what the record knows of a run is newer than every copy of
+/// the disk that was made before it ([`crate::lineage::compare`]).
+pub async fn notice_run(config: &Rc<Config>, rows: &mut [Vec<Column>]) {
+    let mut runs = rows.iter_mut().map(Vec::pop);
+    let Some(Some(Column::Text(run))) = runs.next() else {
+        return;
+    };
+    runs.for_each(drop);
+    let is_known = LEASE.with_borrow(|lease| {
+        let lineage = lease.as_ref().and_then(|lease| lease.state.lineage.as_ref());
+        lineage.is_some_and(|seen| seen.run == run)
+    });
+    if !is_known && let Err(error) = ask(config).await {
+        log::write(Level::Warn, "database.unknown", &[("error", &error.to_string())]);
+    }
 }
 
 /// Says what has gone wrong since.

@@ -7,7 +7,7 @@
 //! `infra/migrations/0015_current_server.sql`; what writes is refused anyway), the session is ended, and the statement sent again.
 
 use super::clock::{elapsed, timed, within};
-use super::metrics;
+use super::{database, metrics};
 use crate::config::Config;
 use crate::database_health::DatabaseHealth;
 use crate::error::Error;
@@ -159,6 +159,9 @@ async fn send(config: &Config, sql: &str, parameters: Vec<Parameter>) -> Result<
     scope::add(Share::Postgres, took);
     if let Err(failure) = &result {
         metrics::count(Count::PostgresError(failure.kind));
+        if failure.kind == "unavailable" {
+            database::suspect();
+        }
     }
     result
 }

@@ -55,7 +55,7 @@ fn try_swap(config: &Config, event: Event<'_>) -> Result<(Lease, Option<Record>)
             return Ok((Lease::new(record, read_at), None));
         };
         if let (false, true, Some(run_id)) = (config.key_value_shared, changed.admits(), &changed.run_id) {
-            changed.epoch = unshared::epoch(run_id);
+            changed.epoch = unshared::epoch(run_id, changed.database.as_ref());
         }
         let bytes = serde_json::to_vec(&changed).map_err(|error| Unreadable(error.to_string()))?;
         match atomics::swap(handle, &bytes) {

@@ -91,7 +91,7 @@ impl Client for Way {
 pub struct Kept {
     way: Way,
     /// Which Redis it is: another one after every restart, on every other server, and when the server has been a replica
-    /// meanwhile. By REST: another one when the data are others.
+    /// meanwhile ([`crate::cache::Identity`]). By REST: another one when the data are others.
     pub run_id: String,
 }
 
@@ -124,7 +124,8 @@ pub async fn connection(config: &Config) -> Result<Rc<Kept>, RedisFailure> {
 async fn open(config: &Config) -> Result<Kept, RedisFailure> {
     match &config.redis {
         RedisEndpoint::Native(url) => {
-            let (native, run_id) = Native::open(url).await?;
+            let (native, identity) = Native::open(url).await?;
+            let run_id = if config.key_value_shared { identity.to_string() } else { identity.unremembered() };
             Ok(Kept { way: Way::Native(native), run_id })
         }
         RedisEndpoint::Rest { url, authorization } => {

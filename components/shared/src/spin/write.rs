@@ -1,6 +1,6 @@
 //! Writing: fence, one statement, unfence. The I/O around the protocol of [`crate::cache`].
 
-use super::breaker::{attempt, connect, renew, report, standing, trusted};
+use super::breaker::{attempt, connect, hold_for_write, renew, report, standing, take_out_of_use, trusted};
 use super::outbox::{self, KEYS_PER_SCRIPT};
 use super::postgres::{Failure, run};
 use super::redis::Kept;
@@ -57,7 +57,7 @@ pub async fn write<T>(
     let database = database::lease(config).await?;
     let Fenced { by: fenced_by, statement_starts_by } = fence(config, &keys, &write_id).await;
     let statement = statement(&write_id).started_by(database.by_its_clock(statement_starts_by));
-    let rows = match run(config, statement).await {
+    let mut rows = match run(config, statement).await {
         Ok(rows) => rows,
         Err(Failure { error, may_have_run: true, .. }) => {
             leave(config, fenced_by).await;
@@ -70,6 +70,8 @@ pub async fn write<T>(
             return Err(error);
         }
     };
+    // Before the new row can be stored: the record knows the run of PostgreSQL that made it.
+    database::notice_run(config, &mut rows).await;
     let written = read(rows)?;
     keys.extend(written.also.iter().map(key));
     let invalidated_by = unfence(config, fenced_by, &keys, &write_id, written.changed).await;
@@ -132,13 +134,13 @@ async fn fence(config: &Rc<Config>, keys: &[CacheKey], write_id: &str) -> Fenced
 async fn hold_open(config: &Config) -> Duration {
     let until = || over_at(clock::unix_ms(), config.breaker_lease + config.longest_statement());
     let began = clock::elapsed_after_blocking();
-    report(config, Event::UnfencedWrite { until_ms: until() });
+    let mut pause = hold_for_write(config, until());
     if clock::elapsed_after_blocking().saturating_sub(began) >= SLOW_REPORT {
-        report(config, Event::UnfencedWrite { until_ms: until() });
+        pause = hold_for_write(config, until());
     }
     let reported_at = clock::elapsed_after_blocking();
-    clock::sleep(config.breaker_lease).await;
-    reported_at + config.breaker_lease + config.database_timeout
+    wait(pause).await;
+    reported_at + pause + config.database_timeout
 }
 
 async fn wait(pause: Duration) {
@@ -173,8 +175,7 @@ async fn leave(config: &Rc<Config>, fenced_by: Option<Rc<Kept>>) {
 
 /// Takes the cache out of use for all instances and waits until none of them may still act on an older lease.
 async fn quarantine(config: &Config) {
-    report(config, Event::MissedInvalidation);
-    clock::sleep(config.breaker_lease).await;
+    wait(take_out_of_use(config, Event::MissedInvalidation)).await;
 }
 
 /// Invalidates after the statement. `None` when that is left to the outbox.

@@ -1,7 +1,7 @@
 //! Redis by its own protocol: a connection of the platform's.
 
 use super::Client;
-use crate::cache::{Argument, CacheKey, MAX_ENTRY_BYTES, RedisFailure, Reply, Script, fact};
+use crate::cache::{Argument, CacheKey, Identity, MAX_ENTRY_BYTES, RedisFailure, Reply, Script, Unfit, asks_for_resp3};
 use spin_sdk::redis::{Connection, Error, RedisParameter, RedisResult};
 
 /// A connection. It is multiplexed: the instance's requests share it.
@@ -33,27 +33,16 @@ impl Native {
     /// Opens a connection; which Redis is at its other end.
     ///
     /// # Errors
-    /// As every command, and when it is a replica.
-    pub async fn open(url: &str) -> Result<(Self, String), RedisFailure> {
+    /// As every command, and when the cache cannot be in this Redis.
+    pub async fn open(url: &str) -> Result<(Self, Identity), RedisFailure> {
+        if asks_for_resp3(url) {
+            return Err(Unfit::Resp3.into());
+        }
         let native = Self(Connection::open(url).await.map_err(failure)?);
         // Without a section: before version 7 it takes no two of them.
         let info = native.execute("INFO", Vec::new()).await?;
-        let run_id = identity(&info)?;
-        Ok((native, run_id))
+        Ok((native, Identity::of(&info)?))
     }
-}
-
-/// The `run_id`, and the `master_replid`: a master that has been a replica has the data of another, which may lack its own
-/// last invalidations, and the `run_id` of before.
-fn identity(info: &[Reply]) -> Result<String, RedisFailure> {
-    if fact(info, "role:").is_some_and(|role| role == "slave") {
-        return Err(RedisFailure::Unavailable("it is a replica".into()));
-    }
-    let run_id = fact(info, "run_id:").ok_or_else(|| RedisFailure::Refused("INFO names no run_id".into()))?;
-    Ok(match fact(info, "master_replid:") {
-        Some(history) => format!("{run_id}/{history}"),
-        None => run_id,
-    })
 }
 
 impl Client for Native {

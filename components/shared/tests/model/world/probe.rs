@@ -35,7 +35,7 @@ impl World {
                 ProbeAt::Drained { run, rows }
             }
             ProbeAt::Offered | ProbeAt::Draining { .. } => {
-                self.report(Event::ProbeFailed { token: "probe", longest: RESET });
+                self.report(Event::ProbeFailed { token: "probe", longest: RESET, unfit: None });
                 ProbeAt::Idle
             }
             ProbeAt::Drained { run, rows } => {

@@ -18,7 +18,7 @@ impl World {
         if off == Some(Switch::Quarantine) {
             self.writers[w] = WriterAt::Waiting(Then::Send);
         } else {
-            self.report(Event::UnfencedWrite { until_ms: LATER });
+            self.report(Event::UnfencedWrite { until_ms: LATER, unfit: None });
             self.wait_for_leases(w, Then::Send, off);
         }
     }
