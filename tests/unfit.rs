@@ -20,7 +20,7 @@ const LEASE: Duration = Duration::from_secs(4);
 const VARIABLES: [(&str, &str); 3] =
     [("breaker_lease_ms", "4000"), ("breaker_reset_seconds", "1"), ("breaker_max_reset_seconds", "1")];
 
-/// A host with a key-value store of its own, whose Redis is at `url`.
+/// A host with a key-value store of its own, whose Redis is at `url`, says why it does without, and its writes do not wait.
 fn refuses(own: &Private, url: &str, address: &str, sentence: &str) {
     let changes = [&VARIABLES[..], &[("redis_url", url), ("redis_address", address)]].concat();
     let (_host, world) = own.host_apart(&changes);
