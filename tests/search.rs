@@ -121,7 +121,7 @@ fn what_was_folded_before_is_folded_anew_by_the_migration() {
             std::fs::copy(file.path(), folder.join(&name)).expect("copied");
         }
     }
-    let url = empty_database().expect("a database");
+    let url = empty_database("");
     stack::migrate_from(&url, &folder).expect("the migrations before");
     let mut sql = postgres::Client::connect(&url, postgres::NoTls).expect("PostgreSQL answers");
     let all = sql

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 pub use answer::{Answer, Cache};
 pub use http::{Body, Request, exchange};
 pub use private::Private;
-pub use stage::{Stage, empty_database, postgres_log, runtime, world};
+pub use stage::{Stage, postgres_log, runtime, world};
 
 pub use tenant::{NOWHERE, Place, Tenant, payment_path, payments_path, property_path};
 

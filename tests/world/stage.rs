@@ -162,11 +162,6 @@ pub fn new_database() -> Result<String> {
     database_from(TEMPLATE)
 }
 
-/// A database without anything in it, on the shared server: its URL.
-pub fn empty_database() -> Result<String> {
-    database_from("template0")
-}
-
 fn database_from(template: &str) -> Result<String> {
     let mut number = facts().copying.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     *number += 1;
@@ -177,11 +172,7 @@ fn database_from(template: &str) -> Result<String> {
 
 /// A fresh database without the schema, made with these options of `CREATE DATABASE`, on the shared server: its URL.
 pub fn empty_database(options: &str) -> Result<String> {
-    let mut number = facts().copying.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    *number += 1;
-    let name = format!("own_{number}");
-    admin()?.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE template0 {options}"))?;
-    Ok(facts().any_url.replace("{}", &name))
+    database_from(&format!("template0 {options}"))
 }
 
 /// The maintenance database of the shared server.
