@@ -18,7 +18,7 @@ expect() {
     [ "$2" = "$3" ] || { echo "this has changed, it was: $2"; exit 1; }
 }
 
-haproxy -v | head -1
+haproxy -v | sed -n 1p
 back=$(free_port) front=$(free_port)
 cat >"$scratch/server.py" <<'PY'
 import http.server, sys
