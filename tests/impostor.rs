@@ -50,9 +50,8 @@ fn no_header_query_or_body_names_another_landlord() {
             tried("header");
         }
     }
-    // A second token in the same request is no way in either.
-    let both = bob.who.request("GET", &theirs).header("Authorization", format!("Bearer {}", alice.who.token)).send();
-    assert!([401, 404].contains(&both.status), "{both}");
+    // A second token in the same request is no way in either: which of the two counts is not for a server to choose.
+    bob.who.request("GET", &theirs).header("Authorization", format!("Bearer {}", alice.who.token)).send().problem(400);
     tried("header");
 
     for member in MEMBERS {

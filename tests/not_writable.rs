@@ -297,6 +297,8 @@ fn sessions_to_a_server_that_was_demoted_are_not_used_again() {
     assert!(sql(&first).query_one(count, &[]).expect("a count").get::<_, i64>(0) > 2);
 
     set_read_only(&first, "on");
+    // Who reads while nobody takes writes must not go on reading there when another server does.
+    place.who.get("/api/properties?pageNumber=200").is(200);
     switch.turn_to(second.port());
     change("on the second").is(200);
     let answer = place.who.get(&path).is(200);

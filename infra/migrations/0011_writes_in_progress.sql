@@ -45,15 +45,16 @@ CREATE FUNCTION writes_in_progress()
     RETURNS TABLE (transaction text, tenant_hash text, seconds bigint)
     LANGUAGE sql STABLE SET search_path = pg_catalog, public, pg_temp
 AS $$
-    SELECT w.* FROM (
-        SELECT l.virtualtransaction, lpad(to_hex(l.classid::bigint), 8, '0'),
+    -- One that began ahead of this clock tells that the clock was set back: it has been in progress for long enough.
+    SELECT w.transaction, w.tenant_hash, CASE WHEN w.seconds >= 4294963696 THEN 3600 ELSE w.seconds END FROM (
+        SELECT l.virtualtransaction AS transaction, lpad(to_hex(l.classid::bigint), 8, '0') AS tenant_hash,
             (floor(extract(epoch FROM clock_timestamp()))::bigint - l.objid::bigint) & 4294967295 AS seconds
         FROM pg_locks l
         WHERE l.locktype = 'advisory' AND l.mode = 'ShareLock' AND l.objsubid = 2
             AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
     ) AS w
-    -- No write is older than 34 years; a small number of another program would be.
-    WHERE w.seconds < 1073741824
+    -- No write is older than 34 years, or an hour ahead; a small number of another program would be.
+    WHERE w.seconds < 1073741824 OR w.seconds >= 4294963696
 $$;
 
 -- What an instance has to know of the database before it stores what it reads there, and before it writes: one row.

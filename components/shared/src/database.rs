@@ -38,7 +38,7 @@ const NO_LIMIT: &str = "PostgreSQL does not end the components' statements after
     that they log in as: ALTER ROLE … SET statement_timeout = '1500ms'";
 const IN_DOUBT: &str = "Writes are in progress in PostgreSQL for longer than they should be, and their tenants' reads are not \
     cached meanwhile: look in pg_stat_activity for what they wait for (SyncRep: a synchronous standby that is not there)";
-const STANDBY: &str = "database_url leads to a standby: nothing can be written, and nothing of what is read is cached";
+const STANDBY: &str = "database_url leads to a standby: nothing can be written, and nothing of what it says is stored";
 
 /// What PostgreSQL said.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -33,6 +33,8 @@ const DEFECT: Meaning =
     Meaning { kind: "internal", words: "it refuses a statement", passes: false, may_have_run: false };
 const RACE: Meaning = passes("unavailable", "statements got into each other's way");
 const ENDING: Meaning = or_has_run(passes("unavailable", "it ends sessions: it stops, or restarts"));
+/// `begin_write` of the schema refused a write whose writer has stopped waiting for it.
+pub const TOO_LATE: Meaning = passes("timeout", "a statement came too late");
 const SHORT: Meaning = passes("unavailable", "it is short of resources");
 
 /// Exact codes, before their classes.
@@ -56,8 +58,7 @@ const CODES: &[(&str, Meaning)] = &[
     ("53300", passes("unavailable", "it has no connection left")),
     // statement_timeout, or an administrator's pg_cancel_backend.
     ("57014", passes("timeout", "a statement was cancelled: it took too long, or somebody did it")),
-    // `begin_write` of the schema: a write whose writer has stopped waiting for it.
-    ("RT001", passes("timeout", "a statement came too late")),
+    ("RT001", TOO_LATE),
     ("57P03", passes("unavailable", "it starts, or recovers")),
     ("57P04", passes("unavailable", "the database is gone")),
 ];

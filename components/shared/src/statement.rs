@@ -6,6 +6,11 @@ use crate::row::Parameter;
 /// Where the number of the last parameter of a call goes, once it is known.
 const START_BY: &str = "$start_by";
 
+/// What a statement that reads asks its server (`infra/migrations/0015_current_server.sql`): whether it takes writes.
+pub const CURRENT: &str = "is_current(false)";
+/// The same, of a server in whose place no other takes writes: whether it is at least no standby.
+pub const CURRENT_WITHOUT_WRITES: &str = "is_current(true)";
+
 /// A statement with its parameters, which sees the rows of one tenant alone.
 ///
 /// PostgreSQL's row level security shows a component the rows of the tenant in the setting `renttracker.tenant`
@@ -36,7 +41,7 @@ impl Statement {
     /// (`infra/migrations/0015_current_server.sql`).
     fn new(tenant: &TenantId, tables: &str, select: &str) -> Self {
         let sql = format!(
-            "WITH tenant AS MATERIALIZED (SELECT set_config('renttracker.tenant', $1, true) AS id WHERE is_current()){tables}
+            "WITH tenant AS MATERIALIZED (SELECT set_config('renttracker.tenant', $1, true) AS id WHERE {CURRENT}){tables}
             SELECT answer.* FROM tenant CROSS JOIN LATERAL (
                 SELECT body.* FROM ({select}) AS body WHERE tenant.id IS NOT NULL OFFSET 0
             ) AS answer"
@@ -94,7 +99,7 @@ mod tests {
         assert_eq!(parameters, [Parameter::text("landlord-1"), Parameter::uuid("x")]);
 
         let (sql, _) = Statement::with(&tenant, "total AS (SELECT 1)", "SELECT").into_parts();
-        assert!(sql.contains("AS id WHERE is_current()), total AS (SELECT 1)\n"), "{sql}");
+        assert!(sql.contains("AS id WHERE is_current(false)), total AS (SELECT 1)\n"), "{sql}");
 
         let call = Statement::call(&tenant, "delete_payment(tenant, $2) AS r", "r.is_deleted");
         let (sql, parameters) = call.bind([Parameter::uuid("x")]).started_by(7).into_parts();

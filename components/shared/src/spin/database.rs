@@ -34,6 +34,8 @@ thread_local! {
     static TRIED_AT: Cell<Option<Duration>> = const { Cell::new(None) };
     /// Who asks; the others wait for what is answered.
     static ASKING: Arc<Mutex<()>> = Arc::new(Mutex::new(()));
+    /// When PostgreSQL last left a question without an answer, and why.
+    static FAILED: RefCell<Option<(Duration, Error)>> = const { RefCell::new(None) };
 }
 
 /// What this instance knows of the database, less than a lease old: renewed in the background in its second half, and asked
@@ -45,12 +47,19 @@ pub async fn lease(config: &Rc<Config>) -> Result<Rc<DatabaseLease>, Error> {
     if let Some(lease) = held(config) {
         return Ok(lease);
     }
-    let asking = ASKING.with(Arc::clone);
+    let (asking, waits_since) = (ASKING.with(Arc::clone), elapsed());
     let _turn = asking.lock().await;
-    match held(config) {
-        Some(lease) => Ok(lease),
-        None => ask(config).await,
+    if let Some(lease) = held(config) {
+        return Ok(lease);
     }
+    // Those who waited for an answer share its failure: each with a question of its own would wait for all before it.
+    let shared = FAILED.with_borrow(|failed| failed.clone().filter(|(failed_at, _)| *failed_at >= waits_since));
+    if let Some((_, error)) = shared {
+        return Err(error);
+    }
+    let answer = ask(config).await;
+    FAILED.set(answer.as_ref().err().map(|error| (elapsed(), error.clone())));
+    answer
 }
 
 /// What PostgreSQL said of itself less than a lease ago, for an operator; `None` when it does not.
@@ -124,6 +133,11 @@ fn lineage(row: &mut RowReader<'_>, clock_ms: i64) -> Result<Option<Seen>, RowEr
         return Ok(None);
     };
     Ok(Some(Seen { id: id.into(), run: run.into(), run_from, position, clock_ms }))
+}
+
+/// Has the next who needs to know of the database ask.
+pub fn forget() {
+    LEASE.set(None);
 }
 
 /// Something is wrong with PostgreSQL, or with the way to it: when it answers again, it may be another one.

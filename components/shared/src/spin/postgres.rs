@@ -15,25 +15,18 @@ use crate::log::{self, Level};
 use crate::metrics::{Count, Timing};
 use crate::row::{Column, Parameter, RowReader};
 use crate::scope::{self, Share};
-use crate::sqlstate::{self, Meaning, READ_ONLY, SILENT};
-use crate::statement::Statement;
+use crate::sqlstate::{self, Meaning, READ_ONLY, SILENT, TOO_LATE};
+use crate::statement::{CURRENT, CURRENT_WITHOUT_WRITES, Statement};
 use async_lock::Semaphore;
 use spin_sdk::pg::{Connection, DbValue, Error as SdkError, ParameterValue, PgError, QueryError};
-use std::cell::{Cell, OnceCell};
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// How many sessions one statement ends at most: as many as a pool of the host's has connections, and one more.
 const MAX_ENDED: usize = 65;
-/// How long an instance that has found no server which takes writes goes without looking for one: opening a connection only
-/// to be refused costs the server more than a read does.
-const NO_WRITER_FOR: Duration = Duration::from_secs(1);
 /// Ends the session that it runs in, also where nothing can be written.
 const END_SESSION: &str = "SELECT pg_terminate_backend(pg_backend_pid())";
-/// Has `is_current` accept a primary that takes no writes, for as long as the pool lends the connection. A standby answers no
-/// row.
-const ACCEPT_PRIMARY: &str =
-    "SELECT set_config('renttracker.read_only', 'accepted', false) FROM pg_is_in_recovery() AS it WHERE NOT it";
 
 /// Why a statement has no result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,8 +59,6 @@ impl From<Failure> for Error {
 thread_local! {
     /// Turns for the reads of this instance.
     static TURNS: OnceCell<Arc<Semaphore>> = const { OnceCell::new() };
-    /// Until when no server that takes writes is looked for.
-    static NO_WRITER_UNTIL: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
 /// Runs one statement of a reader. When the cache is out of use every read comes here: an instance lets so many through at
@@ -88,8 +79,10 @@ pub async fn query(config: &Config, statement: Statement) -> Result<Vec<Vec<Colu
 
 /// How PostgreSQL is. It waits for no turn: a busy instance is well.
 pub async fn database_health(config: &Config) -> DatabaseHealth {
-    let sql = "SELECT current_setting('transaction_read_only') = 'on', current_setting('transaction_isolation')";
-    let rows = match send(config, sql, Vec::new()).await {
+    let sql = format!(
+        "SELECT current_setting('transaction_read_only') = 'on', current_setting('transaction_isolation') WHERE {CURRENT}"
+    );
+    let rows = match send(config, &sql, Vec::new()).await {
         Ok(rows) => rows,
         Err(failure) => return DatabaseHealth::failing(failure.kind, failure.words),
     };
@@ -117,7 +110,7 @@ pub async fn call(
     parameters: Vec<Parameter>,
 ) -> Result<Vec<Vec<Column>>, Failure> {
     let numbers: Vec<String> = (1..=parameters.len()).map(|number| format!("${number}")).collect();
-    send(config, &format!("SELECT * FROM {function}({}) WHERE is_current()", numbers.join(", ")), parameters).await
+    send(config, &format!("SELECT * FROM {function}({}) WHERE {CURRENT}", numbers.join(", ")), parameters).await
 }
 
 /// Whether PostgreSQL itself keeps this component to one tenant's rows. It does not when `database_url` has the role that
@@ -142,7 +135,11 @@ async fn send(config: &Config, sql: &str, parameters: Vec<Parameter>) -> Result<
             if is_late() {
                 return Err(late(false));
             }
-            match ask(&opened.connection, sql, parameters.clone()).await {
+            let sql = match opened.is_for_writes {
+                true => Cow::Borrowed(sql),
+                false => Cow::Owned(sql.replace(CURRENT, CURRENT_WITHOUT_WRITES)),
+            };
+            match ask(&opened.connection, &sql, parameters.clone()).await {
                 Err(failure) if failure.kind == READ_ONLY.kind && opened.is_for_writes => {
                     log::write(Level::Warn, "postgres.session_ended", &[("error", &failure.error.to_string())]);
                     // It answers that it has ended.
@@ -162,6 +159,10 @@ async fn send(config: &Config, sql: &str, parameters: Vec<Parameter>) -> Result<
         if failure.kind == "unavailable" {
             database::suspect();
         }
+        if failure.words == TOO_LATE.words {
+            // Its time was told by a clock that another server may not have.
+            database::forget();
+        }
     }
     result
 }
@@ -173,20 +174,16 @@ struct Opened {
     is_for_writes: bool,
 }
 
-/// Opens a connection to a server that takes writes, or, where there is none, to a primary all the same: while nobody can
-/// write, what it shows is as it is. A standby is refused, for it may be behind.
+/// Opens a connection to a server that takes writes, or, where there is none, to any: while nobody can write, what a primary
+/// shows is as it is. Each statement looks anew: another server may take writes at any moment, and what the first shows is then old.
 async fn open(config: &Config) -> Result<Opened, Failure> {
-    if elapsed() >= NO_WRITER_UNTIL.get() {
-        match Connection::open(config.database_url.as_str()).await.map_err(not_reached) {
-            Err(failure) if failure.kind == READ_ONLY.kind => NO_WRITER_UNTIL.set(elapsed() + NO_WRITER_FOR),
-            opened => return Ok(Opened { connection: opened?, is_for_writes: true }),
+    match Connection::open(config.database_url.as_str()).await.map_err(not_reached) {
+        Err(failure) if failure.kind == READ_ONLY.kind => {
+            let connection = Connection::open(config.any_database_url()).await.map_err(not_reached)?;
+            Ok(Opened { connection, is_for_writes: false })
         }
+        opened => Ok(Opened { connection: opened?, is_for_writes: true }),
     }
-    let connection = Connection::open(config.any_database_url()).await.map_err(not_reached)?;
-    if ask(&connection, ACCEPT_PRIMARY, Vec::new()).await?.is_empty() {
-        return Err(Failure::new(READ_ONLY, "PostgreSQL: the address leads to a standby".into()));
-    }
-    Ok(Opened { connection, is_for_writes: false })
 }
 
 async fn ask(connection: &Connection, sql: &str, parameters: Vec<ParameterValue>) -> Result<Vec<Vec<Column>>, Failure> {
