@@ -8,7 +8,6 @@ pub use tokens::{KeySource, TokenKeys};
 
 use crate::budget::Budget;
 use crate::cache::{Namespace, Seals};
-use crate::database::START_WITHIN;
 use std::time::Duration;
 
 /// The longest time to live of an entry. With the jitter of ±10 % it stays below the contract's 900 s.
@@ -93,11 +92,6 @@ impl Config {
     /// `database_url` for a server that need not take writes.
     pub fn any_database_url(&self) -> String {
         self.database_url.replace(WRITES, ANY)
-    }
-
-    /// How long after its fence a statement may start: by then its writer has stopped waiting for it.
-    pub fn statement_starts_within(&self) -> Duration {
-        (self.redis_timeout + self.database_timeout).min(START_WITHIN)
     }
 
     /// The longest that a statement may be under way: what the component waits for it, its connection included, and what

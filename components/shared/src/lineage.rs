@@ -160,11 +160,18 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_comes_late_says_nothing_and_a_clock_that_went_back_does() {
+    fn an_answer_of_the_same_run_that_comes_late_says_nothing() {
+        let first = known(&seen("first", Some(50), 100));
+        let before = |clock_ms| Seen { clock_ms, ..seen("first", Some(50), 40) };
+        assert_eq!(compare(Some(&first), &before(499_999), NOW + RECENT_MS), Verdict::Nothing);
+        assert!(matches!(compare(Some(&first), &before(500_000 - LATEST_MS), NOW + RECENT_MS), Verdict::Same(_)));
+    }
+
+    #[test]
+    fn another_run_is_heard_however_far_the_clock_of_its_server_is_behind() {
         let second = known(&seen("second", Some(50), 100));
-        let of_the_first = |clock_ms| Seen { clock_ms, ..seen("first", None, 40) };
-        assert_eq!(compare(Some(&second), &of_the_first(499_999), NOW), Verdict::Nothing);
-        assert!(went_back(&second, &of_the_first(500_000 - LATEST_MS)));
-        assert!(went_back(&second, &of_the_first(500_000)));
+        for clock_ms in [499_999, 500_000 - LATEST_MS, 500_000, 500_001] {
+            assert!(went_back(&second, &Seen { clock_ms, ..seen("third", None, 40) }), "{clock_ms}");
+        }
     }
 }

@@ -8,6 +8,7 @@ use super::{clock, database, metrics, record};
 use crate::breaker::{Event, Record};
 use crate::cache::{CacheKey, Resource, Script};
 use crate::config::{Config, FENCE_MS, STATEMENT_TIMEOUT_MS};
+use crate::database::START_WITHIN;
 use crate::domain::TenantId;
 use crate::error::Error;
 use crate::metrics::Count;
@@ -124,7 +125,9 @@ async fn fence(config: &Rc<Config>, keys: &[CacheKey], write_id: &str) -> Fenced
     };
     metrics::count(Count::Fence(if by.is_some() { "raised" } else { "failed" }));
     let statement_starts_by = match by {
-        Some(_) => fenced_at + config.statement_starts_within(),
+        // Not after its writer has stopped waiting for it; and the fence counts from when it was sent, also where the instance
+        // stood still before it learnt of it (a key-value store that blocks it).
+        Some(_) => (clock::elapsed_after_blocking() + config.database_timeout).min(fenced_at + START_WITHIN),
         None => hold_open(config).await,
     };
     Fenced { by, statement_starts_by }
