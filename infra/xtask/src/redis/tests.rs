@@ -255,8 +255,10 @@ fn copies(redis: &Redis) -> u32 {
 fn replica_of(master: &Redis, folder: &Path) -> Redis {
     let replica =
         Redis::start_as_in_production(folder, 0, &format!("replicaof 127.0.0.1 {}\n", master.port())).expect("Redis");
-    wait_for("the replica has caught up", || {
-        replica.info("replication").is_ok_and(|info| info.contains("master_link_status:up"))
+    // A master names a replica a moment after that has caught up.
+    let tells = |of: &Redis, what: &str| of.info("replication").is_ok_and(|info| info.contains(what));
+    wait_for("the replica has caught up, and the master names it", || {
+        tells(&replica, "master_link_status:up") && tells(master, "state=online")
     });
     replica
 }
