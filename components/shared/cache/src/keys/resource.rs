@@ -1,0 +1,52 @@
+//! What is cached: the product says.
+
+use std::fmt::Display;
+
+/// What a product caches, one kind of key a variant. Its `Display` is the name within its owner, and [`Resource::parse`]
+/// reads that name again: the outbox keeps names.
+///
+/// ```
+/// use std::fmt;
+///
+/// #[derive(Clone, Debug, PartialEq)]
+/// enum Document {
+///     Page(u32),
+///     Index,
+/// }
+///
+/// impl fmt::Display for Document {
+///     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+///         match self {
+///             Self::Page(number) => write!(f, "page:{number}"),
+///             Self::Index => f.write_str("index"),
+///         }
+///     }
+/// }
+///
+/// impl cache::Resource for Document {
+///     fn parse(name: &str) -> Option<Self> {
+///         match name.strip_prefix("page:") {
+///             Some(number) => number.parse().ok().map(Self::Page),
+///             None => (name == "index").then_some(Self::Index),
+///         }
+///     }
+///
+///     fn is_list(&self) -> bool {
+///         *self == Self::Index
+///     }
+/// }
+///
+/// use cache::{CacheKey, Namespace, Owner};
+///
+/// let (namespace, owner) = (Namespace::parse("docs_").unwrap(), Owner::parse("ada").unwrap());
+/// let key = CacheKey::new(&namespace, &owner, &Document::Page(7));
+/// assert_eq!(key.as_str(), "docs_ada:page:7");
+/// assert_eq!(CacheKey::parse(&namespace, key.as_str()), Some((owner, Document::Page(7))));
+/// ```
+pub trait Resource: Display + Sized {
+    /// Reads a name that `Display` made; `None` for any other text.
+    fn parse(name: &str) -> Option<Self>;
+
+    /// Whether its key holds a hash with a field for each page, so that one delete removes them all; otherwise one value.
+    fn is_list(&self) -> bool;
+}

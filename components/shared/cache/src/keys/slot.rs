@@ -1,0 +1,62 @@
+//! Where one entry lies.
+
+use super::{CacheKey, Namespace, Owner, Resource};
+use crate::entry::{Entry, Nonce, Rejection, Seal, Seals};
+use std::rc::Rc;
+
+/// Where one entry lies: a key, and in the key of a list a field; the name that the entry is bound to; and what seals it.
+pub struct Slot<'a> {
+    key: CacheKey,
+    field: &'a str,
+    name: String,
+    seal: Option<Rc<Seal>>,
+}
+
+impl<'a> Slot<'a> {
+    /// The slot of `resource`, or of its page `field`; `field` is empty for what is no list. Without `seals` entries have a
+    /// checksum alone.
+    pub fn new(
+        namespace: &Namespace,
+        seals: Option<&Seals>,
+        owner: &Owner,
+        resource: &impl Resource,
+        field: &'a str,
+    ) -> Self {
+        let key = CacheKey::new(namespace, owner, resource);
+        let name = format!("{}\n{field}", key.as_str());
+        Self { key, field, name, seal: seals.map(|seals| seals.of(owner)) }
+    }
+
+    /// The key.
+    pub fn key(&self) -> &CacheKey {
+        &self.key
+    }
+
+    /// The field of a list's page; empty for a single value.
+    pub fn field(&self) -> &str {
+        self.field
+    }
+
+    /// What the entry is bound to, and what tells this slot from every other of the deployment.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether [`Slot::wrap`] seals, and so needs a nonce.
+    pub fn is_sealed(&self) -> bool {
+        self.seal.is_some()
+    }
+
+    /// The bytes to store for `entry` in `epoch`. `nonce` is random and used once; without a seal it is not looked at.
+    pub fn wrap(&self, entry: &Entry, epoch: u64, nonce: Option<&Nonce>) -> Vec<u8> {
+        entry.wrap(&self.name, epoch, self.seal.as_deref().zip(nonce))
+    }
+
+    /// Opens bytes that were read from this slot, in `epoch`.
+    ///
+    /// # Errors
+    /// Why they are not taken for its entry.
+    pub fn open(&self, bytes: Vec<u8>, epoch: u64) -> Result<Entry, Rejection> {
+        Entry::open(bytes, &self.name, epoch, self.seal.as_deref())
+    }
+}

@@ -1,0 +1,12 @@
+//! What is sent to Redis and what its answers mean, for either protocol. The I/O is elsewhere.
+
+mod failure;
+mod identity;
+mod reply;
+pub mod rest;
+mod scripts;
+
+pub use failure::{RedisFailure, Refusal};
+pub use identity::{Identity, Unfit, asks_for_resp3, is_same_redis};
+pub use reply::{Facts, Reply, fact, strings};
+pub use scripts::{Argument, Fill, Lookup, Script, ScriptError, Sighting, grants_lock};

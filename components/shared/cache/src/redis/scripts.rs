@@ -1,0 +1,260 @@
+//! The Lua scripts that make each step of the protocol atomic (Redis 6.2 and newer), and what they answer.
+//!
+//! They are sent with `EVAL`: Redis compiles a text once and finds it again by its hash, so a restart or `SCRIPT FLUSH`
+//! costs no second round trip as `EVALSHA` would.
+
+use crate::{CacheKey, MAX_ENTRY_BYTES, MAX_LIST_PAGES, Namespace, Slot};
+
+/// One argument of a Redis command.
+pub type Argument = Vec<u8>;
+
+/// The longest name of a list's page, in bytes: how it is ordered, and a cursor with a text of 200 characters in base64, with
+/// room to spare.
+const MAX_FIELD_BYTES: usize = 4 * 1024;
+/// How long the key of a trial stands if Redis breaks the script off, in milliseconds.
+const TRIAL_MS: u64 = 1_000;
+
+/// A script with its keys and arguments, ready to be sent as `EVAL`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Script {
+    /// The text.
+    pub source: &'static str,
+    /// `KEYS`
+    pub keys: Vec<Argument>,
+    /// `ARGV`
+    pub arguments: Vec<Argument>,
+}
+
+/// What the lookup script answered.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// Somebody has filled it meanwhile.
+    Value(Vec<u8>),
+    /// It is the caller's to fill.
+    Leader,
+    /// Somebody else is filling it.
+    Wait,
+    /// A write is under way: read the database, store nothing.
+    Fenced,
+}
+
+/// What the fill script answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fill {
+    /// The value is stored, and was current at that moment.
+    Stored,
+    /// A write came between, or the lock ran out.
+    Refused,
+    /// The list has as many pages as are kept.
+    Full,
+}
+
+/// An entry as it stood in Redis at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sighting {
+    /// Its bytes; none for what cannot be an entry.
+    pub bytes: Vec<u8>,
+    /// When its key runs out, Unix time in milliseconds by Redis's clock.
+    pub runs_out_ms: u64,
+    /// Whether a write's fence stands over it, under which nothing may be stored.
+    pub is_fenced: bool,
+}
+
+/// Whether this answer gives its caller the lock on a value. Every other answer means that the caller has none, or none any
+/// more.
+pub fn grants_lock(answer: &[Vec<u8>]) -> bool {
+    matches!(answer, [one] if one == b"leader")
+}
+
+/// A script answered something that it never answers: a defect, or a Redis that is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a script's answer is not one of its answers")]
+pub struct ScriptError;
+
+impl Script {
+    fn new<'a>(source: &'static str, keys: impl IntoIterator<Item = &'a CacheKey>, arguments: Vec<Argument>) -> Self {
+        let mut names = Vec::new();
+        for key in keys {
+            names.push(key.as_str().as_bytes().to_vec());
+            names.push(key.lock().into_bytes());
+        }
+        Self { source, keys: names, arguments }
+    }
+
+    /// The arguments of `EVAL`: source, number of keys, keys, arguments.
+    pub fn into_arguments(self) -> Vec<Argument> {
+        eval(self.source, self.keys, self.arguments)
+    }
+
+    /// Looks up `slot` and tries to become its leader with `token`. `rejected` is the fingerprint of a value that is to be
+    /// thrown away, or empty.
+    pub fn lookup(slot: &Slot<'_>, token: &str, lock_ms: u64, rejected: &[u8]) -> Self {
+        Self::new(
+            include_str!("scripts/lookup.lua"),
+            [slot.key()],
+            vec![
+                slot.field().into(),
+                token.into(),
+                lock_ms.to_string().into(),
+                rejected.to_vec(),
+                MAX_ENTRY_BYTES.to_string().into(),
+            ],
+        )
+    }
+
+    /// Stores `value` as the leader that `token` names, and gives the lock back.
+    pub fn fill(slot: &Slot<'_>, token: &str, value: Vec<u8>, ttl_ms: u64) -> Self {
+        Self::new(
+            include_str!("scripts/fill.lua"),
+            [slot.key()],
+            vec![
+                slot.field().into(),
+                token.into(),
+                value,
+                ttl_ms.to_string().into(),
+                MAX_LIST_PAGES.to_string().into(),
+            ],
+        )
+    }
+
+    /// Gives a leader's lock back without storing anything.
+    pub fn release(slot: &Slot<'_>, token: &str) -> Self {
+        Self::fill(slot, token, Vec::new(), 0)
+    }
+
+    /// Looks at `slot` as it stands.
+    pub fn sight(slot: &Slot<'_>) -> Self {
+        Self::at(slot, include_str!("scripts/sight.lua"))
+    }
+
+    /// Throws away what is in `slot` if it is too large for an entry.
+    pub fn discard(slot: &Slot<'_>) -> Self {
+        Self::at(slot, include_str!("scripts/discard.lua"))
+    }
+
+    fn at(slot: &Slot<'_>, source: &'static str) -> Self {
+        Self::new(source, [slot.key()], vec![slot.field().into(), MAX_ENTRY_BYTES.to_string().into()])
+    }
+
+    /// Names any one page of a list.
+    pub fn any_page(key: &CacheKey) -> Self {
+        Self::new(include_str!("scripts/page.lua"), [key], vec![MAX_FIELD_BYTES.to_string().into()])
+    }
+
+    /// Tries whether Redis does what readers and writers ask of it, on a key of the application's own: no owner has a `~`.
+    pub fn trial(namespace: &Namespace) -> Self {
+        Self {
+            source: include_str!("scripts/trial.lua"),
+            keys: vec![format!("{}~trial", namespace.as_str()).into_bytes()],
+            arguments: vec![TRIAL_MS.to_string().into_bytes()],
+        }
+    }
+
+    /// Puts up the fence of `write` over all of `keys`.
+    pub fn fence<'a>(keys: impl IntoIterator<Item = &'a CacheKey>, write: &str, fence_ms: u64) -> Self {
+        Self::new(include_str!("scripts/fence.lua"), keys, vec![write.into(), fence_ms.to_string().into()])
+    }
+
+    /// Invalidates all of `keys` and takes down the fence of `write`.
+    pub fn unfence<'a>(keys: impl IntoIterator<Item = &'a CacheKey>, write: &str) -> Self {
+        let source = if cfg!(feature = "without-fence") {
+            "for i = 1, #KEYS, 2 do redis.call('DEL', KEYS[i]) end return 'done'"
+        } else {
+            include_str!("scripts/unfence.lua")
+        };
+        Self::new(source, keys, vec![write.into()])
+    }
+}
+
+/// The arguments of `EVAL`.
+pub(super) fn eval(source: &str, keys: Vec<Argument>, arguments: Vec<Argument>) -> Vec<Argument> {
+    let mut all = Vec::with_capacity(2 + keys.len() + arguments.len());
+    all.push(source.as_bytes().to_vec());
+    all.push(keys.len().to_string().into_bytes());
+    all.extend(keys);
+    all.extend(arguments);
+    all
+}
+
+impl Lookup {
+    /// Reads the answer of the lookup script: one or two strings.
+    pub fn parse(answer: Vec<Vec<u8>>) -> Result<Self, ScriptError> {
+        let mut parts = answer.into_iter();
+        match (parts.next().as_deref(), parts.next()) {
+            (Some(b"value"), Some(bytes)) => Ok(Self::Value(bytes)),
+            (Some(b"leader"), None) => Ok(Self::Leader),
+            (Some(b"wait"), None) => Ok(Self::Wait),
+            (Some(b"fenced"), None) => Ok(Self::Fenced),
+            _ => Err(ScriptError),
+        }
+    }
+}
+
+impl Fill {
+    /// Reads the answer of the fill script.
+    pub fn parse(answer: &[Vec<u8>]) -> Result<Self, ScriptError> {
+        match answer {
+            [one] if one == b"stored" => Ok(Self::Stored),
+            [one] if one == b"refused" => Ok(Self::Refused),
+            [one] if one == b"full" => Ok(Self::Full),
+            _ => Err(ScriptError),
+        }
+    }
+}
+
+impl Sighting {
+    /// Reads the answer of the script that looks at an entry; `None` when there is none.
+    pub fn parse(answer: Vec<Vec<u8>>) -> Result<Option<Self>, ScriptError> {
+        if answer.is_empty() {
+            return Ok(None);
+        }
+        let [bytes, runs_out, state] = <[Vec<u8>; 3]>::try_from(answer).map_err(|_| ScriptError)?;
+        let runs_out = std::str::from_utf8(&runs_out).ok().and_then(|text| text.parse().ok());
+        let is_fenced = match state.as_slice() {
+            b"fenced" => true,
+            b"free" => false,
+            _ => return Err(ScriptError),
+        };
+        Ok(Some(Self { bytes, runs_out_ms: runs_out.ok_or(ScriptError)?, is_fenced }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::example::key;
+
+    #[test]
+    fn a_script_names_every_value_and_its_lock_as_keys() {
+        let script = Script::unfence([&key("item:list")], "w");
+        assert_eq!(
+            script.into_arguments().get(1..).expect("more than the source"),
+            [&b"2"[..], b"R_a:item:list", b"lock:R_a:item:list", b"w"]
+        );
+    }
+
+    #[test]
+    fn only_the_scripts_own_answers_are_understood() {
+        assert_eq!(Lookup::parse(vec![b"value".to_vec(), b"x".to_vec()]), Ok(Lookup::Value(b"x".to_vec())));
+        assert_eq!(Lookup::parse(vec![b"leader".to_vec()]), Ok(Lookup::Leader));
+        assert_eq!(Lookup::parse(vec![b"value".to_vec()]), Err(ScriptError));
+        assert_eq!(Lookup::parse(vec![]), Err(ScriptError));
+        assert_eq!(Fill::parse(&[b"stored".to_vec()]), Ok(Fill::Stored));
+        assert_eq!(Fill::parse(&[b"OK".to_vec()]), Err(ScriptError));
+        let seen = |parts: &[&str]| Sighting::parse(parts.iter().map(|part| part.as_bytes().to_vec()).collect());
+        assert_eq!(seen(&[]), Ok(None));
+        let expected = Sighting { bytes: b"x".to_vec(), runs_out_ms: 7, is_fenced: true };
+        assert_eq!(seen(&["x", "7", "fenced"]), Ok(Some(expected)));
+        assert!(grants_lock(&[b"leader".to_vec()]));
+        for (answer, other) in
+            [("value", Some("leader")), ("wait", None), ("fenced", None), ("stored", None), ("refused", None)]
+        {
+            let answer: Vec<_> =
+                [Some(answer), other].into_iter().flatten().map(|part| part.as_bytes().to_vec()).collect();
+            assert!(!grants_lock(&answer), "{answer:?}");
+        }
+        for wrong in [&["x", "7"][..], &["x", "-7", "free"], &["x", "7", "open"], &["x", "7", "free", ""]] {
+            assert_eq!(seen(wrong), Err(ScriptError), "{wrong:?}");
+        }
+    }
+}

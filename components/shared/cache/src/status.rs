@@ -1,0 +1,16 @@
+//! What the cache did for an answer, told to the client (RFC 9211).
+
+/// The `Cache-Status` of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CacheStatus {
+    /// Answered from Redis.
+    Hit,
+    /// Read from PostgreSQL and stored.
+    Stored,
+    /// Read from PostgreSQL and not stored: a write was under way, or the answer is larger than the cache takes.
+    Miss,
+    /// Another request read it from PostgreSQL at the same moment.
+    Collapsed,
+    /// The cache was not asked: it is out of order, or does not hold such answers.
+    Bypass,
+}

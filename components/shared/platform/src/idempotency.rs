@@ -1,0 +1,22 @@
+//! Idempotency keys that have run out.
+
+use super::metrics;
+use super::postgres::call;
+use rental::config::Config;
+use crate::log::{self, Level};
+use rental::sql::Parameter;
+use std::rc::Rc;
+
+/// How many are removed at a time. A write adds one at most, so they are removed faster than they come.
+const BATCH: i64 = 100;
+
+/// Removes some in the background. They are ignored as it is; this keeps the table small.
+pub fn remove_expired_keys(config: &Rc<Config>) {
+    let config = Rc::clone(config);
+    spin_sdk::wasip3::spawn(async move {
+        if let Err(failure) = call(&config, "remove_expired_idempotency_keys", vec![Parameter::Integer(BATCH)]).await {
+            log::write(Level::Warn, "idempotency_keys.left", &[("error", &failure.error.to_string())]);
+        }
+        metrics::flush_later(&config);
+    });
+}

@@ -1,0 +1,420 @@
+//! The configuration: Spin variables, parsed once, refused with a sentence that says how to mend them.
+
+mod redis;
+mod tokens;
+
+pub use redis::RedisEndpoint;
+
+use crate::auth::Policy;
+use crate::budget::Budget;
+use cache::protocol::{LONGEST_DEADLINE_MS, STATEMENT_TIMEOUT_MS};
+use cache::{Namespace, Seals};
+use std::time::Duration;
+
+/// The longest time to live of an entry. With the jitter of ±10 % it stays below the contract's 900 s.
+const MAX_TTL_MINUTES: u64 = 13;
+/// Bounds of every deadline, in milliseconds: above the longest the platform lets a request wait makes no sense.
+const DEADLINE_BOUNDS_MS: std::ops::RangeInclusive<u64> = 1..=LONGEST_DEADLINE_MS;
+
+/// What each connection asks of PostgreSQL besides, whatever is set for the role or the database. The functions of the writes
+/// count on it that each of their statements sees anew, and the tables are in `public`.
+const SESSION: &str = "-c%20default_transaction_isolation%3Dread%5C%20committed%20-c%20search_path%3Dpublic";
+/// A connection goes to a server that takes writes.
+const WRITES: &str = "target_session_attrs=read-write";
+/// The same, to any server.
+const ANY: &str = "target_session_attrs=any";
+
+/// What the keys that seal entries are derived for. A tenant id has no NUL.
+const SEAL_PURPOSE: &[u8] = b"renttracker-edge cache entry 1\0";
+
+/// What every component needs to know, each field named by its variable.
+#[derive(Clone)]
+pub struct Config {
+    /// `redis_url` and `redis_token`: `redis://[user:password@]host:port[/db]` (or `rediss://`), or `https://host` of
+    /// Upstash's REST protocol and its token.
+    pub redis: RedisEndpoint,
+    /// `redis_instance_name` (`RentTracker_`): what every key in Redis begins with.
+    pub namespace: Namespace,
+    /// `redis_default_timeout_minutes` (10): how long an entry lives, before jitter.
+    pub ttl: Duration,
+    /// `redis_timeout_ms` (50): how long a request waits for Redis, in all.
+    pub redis_timeout: Duration,
+    /// `redis_connect_timeout_ms` (100): how long opening a connection to Redis may take.
+    pub redis_connect_timeout: Duration,
+    /// `database_url`: `postgres://user:password@host:port/database`. [`STATEMENT_TIMEOUT_MS`] is added as an option, and that
+    /// the server must take writes.
+    pub database_url: String,
+    /// `database_timeout_ms` (2000): how long a request waits for one statement, its connection included.
+    pub database_timeout: Duration,
+    /// `jwt_secret`, `jwt_jwks`, `jwt_jwks_url`, `jwt_jwks_refresh_seconds` and `jwt_jwks_keep_seconds`: what tokens are
+    /// verified with.
+    pub auth: Policy,
+    /// `cors_allowed_origins`: origins of web clients, separated by commas.
+    pub cors_allowed_origins: Vec<String>,
+    /// `require_if_match` (false): whether a PUT or DELETE must name the version that it replaces.
+    pub require_if_match: bool,
+    /// `breaker_threshold` (3): consecutive failures of Redis that open the breaker.
+    pub breaker_threshold: u32,
+    /// `breaker_reset_seconds` (60): how long the breaker stays open before a probe.
+    pub breaker_reset: Duration,
+    /// `breaker_max_reset_seconds` (300): the longest that failed probes make it stay open before the next.
+    pub breaker_max_reset: Duration,
+    /// `breaker_lease_ms` (500): how long an instance may act on what it last read of the breaker.
+    pub breaker_lease: Duration,
+    /// `key_value_timeout_ms` (100): how long reading the breaker's record may take.
+    pub key_value_timeout: Duration,
+    /// `key_value_shared` (true): whether all hosts have the same key-value store.
+    pub key_value_shared: bool,
+    /// `database_concurrency` (8): how many reads an instance has under way in PostgreSQL at a time.
+    pub database_concurrency: usize,
+    /// `database_queue_ms` (500): how long a read beyond that waits for its turn before it is refused.
+    pub database_queue: Duration,
+    /// `tenant_requests_per_second` (0) and `tenant_burst` (20): what each tenant may send to an instance. `None` for no
+    /// limit.
+    pub tenant_budget: Option<Budget>,
+    /// `cache_seal_key`: what entries of the cache are sealed with; when it is empty they carry a checksum alone.
+    pub seals: Option<Seals>,
+    /// `alert_webhook_url`: who is told of the breaker's changes; nobody when it is empty.
+    pub alert_webhook_url: Option<String>,
+}
+
+impl Config {
+    /// `database_url` for a server that need not take writes.
+    pub fn any_database_url(&self) -> String {
+        self.database_url.replace(WRITES, ANY)
+    }
+
+    /// The longest that a statement may be under way: what the component waits for it, its connection included, and what
+    /// PostgreSQL may still work on it when the component has just sent it.
+    pub fn longest_statement(&self) -> Duration {
+        self.database_timeout + Duration::from_millis(STATEMENT_TIMEOUT_MS)
+    }
+}
+
+/// A variable that is missing or wrong, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the variable `{variable}` {problem}")]
+pub struct ConfigError {
+    variable: &'static str,
+    problem: String,
+}
+
+impl ConfigError {
+    fn new(variable: &'static str, problem: impl Into<String>) -> Self {
+        Self { variable, problem: problem.into() }
+    }
+}
+
+/// The variables that a component may be given. `spin.toml` grants each component those that it uses; what is not
+/// granted keeps its default.
+pub const VARIABLES: &[&str] = &[
+    "redis_url",
+    "redis_token",
+    "redis_instance_name",
+    "redis_default_timeout_minutes",
+    "redis_timeout_ms",
+    "redis_connect_timeout_ms",
+    "database_url",
+    "database_timeout_ms",
+    "jwt_secret",
+    "jwt_jwks",
+    "jwt_jwks_url",
+    "jwt_jwks_refresh_seconds",
+    "jwt_jwks_keep_seconds",
+    "jwt_issuer",
+    "jwt_audience",
+    "cors_allowed_origins",
+    "require_if_match",
+    "breaker_threshold",
+    "breaker_reset_seconds",
+    "breaker_max_reset_seconds",
+    "breaker_lease_ms",
+    "key_value_timeout_ms",
+    "key_value_shared",
+    "database_concurrency",
+    "database_queue_ms",
+    "tenant_requests_per_second",
+    "tenant_burst",
+    "cache_seal_key",
+    "alert_webhook_url",
+];
+
+impl Config {
+    /// Parses the variables that `lookup` knows.
+    pub fn parse(lookup: impl Fn(&'static str) -> Option<String>) -> Result<Self, ConfigError> {
+        let required = |name| {
+            lookup(name).filter(|value| !value.is_empty()).ok_or_else(|| {
+                ConfigError::new(name, format!("is not set; give it as SPIN_VARIABLE_{}", name.to_uppercase()))
+            })
+        };
+        let number = |name, default: u64, bounds: std::ops::RangeInclusive<u64>| match lookup(name) {
+            None => Ok(default),
+            Some(text) => text.trim().parse().ok().filter(|value| bounds.contains(value)).ok_or_else(|| {
+                ConfigError::new(
+                    name,
+                    format!("is {text:?}; it must be a whole number from {} to {}", bounds.start(), bounds.end()),
+                )
+            }),
+        };
+        let milliseconds = |name, default| number(name, default, DEADLINE_BOUNDS_MS).map(Duration::from_millis);
+        let seconds = |name, default, bounds| number(name, default, bounds).map(Duration::from_secs);
+
+        let boolean = |name, default| match lookup(name).as_deref().map(str::trim) {
+            None => Ok(default),
+            Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(ConfigError::new(name, "must be true or false")),
+        };
+
+        let token = lookup("redis_token").filter(|token| !token.is_empty());
+        let redis = RedisEndpoint::parse(required("redis_url")?, token)?;
+        let instance = lookup("redis_instance_name").unwrap_or_else(|| "RentTracker_".into());
+        let namespace = Namespace::parse(&instance).ok_or_else(|| {
+            ConfigError::new("redis_instance_name", "must be 1 to 64 characters of A-Z a-z 0-9 _ - .")
+        })?;
+        let minutes = number("redis_default_timeout_minutes", 10, 1..=MAX_TTL_MINUTES)?;
+        let count =
+            |name, default, bounds| number(name, default, bounds).map(|it| u32::try_from(it).unwrap_or(u32::MAX));
+        Ok(Self {
+            redis,
+            namespace,
+            ttl: Duration::from_secs(minutes * 60),
+            redis_timeout: milliseconds("redis_timeout_ms", 50)?,
+            redis_connect_timeout: milliseconds("redis_connect_timeout_ms", 100)?,
+            database_url: database_url(&required("database_url")?)?,
+            database_timeout: milliseconds("database_timeout_ms", 2_000)?,
+            auth: tokens::parse(&lookup, seconds)?,
+            cors_allowed_origins: origins(lookup("cors_allowed_origins").as_deref().unwrap_or_default())?,
+            require_if_match: boolean("require_if_match", false)?,
+            breaker_threshold: count("breaker_threshold", 3, 1..=1_000)?,
+            breaker_reset: seconds("breaker_reset_seconds", 60, 1..=3_600)?,
+            breaker_max_reset: seconds("breaker_max_reset_seconds", 300, 1..=3_600)?,
+            breaker_lease: milliseconds("breaker_lease_ms", 500)?,
+            // A hundred times what a read takes on SQLite.
+            key_value_timeout: milliseconds("key_value_timeout_ms", 100)?,
+            key_value_shared: boolean("key_value_shared", true)?,
+            // An instance serves 16 requests at a time. Half of them may be in PostgreSQL, whose connections all instances
+            // of a host share (64).
+            database_concurrency: usize::try_from(number("database_concurrency", 8, 1..=64)?).unwrap_or(usize::MAX),
+            database_queue: milliseconds("database_queue_ms", 500)?,
+            tenant_budget: Budget::new(
+                count("tenant_requests_per_second", 0, 0..=100_000)?,
+                count("tenant_burst", 20, 1..=100_000)?,
+            ),
+            seals: Seals::parse(&lookup("cache_seal_key").unwrap_or_default(), SEAL_PURPOSE)
+                .map_err(|problem| ConfigError::new("cache_seal_key", problem))?,
+            alert_webhook_url: webhook_url(lookup("alert_webhook_url").unwrap_or_default())?,
+        })
+    }
+}
+
+/// Makes sure that PostgreSQL itself gives up on a statement: the fence's arithmetic rests on it.
+fn database_url(url: &str) -> Result<String, ConfigError> {
+    if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+        return Err(ConfigError::new("database_url", "must begin with postgres://"));
+    }
+    if url.contains("sslmode=verify-") {
+        return Err(ConfigError::new(
+            "database_url",
+            "has a sslmode that Spin's client does not know; its `require` verifies the certificate and the host's name, \
+             as `verify-full` does elsewhere",
+        ));
+    }
+    if url.contains("target_session_attrs=") && !url.contains(WRITES) {
+        return Err(ConfigError::new(
+            "database_url",
+            format!("may say {WRITES}, which it says anyway, and nothing else of it"),
+        ));
+    }
+    if url.contains("transaction_isolation") || url.contains("search_path") {
+        return Err(ConfigError::new(
+            "database_url",
+            "sets transaction_isolation or search_path, which the components set: read committed, and public",
+        ));
+    }
+    if url.contains("options=") {
+        let given =
+            url.split_once("statement_timeout").map(|(_, rest)| rest.trim_start_matches("%3D").trim_start_matches('='));
+        let digits = given.and_then(|text| text.split(['&', '%', '+']).next());
+        let milliseconds = digits.and_then(|digits| digits.parse().ok());
+        // 0 would be no limit at all.
+        if milliseconds.is_some_and(|limit: u64| (1..=STATEMENT_TIMEOUT_MS).contains(&limit)) {
+            return Ok(with_writes(url.replacen("options=", &format!("options={SESSION}%20"), 1)));
+        }
+        return Err(ConfigError::new(
+            "database_url",
+            format!("sets options that must hold -c statement_timeout=N, with N from 1 to {STATEMENT_TIMEOUT_MS} ms"),
+        ));
+    }
+    let separator = if url.contains('?') { '&' } else { '?' };
+    Ok(with_writes(format!("{url}{separator}options={SESSION}%20-c%20statement_timeout%3D{STATEMENT_TIMEOUT_MS}")))
+}
+
+/// `url` has parameters.
+fn with_writes(url: String) -> String {
+    if url.contains(WRITES) { url } else { format!("{url}&{WRITES}") }
+}
+
+/// Nobody, or where to POST.
+fn webhook_url(url: String) -> Result<Option<String>, ConfigError> {
+    if url.is_empty() {
+        return Ok(None);
+    }
+    if ["http://", "https://"].iter().any(|scheme| url.starts_with(scheme)) {
+        return Ok(Some(url));
+    }
+    Err(ConfigError::new("alert_webhook_url", "must begin with https:// or http://"))
+}
+
+/// Splits the origins; an origin is `scheme://host[:port]` (RFC 6454), and `*` cannot go with credentials.
+fn origins(text: &str) -> Result<Vec<String>, ConfigError> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|origin| !origin.is_empty())
+        .map(|origin| {
+            let valid = origin.split_once("://").is_some_and(|(scheme, host)| {
+                ["http", "https"].contains(&scheme) && !host.is_empty() && !host.contains(['/', '*', ' '])
+            });
+            valid.then(|| origin.to_owned()).ok_or_else(|| {
+                ConfigError::new(
+                    "cors_allowed_origins",
+                    format!("has {origin:?}; each origin is http(s)://host[:port], without a path or a wildcard"),
+                )
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+    fn parse(overrides: &[(&'static str, &str)]) -> Result<Config, ConfigError> {
+        Config::parse(|name| {
+            let base = match name {
+                "redis_url" => Some("redis://127.0.0.1:6379"),
+                "database_url" => Some("postgres://u:p@127.0.0.1:5432/d"),
+                "jwt_secret" => Some(SECRET),
+                _ => None,
+            };
+            let value = overrides.iter().find(|(key, _)| *key == name).map(|(_, value)| *value);
+            value.or(base).map(str::to_owned)
+        })
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_contract() {
+        let config = parse(&[]).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(config.ttl, Duration::from_secs(600));
+        assert_eq!(config.redis_timeout, Duration::from_millis(50));
+        assert!(!config.require_if_match);
+        assert!(config.key_value_shared);
+        assert_eq!(config.auth.issuer, "RentTracker");
+    }
+
+    #[test]
+    fn postgresql_is_always_told_to_give_up() {
+        let url = |text| parse(&[("database_url", text)]).map(|config| config.database_url);
+        let rest = format!("options={SESSION}%20-c%20statement_timeout%3D1500&{WRITES}");
+        assert_eq!(url("postgres://h/d").expect("valid"), format!("postgres://h/d?{rest}"));
+        assert_eq!(
+            url("postgres://h/d?sslmode=require").expect("valid"),
+            format!("postgres://h/d?sslmode=require&{rest}")
+        );
+        assert!(url("postgres://h/d?options=-c%20statement_timeout%3D900").is_ok());
+        assert!(url("postgres://h/d?options=-c%20statement_timeout%3D1500&connect_timeout=2").is_ok());
+        assert!(url("postgres://h/d?options=-c%20statement_timeout%3D0").is_err());
+        assert!(url("postgres://h/d?options=-c%20statement_timeout%3D1501").is_err());
+        assert!(url("postgres://h/d?options=-c%20statement_timeout%3D60s").is_err());
+        assert!(url("postgres://h/d?options=-c%20work_mem%3D1MB").is_err());
+    }
+
+    #[test]
+    fn a_connection_is_for_writes_and_sees_anew_whatever_else_the_url_says() {
+        let url = |text| parse(&[("database_url", text)]).map(|config| config.database_url);
+        assert_eq!(
+            url("postgres://h/d?options=-c%20statement_timeout%3D900").expect("valid"),
+            format!("postgres://h/d?options={SESSION}%20-c%20statement_timeout%3D900&{WRITES}")
+        );
+        let said = url("postgres://h/d?target_session_attrs=read-write").expect("valid");
+        assert_eq!(said.matches(WRITES).count(), 1, "{said}");
+        for refused in [
+            "target_session_attrs=any",
+            "options=-c%20statement_timeout%3D900%20-c%20default_transaction_isolation%3Dserializable",
+            "options=-c%20statement_timeout%3D900%20-csearch_path%3Dapp",
+        ] {
+            let whole = format!("postgres://h/d?{refused}");
+            assert!(parse(&[("database_url", &whole)]).is_err(), "{refused}");
+        }
+        let any = parse(&[("database_url", "postgres://h/d")]).expect("valid").any_database_url();
+        assert!(any.contains(SESSION) && any.ends_with(ANY), "{any}");
+    }
+
+    #[test]
+    fn a_bad_value_is_refused_with_a_sentence_that_names_it() {
+        for (name, value) in [
+            ("redis_url", "http://x"),
+            ("redis_url", ""),
+            ("redis_url", "rediss://cache.example:6379/#insecure"),
+            ("redis_instance_name", "a:b"),
+            ("redis_instance_name", ""),
+            ("redis_default_timeout_minutes", "0"),
+            ("redis_default_timeout_minutes", "14"),
+            ("redis_default_timeout_minutes", "ten"),
+            ("redis_timeout_ms", "-1"),
+            ("database_url", "mysql://x"),
+            ("database_url", "postgres://db.example/d?sslmode=verify-full"),
+            ("jwt_secret", "short"),
+            ("jwt_secret", ""),
+            ("jwt_jwks", "{}"),
+            ("jwt_jwks", r#"{"keys":[{"kty":"oct","k":"x"}]}"#),
+            ("jwt_jwks_url", "http://id.example/keys"),
+            ("jwt_jwks_url", "http://127.0.0.1.example/keys"),
+            ("jwt_jwks_url", "id.example/keys"),
+            ("jwt_jwks_refresh_seconds", "0"),
+            ("tenant_requests_per_second", "-1"),
+            ("tenant_burst", "0"),
+            ("cors_allowed_origins", "*"),
+            ("cors_allowed_origins", "http://a.example/path"),
+            ("require_if_match", "yes"),
+            ("breaker_threshold", "0"),
+            ("key_value_timeout_ms", "0"),
+            ("key_value_shared", "no"),
+            ("database_concurrency", "65"),
+            ("database_queue_ms", "x"),
+            ("cache_seal_key", "AAECAwQFBgcICQoLDA0ODw=="),
+            ("alert_webhook_url", "ftp://x"),
+        ] {
+            let error = parse(&[(name, value)]).err().unwrap_or_else(|| panic!("{name}={value} was taken"));
+            assert_eq!(error.variable, name);
+            assert!(!error.to_string().contains(SECRET));
+        }
+    }
+
+    #[test]
+    fn the_longest_jittered_time_to_live_is_below_900_seconds() {
+        const { assert!(MAX_TTL_MINUTES * 60 * 110 / 100 < 900) };
+    }
+
+    #[test]
+    fn a_write_without_a_fence_does_not_hold_the_breaker_open_for_longer_than_a_reset() {
+        let config = parse(&[]).unwrap_or_else(|error| panic!("{error}"));
+        assert!(config.breaker_lease + config.longest_statement() < config.breaker_reset / 2);
+    }
+
+    #[test]
+    fn a_fence_outlives_every_statement() {
+        use cache::protocol::FENCE_MS;
+        assert!(FENCE_MS > STATEMENT_TIMEOUT_MS + DEADLINE_BOUNDS_MS.end());
+        const { assert!(FENCE_MS < 900_000) };
+    }
+
+    #[test]
+    fn the_schema_knows_the_limit_of_the_components() {
+        let migration = include_str!("../../../../../infra/migrations/0011_writes_in_progress.sql");
+        assert!(migration.contains(&format!("interval '{STATEMENT_TIMEOUT_MS} ms'")));
+        assert!(migration.contains(&format!("'lock_timeout', '{STATEMENT_TIMEOUT_MS}'")));
+    }
+}

@@ -1,0 +1,36 @@
+//! `GET /api/properties/{propertyId}/payments/{paymentId}`.
+
+use crate::domain::{Payment, PaymentId, PaymentMethod, PropertyId, TenantId};
+use crate::error::Error;
+use crate::sql::Statement;
+use crate::sql::{Column, Parameter, RowReader};
+use cache::Entry;
+
+pub fn statement(tenant: &TenantId, id: PaymentId) -> Statement {
+    let sql = format!(
+        "SELECT {}, {} FROM payments y
+        JOIN payment_methods m ON m.tenant_id = y.payment_method_tenant_id AND m.id = y.payment_method_id
+        WHERE y.tenant_id = $1 AND y.id = $2",
+        Payment::COLUMNS,
+        PaymentMethod::COLUMNS
+    );
+    Statement::select(tenant, &sql).bind([Parameter::uuid(id)])
+}
+
+/// The entry knows the property that was paid for.
+pub fn entry(rows: &[Vec<Column>]) -> Result<Entry, Error> {
+    let Some(row) = rows.first() else {
+        return Ok(Entry::not_there());
+    };
+    let payment = Payment::from_row(&mut RowReader::new(row))?;
+    Ok(Entry {
+        version: payment.row_version().in_entry(),
+        note: payment.property_id().to_string().into_bytes(),
+        ..Entry::of(serde_json::to_vec(&payment)?)
+    })
+}
+
+/// Whether the payment in this entry was made for `property`.
+pub fn is_for(entry: &Entry, property: PropertyId) -> bool {
+    std::str::from_utf8(&entry.note).ok().and_then(PropertyId::parse) == Some(property)
+}

@@ -1,0 +1,111 @@
+//! Statements on the rows of one tenant.
+
+use crate::domain::TenantId;
+use crate::sql::Parameter;
+
+/// Where the number of the last parameter of a call goes, once it is known.
+const START_BY: &str = "$start_by";
+
+/// What a statement that reads asks its server (`infra/migrations/0015_current_server.sql`): whether it takes writes.
+pub const CURRENT: &str = "is_current(false)";
+/// The same, of a server in whose place no other takes writes: whether it is at least no standby.
+pub const CURRENT_WITHOUT_WRITES: &str = "is_current(true)";
+
+/// A statement with its parameters, which sees the rows of one tenant alone.
+///
+/// PostgreSQL's row level security shows a component the rows of the tenant in the setting `renttracker.tenant`
+/// (`infra/migrations/0007_row_level_security.sql`). The statement makes that setting itself, for its own transaction: it
+/// stays one round trip, and nothing of it is left in the connection for whom the pool gives it to next. There is no
+/// other way to run SQL on a tenant's rows, so none can be run without a tenant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statement {
+    sql: String,
+    parameters: Vec<Parameter>,
+}
+
+impl Statement {
+    /// A query for `tenant`, whose id is `$1` in it.
+    pub fn select(tenant: &TenantId, select: &str) -> Self {
+        Self::new(tenant, "", select)
+    }
+
+    /// A query for `tenant`, whose id is `$1` in it, over common table expressions (`name AS (…), …`).
+    pub fn with(tenant: &TenantId, tables: &str, select: &str) -> Self {
+        Self::new(tenant, &format!(", {tables}"), select)
+    }
+
+    /// The policies are checked as soon as a table is read, and a planner joins in any order. So the order is not left to
+    /// it: the query is a lateral subquery of the row that makes the setting, which has to be there before the first row
+    /// of the subquery can be asked for, and a common table expression is only run when its rows are asked for, or in the
+    /// end. `OFFSET 0` keeps the planner from dissolving the subquery. Nothing at all is read where it may be old
+    /// (`infra/migrations/0015_current_server.sql`).
+    fn new(tenant: &TenantId, tables: &str, select: &str) -> Self {
+        let sql = format!(
+            "WITH tenant AS MATERIALIZED (SELECT set_config('renttracker.tenant', $1, true) AS id WHERE {CURRENT}){tables}
+            SELECT answer.* FROM tenant CROSS JOIN LATERAL (
+                SELECT body.* FROM ({select}) AS body WHERE tenant.id IS NOT NULL OFFSET 0
+            ) AS answer"
+        );
+        Self { sql, parameters: vec![Parameter::text(tenant)] }
+    }
+
+    /// A call, for `tenant`, of a function that writes (`infra/migrations/0010_writes.sql`). `call` is what the row that is
+    /// answered comes from: the function, whose first argument is `tenant`, and what is joined to it. It is run after
+    /// [`Statement::started_by`].
+    ///
+    /// As in the other statements the setting is made before the function can be called: the argument is the result of
+    /// `begin_write` (`infra/migrations/0011_writes_in_progress.sql`), which makes it. The last column says which run of
+    /// PostgreSQL answered (`infra/migrations/0012_lineage.sql`).
+    pub fn call(tenant: &TenantId, call: &str, select: &str) -> Self {
+        let sql = format!(
+            "SELECT {select}, database_run() AS run FROM begin_write($1, {START_BY}) AS tenant CROSS JOIN LATERAL {call}"
+        );
+        Self { sql, parameters: vec![Parameter::text(tenant)] }
+    }
+
+    /// Has PostgreSQL refuse a call that it starts later than at `clock_ms`, Unix time in milliseconds by its own clock. It
+    /// is the last parameter.
+    #[must_use]
+    pub fn started_by(mut self, clock_ms: i64) -> Self {
+        self.parameters.push(Parameter::Integer(clock_ms));
+        self.sql = self.sql.replacen(START_BY, &format!("${}", self.parameters.len()), 1);
+        self
+    }
+
+    /// Gives the next parameters, from `$2`, their values.
+    #[must_use]
+    pub fn bind(mut self, parameters: impl IntoIterator<Item = Parameter>) -> Self {
+        self.parameters.extend(parameters);
+        self
+    }
+
+    /// The text, and the values of its parameters.
+    pub fn into_parts(self) -> (String, Vec<Parameter>) {
+        (self.sql, self.parameters)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tenant_is_the_first_parameter_and_set_for_the_statement_alone() {
+        let tenant = TenantId::parse("landlord-1").expect("an id");
+        let select = "SELECT address FROM properties WHERE tenant_id = $1 AND id = $2";
+        let (sql, parameters) = Statement::select(&tenant, select).bind([Parameter::uuid("x")]).into_parts();
+        assert!(sql.starts_with("WITH tenant AS MATERIALIZED (SELECT set_config('renttracker.tenant', $1, true)"));
+        assert!(sql.contains(select));
+        assert_eq!(parameters, [Parameter::text("landlord-1"), Parameter::uuid("x")]);
+
+        let (sql, _) = Statement::with(&tenant, "total AS (SELECT 1)", "SELECT").into_parts();
+        assert!(sql.contains("AS id WHERE is_current(false)), total AS (SELECT 1)\n"), "{sql}");
+
+        let call = Statement::call(&tenant, "delete_payment(tenant, $2) AS r", "r.is_deleted");
+        let (sql, parameters) = call.bind([Parameter::uuid("x")]).started_by(7).into_parts();
+        let expected = "SELECT r.is_deleted, database_run() AS run FROM begin_write($1, $3) AS tenant \
+            CROSS JOIN LATERAL delete_payment(tenant, $2) AS r";
+        assert_eq!(sql, expected);
+        assert_eq!(parameters, [Parameter::text("landlord-1"), Parameter::uuid("x"), Parameter::Integer(7)]);
+    }
+}
