@@ -1,21 +1,29 @@
 //! `GET /api/health`.
 
+use cache::database::DatabaseState;
 use http::StatusCode;
-use shared::database::DatabaseState;
-use shared::database_health::DatabaseHealth;
-use shared::error::Error;
-use shared::http::Answer;
-use shared::metrics::{Kind, Totals};
-use shared::operator::{Breaker, Cache, Details, Health, Lookups, Outbox, Redis};
-use shared::spin::{self, Call};
+use platform::breaker::admission::renew;
+use platform::breaker::database_lease::database_state;
+use platform::http::Call;
+use platform::metrics::totals;
+use platform::operator::health::why_cache_is_not_in_use;
+use platform::postgres::health::{database_health, row_level_security_holds};
+use platform::postgres::outbox::lag;
+use platform::redis::is_answer;
+use platform::time::clock::unix_ms;
+use rental::error::Error;
+use rental::http::Answer;
+use rental::metrics::{Kind, Totals};
+use rental::operator::{Breaker, Cache, Details, Health, Lookups, Outbox, Redis};
+use rental::sql::DatabaseHealth;
 
 /// Answers 503 only when PostgreSQL is gone: without the cache the service is slower, and whole, and without writes it reads.
 /// Whoever has no administrator's token, or a bad one, is told the two words that a load balancer needs.
 pub async fn health(call: &Call) -> Result<Answer, Error> {
-    let database = spin::database_health(&call.config).await;
-    let state = if database.answers { spin::database_state(&call.config).await } else { None };
+    let database = database_health(&call.instance).await;
+    let state = if database.answers { database_state(&call.instance).await } else { None };
     let is_in_order = state.as_ref().is_some_and(|state| state.warnings().is_empty());
-    let reason = if database.answers { spin::why_cache_is_not_in_use(&call.config).await } else { None };
+    let reason = if database.answers { why_cache_is_not_in_use(&call.instance).await } else { None };
     let (code, status) = if !database.answers {
         (StatusCode::SERVICE_UNAVAILABLE, "Unhealthy")
     } else if database.is_well() && is_in_order && reason.is_none() {
@@ -35,17 +43,17 @@ async fn details(
     state: Option<&DatabaseState>,
     reason: Option<String>,
 ) -> Details {
-    let config = &call.config;
-    let record = spin::breaker_record(config).await;
-    let facts = spin::redis_facts(config).await;
-    let totals = spin::totals(config).await.ok();
+    let instance = &call.instance;
+    let record = renew(instance).await;
+    let facts = instance.redis.facts(&instance.config).await;
+    let totals = totals(instance).await.ok();
     let (lag, row_level_security) = if database.answers {
-        (spin::lag(config).await.ok(), spin::row_level_security_holds(config).await.ok())
+        (lag(instance).await.ok(), row_level_security_holds(instance).await.ok())
     } else {
         (None, None)
     };
     let quantile = |percent| {
-        let minute = totals.as_ref()?.recent_redis(spin::unix_ms());
+        let minute = totals.as_ref()?.recent_redis(unix_ms());
         // A few thousand microseconds are exact.
         minute.quantile_micros(percent).map(|micros| micros as f64 / 1_000.0)
     };
@@ -53,7 +61,7 @@ async fn details(
         version: env!("CARGO_PKG_VERSION"),
         reason,
         redis: Redis {
-            status: if spin::answers(&facts) { "Connected" } else { "Disconnected" },
+            status: if is_answer(&facts) { "Connected" } else { "Disconnected" },
             memory_bytes: facts.ok().and_then(|facts| facts.memory_bytes),
             p50_ms: quantile(50),
             p99_ms: quantile(99),

@@ -1,5 +1,5 @@
 //! Health, metrics, what operators do to the cache, and the answer for every path that the API does not have.
-#![cfg(target_arch = "wasm32")]
+
 // A panic ends the instance and every request in it: input is never unwrapped, indexed or sliced.
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::string_slice, clippy::unreachable)]
 #![deny(clippy::unwrap_used)]
@@ -14,18 +14,19 @@ mod purge;
 mod verify;
 mod warm;
 
-use shared::error::Error;
-use shared::http::{Answer, Route};
-use shared::spin::{Call, Outcome, Request, serve};
+use platform::http::wire::{Outcome, Request};
+use platform::http::{Call, serve};
+use rental::error::Error;
+use rental::http::{Answer, Route};
 
-shared::http_component!(handle);
+platform::http_component!(handle);
 
 async fn handle(request: Request) -> Outcome {
     serve(request, respond).await
 }
 
 async fn respond(call: &Call) -> Result<Answer, Error> {
-    match Route::of(call.parts.uri.path()) {
+    match call.route {
         Some(Route::Health) => health::health(call).await,
         Some(Route::Live) => Ok(probes::live()),
         Some(Route::Ready) => probes::ready(call).await,

@@ -1,27 +1,33 @@
 //! `GET /metrics`, for Prometheus. It needs no token: there is nothing of any tenant in it.
 
 use http::{StatusCode, header};
-use shared::error::Error;
-use shared::http::Answer;
-use shared::metrics::{Gauge, exposition};
-use shared::spin::{Call, answers, breaker_record, database_health, lag, redis_facts, totals};
+use platform::breaker::admission::renew;
+use platform::http::Call;
+use platform::metrics::totals;
+use platform::postgres::health::database_health;
+use platform::postgres::outbox::lag;
+use platform::redis::is_answer;
+use rental::error::Error;
+use rental::http::Answer;
+use rental::metrics::{Gauge, exposition};
 
 /// Answers with what all instances have counted, and with what is so at this moment.
 pub async fn metrics(call: &Call) -> Result<Answer, Error> {
-    let config = &call.config;
-    let totals =
-        totals(config).await.map_err(|error| Error::Unavailable(format!("the counts cannot be read: {}", error.0)))?;
+    let instance = &call.instance;
+    let totals = totals(instance)
+        .await
+        .map_err(|error| Error::Unavailable(format!("the counts cannot be read: {}", error.0)))?;
 
     let mut gauges = vec![Gauge::new("build_info", concat!("version=\"", env!("CARGO_PKG_VERSION"), "\""), 1.0)];
-    if let Some(record) = breaker_record(config).await {
+    if let Some(record) = renew(instance).await {
         for state in ["closed", "open", "half_open"] {
             let is_it = f64::from(u8::from(record.state_name() == state));
             gauges.push(Gauge::new("breaker_state", &format!("state=\"{state}\""), is_it));
         }
         gauges.push(Gauge::new("cache_epoch", "", record.epoch as f64));
     }
-    let facts = redis_facts(config).await;
-    gauges.push(Gauge::new("redis_up", "", f64::from(u8::from(answers(&facts)))));
+    let facts = instance.redis.facts(&instance.config).await;
+    gauges.push(Gauge::new("redis_up", "", f64::from(u8::from(is_answer(&facts)))));
     if let Ok(facts) = facts {
         gauges.extend(facts.memory_bytes.map(|bytes| Gauge::new("redis_memory_bytes", "", bytes as f64)));
         for (file, is_written) in [("aof", facts.aof_is_written), ("snapshot", facts.snapshot_is_written)] {
@@ -30,9 +36,9 @@ pub async fn metrics(call: &Call) -> Result<Answer, Error> {
             gauges.extend(is_written.map(gauge));
         }
     }
-    let is_up = database_health(config).await.answers;
+    let is_up = database_health(instance).await.answers;
     gauges.push(Gauge::new("postgres_up", "", f64::from(u8::from(is_up))));
-    if is_up && let Ok(lag) = lag(config).await {
+    if is_up && let Ok(lag) = lag(instance).await {
         gauges.push(Gauge::new("outbox_rows", "", lag.rows as f64));
         gauges.push(Gauge::new("outbox_oldest_seconds", "", lag.oldest_seconds as f64));
     }

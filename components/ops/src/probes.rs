@@ -1,9 +1,10 @@
 //! `GET /livez` and `GET /readyz`: what an orchestrator asks every few seconds.
 
 use http::{StatusCode, header};
-use shared::error::Error;
-use shared::http::Answer;
-use shared::spin::{Call, database_health};
+use platform::http::Call;
+use platform::postgres::health::database_health;
+use rental::error::Error;
+use rental::http::Answer;
 
 /// Alive is what answers. Nothing is asked, so that a dead database does not have healthy processes restarted.
 pub fn live() -> Answer {
@@ -12,7 +13,7 @@ pub fn live() -> Answer {
 
 /// Ready is what can answer requests: that needs PostgreSQL, and not the cache.
 pub async fn ready(call: &Call) -> Result<Answer, Error> {
-    if database_health(&call.config).await.answers {
+    if database_health(&call.instance).await.answers {
         Ok(text("ready"))
     } else {
         Err(Error::Unavailable("not ready: PostgreSQL does not answer".into()))

@@ -1,10 +1,10 @@
 //! `DELETE /api/cache`.
 
 use http::StatusCode;
-use shared::error::Error;
-use shared::http::{Answer, PurgeQuery};
-use shared::operator::Purged;
-use shared::spin::{self, Call};
+use platform::http::Call;
+use rental::error::Error;
+use rental::http::{Answer, PurgeQuery};
+use rental::operator::Purged;
 
 /// Removes the caller's values whose names match a pattern; an administrator may name another tenant. It is never needed
 /// for what the API writes: it is for rows that were changed in PostgreSQL behind its back.
@@ -18,7 +18,7 @@ pub async fn purge(call: &Call) -> Result<Answer, Error> {
         None => call.tenant().await?,
     };
     let query = query?;
-    let purged = spin::purge(&call.config, &tenant, &query.pattern, query.cursor).await?;
+    let purged = platform::operator::purge::purge(&call.instance, &tenant, &query.pattern, query.cursor).await?;
     let body = Purged { removed: purged.removed, cursor: purged.cursor.map(|cursor| cursor.to_string()) };
     Ok(Answer::json(StatusCode::OK, serde_json::to_vec(&body)?))
 }

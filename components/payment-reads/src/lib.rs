@@ -1,6 +1,6 @@
 //! `GET …/payments`, `GET …/payments/{paymentId}` and `GET /api/paymentmethods`. Writes on these paths are handed on to
 //! `writes`.
-#![cfg(target_arch = "wasm32")]
+
 // A panic ends the instance and every request in it: input is never unwrapped, indexed or sliced.
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::string_slice, clippy::unreachable)]
 #![deny(clippy::unwrap_used)]
@@ -9,11 +9,12 @@ mod get;
 mod list;
 mod methods;
 
-use shared::error::Error;
-use shared::http::{Answer, Route, payment_id, property_id};
-use shared::spin::{Call, Outcome, Request, forward_to_writes, is_write, serve};
+use platform::http::wire::{Outcome, Request};
+use platform::http::{Call, forward_to_writes, is_write, serve};
+use rental::error::Error;
+use rental::http::{Answer, Route};
 
-shared::http_component!(handle);
+platform::http_component!(handle);
 
 async fn handle(request: Request) -> Outcome {
     if is_write(&request) { forward_to_writes(request).await } else { serve(request, respond).await }
@@ -21,11 +22,9 @@ async fn handle(request: Request) -> Outcome {
 
 async fn respond(call: &Call) -> Result<Answer, Error> {
     let tenant = &call.tenant().await?;
-    match Route::of(call.parts.uri.path()) {
-        Some(Route::Payments(property)) => list::list(call, tenant, property_id(property)?).await,
-        Some(Route::Payment(property, payment)) => {
-            get::get(call, tenant, property_id(property)?, payment_id(payment)?).await
-        }
+    match call.route {
+        Some(Route::Payments(Some(property))) => list::list(call, tenant, property).await,
+        Some(Route::Payment(Some(property), Some(payment))) => get::get(call, tenant, property, payment).await,
         Some(Route::PaymentMethods) => methods::list(call, tenant).await,
         _ => Err(Error::NotFound),
     }

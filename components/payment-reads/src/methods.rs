@@ -1,13 +1,13 @@
 //! `GET /api/paymentmethods`.
 
+use cache::CacheStatus;
 use http::StatusCode;
-use shared::cache::CacheStatus;
-use shared::domain::{PaymentMethod, TenantId};
-use shared::error::Error;
-use shared::http::Answer;
-use shared::row::RowReader;
-use shared::spin::{Call, query};
-use shared::statement::Statement;
+use platform::http::Call;
+use platform::postgres::query;
+use rental::domain::{PaymentMethod, TenantId};
+use rental::error::Error;
+use rental::http::Answer;
+use rental::sql::{RowReader, Statement};
 
 /// Answers with the system's and the tenant's own methods. They are not cached: nothing here writes them, so nothing here
 /// could invalidate them.
@@ -16,7 +16,7 @@ pub async fn list(call: &Call, tenant: &TenantId) -> Result<Answer, Error> {
         "SELECT {} FROM payment_methods m WHERE m.tenant_id IN ('~system', $1) ORDER BY m.name, m.id",
         PaymentMethod::COLUMNS
     );
-    let rows = query(&call.config, Statement::select(tenant, &sql)).await?;
+    let rows = query(&call.instance, Statement::select(tenant, &sql)).await?;
     let methods =
         rows.iter().map(|row| PaymentMethod::from_row(&mut RowReader::new(row))).collect::<Result<Vec<_>, _>>()?;
     Ok(Answer::json(StatusCode::OK, serde_json::to_vec(&methods)?).with_cache_status(CacheStatus::Bypass))

@@ -1,5 +1,5 @@
 //! `GET /api/properties` and `GET /api/properties/{id}`. Writes on these paths are handed on to `writes`.
-#![cfg(target_arch = "wasm32")]
+
 // A panic ends the instance and every request in it: input is never unwrapped, indexed or sliced.
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::string_slice, clippy::unreachable)]
 #![deny(clippy::unwrap_used)]
@@ -7,11 +7,12 @@
 mod get;
 mod list;
 
-use shared::error::Error;
-use shared::http::{Answer, Route, property_id};
-use shared::spin::{Call, Outcome, Request, forward_to_writes, is_write, serve};
+use platform::http::wire::{Outcome, Request};
+use platform::http::{Call, forward_to_writes, is_write, serve};
+use rental::error::Error;
+use rental::http::{Answer, Route};
 
-shared::http_component!(handle);
+platform::http_component!(handle);
 
 async fn handle(request: Request) -> Outcome {
     if is_write(&request) { forward_to_writes(request).await } else { serve(request, respond).await }
@@ -19,9 +20,9 @@ async fn handle(request: Request) -> Outcome {
 
 async fn respond(call: &Call) -> Result<Answer, Error> {
     let tenant = &call.tenant().await?;
-    match Route::of(call.parts.uri.path()) {
+    match call.route {
         Some(Route::Properties) => list::list(call, tenant).await,
-        Some(Route::Property(id)) => get::get(call, tenant, property_id(id)?).await,
+        Some(Route::Property(Some(id))) => get::get(call, tenant, id).await,
         _ => Err(Error::NotFound),
     }
 }

@@ -3,14 +3,15 @@
 //!
 //! Writing blocks an instance until the disk has it. Here that is one that no client waits for, and it writes once for all
 //! that has come meanwhile.
-#![cfg(target_arch = "wasm32")]
+
 // A panic ends the instance and every request in it: input is never unwrapped, indexed or sliced.
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::string_slice, clippy::unreachable)]
 #![deny(clippy::unwrap_used)]
 
-use shared::spin::{Outcome, Request, add_up};
+use platform::http::wire::{Outcome, Request};
+use platform::metrics::aggregator::add_up;
 
-shared::http_component!(handle);
+platform::http_component!(handle);
 
 async fn handle(request: Request) -> Outcome {
     add_up(request).await

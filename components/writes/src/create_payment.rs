@@ -2,13 +2,15 @@
 
 use super::precondition::{Target, before, on_list};
 use http::{StatusCode, header};
-use shared::cache::Resource;
-use shared::domain::{MethodChoice, Payment, PaymentDraft, PaymentId, PaymentMethod, PropertyId, TenantId, Violations};
-use shared::error::Error;
-use shared::http::{Answer, Claim, Idempotency};
-use shared::row::{Parameter, RowReader};
-use shared::spin::{Call, Written, new_id, remove_expired_keys, write};
-use shared::statement::Statement;
+use platform::http::Call;
+use platform::postgres::idempotency::remove_expired_keys;
+use platform::time::new_id;
+use platform::write::{Written, write};
+use rental::domain::{MethodChoice, Payment, PaymentDraft, PaymentId, PaymentMethod, PropertyId, TenantId, Violations};
+use rental::error::Error;
+use rental::http::{Answer, Claim, Idempotency};
+use rental::resource::Resource;
+use rental::sql::{Parameter, RowReader, Statement};
 
 const CREATE: &str = "create_payment(tenant, $2, $3, $4, $5, $6, $7, $8::text::timestamptz, $9, $10, $11, $12) AS r
     LEFT JOIN LATERAL (SELECT (r.made).*) AS y ON true LEFT JOIN LATERAL (SELECT (r.made_method).*) AS m ON true";
@@ -37,7 +39,7 @@ pub async fn create(call: &Call, tenant: &TenantId, property: PropertyId) -> Res
             .bind(Idempotency::parameters(idempotency.as_ref()))
     };
     let resources = [Resource::Payment(id), Resource::PaymentList(property)];
-    let outcome = write(&call.config, tenant, &resources, statement, |rows| {
+    let outcome = write(&call.instance, tenant, &resources, statement, |rows| {
         let row = rows.first().ok_or_else(|| Error::Internal("create_payment answers no row".into()))?;
         let mut row = RowReader::new(row);
         let claim = Claim::from_row(&mut row, idempotency.as_ref())?;
@@ -55,7 +57,7 @@ pub async fn create(call: &Call, tenant: &TenantId, property: PropertyId) -> Res
     });
     let payment = outcome.await??;
     if idempotency.is_some() {
-        remove_expired_keys(&call.config);
+        remove_expired_keys(&call.instance);
     }
     Ok(Answer::json(StatusCode::CREATED, serde_json::to_vec(&payment)?)
         .with_etag(payment.row_version())

@@ -2,13 +2,15 @@
 
 use super::precondition::on_list;
 use http::{StatusCode, header};
-use shared::cache::Resource;
-use shared::domain::{Property, PropertyDraft, PropertyId, TenantId};
-use shared::error::Error;
-use shared::http::{Answer, Claim, Idempotency};
-use shared::row::{Parameter, RowReader};
-use shared::spin::{Call, Written, new_id, remove_expired_keys, write};
-use shared::statement::Statement;
+use platform::http::Call;
+use platform::postgres::idempotency::remove_expired_keys;
+use platform::time::new_id;
+use platform::write::{Written, write};
+use rental::domain::{Property, PropertyDraft, PropertyId, TenantId};
+use rental::error::Error;
+use rental::http::{Answer, Claim, Idempotency};
+use rental::resource::Resource;
+use rental::sql::{Parameter, RowReader, Statement};
 
 const CREATE: &str = "create_property(tenant, $2, $3, $4, $5, $6, $7, $8, $9, $10::text::timestamptz,
         $11::text::timestamptz, $12, $13, $14, $15) AS r
@@ -27,7 +29,7 @@ pub async fn create(call: &Call, tenant: &TenantId) -> Result<Answer, Error> {
             .bind(members(&draft))
             .bind(Idempotency::parameters(idempotency.as_ref()))
     };
-    let outcome = write(&call.config, tenant, &[Resource::PropertyList], statement, |rows| {
+    let outcome = write(&call.instance, tenant, &[Resource::PropertyList], statement, |rows| {
         let row = rows.first().ok_or_else(|| Error::Internal("create_property answers no row".into()))?;
         let mut row = RowReader::new(row);
         let result = match Claim::from_row(&mut row, idempotency.as_ref())? {
@@ -38,7 +40,7 @@ pub async fn create(call: &Call, tenant: &TenantId) -> Result<Answer, Error> {
     });
     let property = outcome.await??;
     if idempotency.is_some() {
-        remove_expired_keys(&call.config);
+        remove_expired_keys(&call.instance);
     }
     Ok(Answer::json(StatusCode::CREATED, serde_json::to_vec(&property)?)
         .with_etag(property.row_version())

@@ -2,13 +2,13 @@
 
 use super::precondition::{Target, demanded, refusal, versions};
 use http::StatusCode;
-use shared::cache::Resource;
-use shared::domain::{PaymentId, PropertyId, RowVersion, TenantId};
-use shared::error::Error;
-use shared::http::Answer;
-use shared::row::{Parameter, RowReader};
-use shared::spin::{Call, Written, write};
-use shared::statement::Statement;
+use platform::http::Call;
+use platform::write::{Written, write};
+use rental::domain::{PaymentId, PropertyId, RowVersion, TenantId};
+use rental::error::Error;
+use rental::http::Answer;
+use rental::resource::Resource;
+use rental::sql::{Parameter, RowReader, Statement};
 
 const ROW: &str = "FROM payments v WHERE v.tenant_id = tenant AND v.property_id = $2 AND v.id = $3";
 const OUTCOME: &str = "r.found_version, r.is_deleted";
@@ -23,7 +23,7 @@ pub async fn delete(call: &Call, tenant: &TenantId, property: PropertyId, id: Pa
             .bind(parameters)
     };
     let resources = [Resource::Payment(id), Resource::PaymentList(property)];
-    let outcome = write(&call.config, tenant, &resources, statement, |rows| {
+    let outcome = write(&call.instance, tenant, &resources, statement, |rows| {
         let row = rows.first().ok_or_else(|| Error::Internal("delete_payment answers no row".into()))?;
         let mut row = RowReader::new(row);
         let found = row.optional_from_integer(RowVersion::new)?;

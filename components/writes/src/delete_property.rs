@@ -2,13 +2,14 @@
 
 use super::precondition::{Target, demanded, refusal, versions};
 use http::StatusCode;
-use shared::cache::Resource;
-use shared::domain::{PaymentId, PropertyId, RowVersion, TenantId};
-use shared::error::Error;
-use shared::http::{Answer, Precondition};
-use shared::row::{Parameter, RowReader};
-use shared::spin::{Call, Written, query, write};
-use shared::statement::Statement;
+use platform::http::Call;
+use platform::postgres::query;
+use platform::write::{Written, write};
+use rental::domain::{PaymentId, PropertyId, RowVersion, TenantId};
+use rental::error::Error;
+use rental::http::{Answer, Precondition};
+use rental::resource::Resource;
+use rental::sql::{Parameter, RowReader, Statement};
 use std::collections::HashSet;
 
 /// The payments that the property has now: their entries are fenced with its own.
@@ -23,7 +24,7 @@ const ATTEMPTS: u32 = 5;
 /// Removes a property and its payments.
 pub async fn delete(call: &Call, tenant: &TenantId, id: PropertyId) -> Result<Answer, Error> {
     let precondition = demanded(call, tenant, Target::Property(id), None).await?;
-    let rows = query(&call.config, Statement::select(tenant, PAYMENTS).bind([Parameter::uuid(id)])).await?;
+    let rows = query(&call.instance, Statement::select(tenant, PAYMENTS).bind([Parameter::uuid(id)])).await?;
     let mut payments =
         rows.iter().map(|row| RowReader::new(row).parsed(PaymentId::parse)).collect::<Result<HashSet<_>, _>>()?;
     for _ in 0..ATTEMPTS {
@@ -55,7 +56,7 @@ async fn attempt(
         let parameters = [Parameter::uuid(id), Parameter::uuid(write_id), versions, known];
         Statement::call(tenant, &call, OUTCOME).bind(parameters)
     };
-    let outcome = write(&call.config, tenant, &resources, statement, |rows| {
+    let outcome = write(&call.instance, tenant, &resources, statement, |rows| {
         let row = rows.first().ok_or_else(|| Error::Internal("delete_property answers no row".into()))?;
         let mut row = RowReader::new(row);
         let found = row.optional_from_integer(RowVersion::new)?;

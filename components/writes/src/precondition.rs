@@ -1,12 +1,12 @@
 //! What comes before a write: the resource must be there, whatever else is wrong with the request, and be as its headers
 //! demand, whatever is wrong with its body (RFC 9110, section 13.2).
 
-use shared::domain::{PaymentId, PropertyId, RowVersion, TenantId};
-use shared::error::Error;
-use shared::http::{Conditions, Precondition, Versions};
-use shared::row::{Parameter, RowReader};
-use shared::spin::{Call, query};
-use shared::statement::Statement;
+use platform::http::Call;
+use platform::postgres::query;
+use rental::domain::{PaymentId, PropertyId, RowVersion, TenantId};
+use rental::error::Error;
+use rental::http::{Conditions, Precondition, Versions};
+use rental::sql::{Parameter, RowReader, Statement};
 
 /// What a write is about to change.
 #[derive(Clone, Copy)]
@@ -30,7 +30,7 @@ pub async fn demanded(
     row_version: Option<RowVersion>,
 ) -> Result<Precondition, Error> {
     let precondition = Precondition::new(&call.parts.headers, row_version);
-    if call.config.require_if_match && !precondition.names_a_version() {
+    if call.instance.config.require_if_match && !precondition.names_a_version() {
         return Err(before(call, tenant, target, Error::PreconditionRequired).await);
     }
     Ok(precondition)
@@ -56,7 +56,7 @@ pub async fn before(call: &Call, tenant: &TenantId, target: Target, error: impl 
             vec![Parameter::uuid(property), Parameter::uuid(id)],
         ),
     };
-    let rows = match query(&call.config, Statement::select(tenant, sql).bind(parameters)).await {
+    let rows = match query(&call.instance, Statement::select(tenant, sql).bind(parameters)).await {
         Ok(rows) => rows,
         Err(unavailable) => return unavailable,
     };

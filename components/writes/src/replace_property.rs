@@ -3,13 +3,13 @@
 use super::create_property::members;
 use super::precondition::{Target, before, demanded, refusal, versions};
 use http::StatusCode;
-use shared::cache::Resource;
-use shared::domain::{Property, PropertyDraft, PropertyId, RowVersion, TenantId};
-use shared::error::Error;
-use shared::http::Answer;
-use shared::row::{Parameter, RowReader};
-use shared::spin::{Call, Written, write};
-use shared::statement::Statement;
+use platform::http::Call;
+use platform::write::{Written, write};
+use rental::domain::{Property, PropertyDraft, PropertyId, RowVersion, TenantId};
+use rental::error::Error;
+use rental::http::Answer;
+use rental::resource::Resource;
+use rental::sql::{Parameter, RowReader, Statement};
 
 const ROW: &str = "FROM properties v WHERE v.tenant_id = tenant AND v.id = $2";
 
@@ -34,7 +34,7 @@ pub async fn replace(call: &Call, tenant: &TenantId, id: PropertyId) -> Result<A
             .bind([versions])
     };
     let resources = [Resource::Property(id), Resource::PropertyList];
-    let outcome = write(&call.config, tenant, &resources, statement, |rows| {
+    let outcome = write(&call.instance, tenant, &resources, statement, |rows| {
         let row = rows.first().ok_or_else(|| Error::Internal("replace_property answers no row".into()))?;
         let mut row = RowReader::new(row);
         let refused = |error| Ok(Written { result: Err(error), changed: false, also: Vec::new() });

@@ -1,6 +1,7 @@
 //! The key-value store, which is left alone for a while when it was slow.
 
-use super::clock::{elapsed, elapsed_after_blocking, within};
+use crate::time::clock::{elapsed, elapsed_after_blocking};
+use crate::time::within;
 use spin_sdk::experimental::wasi::keyvalue::{atomics, store};
 use spin_sdk::key_value::Error as SdkError;
 use std::cell::Cell;
@@ -18,52 +19,60 @@ const SLOW: Duration = Duration::from_secs(1);
 /// for requests. Only what is told for the sake of safety (the breaker's record) is tried all the same.
 const REST: Duration = Duration::from_secs(10);
 
-thread_local! {
-    /// Until when the store is left alone.
-    static RESTS_UNTIL: Cell<Duration> = const { Cell::new(Duration::ZERO) };
-}
-
 /// The store cannot be used; the text is for the log.
 #[derive(Debug)]
 pub struct Unreadable(pub String);
 
-/// What the store answers to `asking`, within `deadline` where the store keeps to it; nothing at once while it rests.
-///
-/// # Errors
-/// When the store does not answer.
-pub async fn ask<T>(deadline: Duration, asking: impl Future<Output = Result<T, SdkError>>) -> Result<T, Unreadable> {
-    let began = unless_resting()?;
-    let answer = within(deadline, asking).await;
-    let answer = answer.ok_or_else(|| Unreadable("no answer within the deadline".into()));
-    rest_if_slow(began, answer.and_then(|result| result.map_err(|error| Unreadable(format!("{error:?}")))))
+/// The store, as this instance has found it.
+#[derive(Default)]
+pub struct KeyValue {
+    /// Until when the store is left alone, on the instance's monotonic clock.
+    rests_until: Cell<Duration>,
 }
 
-/// When an operation that begins now began, on the instance's monotonic clock.
-fn unless_resting() -> Result<Duration, Unreadable> {
-    let now = elapsed();
-    if now < RESTS_UNTIL.get() {
-        return Err(Unreadable("it was slow and is left alone for a while".into()));
+impl KeyValue {
+    /// What the store answers to `asking`, within `deadline` where the store keeps to it; nothing at once while it rests.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn ask<T>(
+        &self,
+        deadline: Duration,
+        asking: impl Future<Output = Result<T, SdkError>>,
+    ) -> Result<T, Unreadable> {
+        let began = self.unless_resting()?;
+        let answer = within(deadline, asking).await;
+        let answer = answer.ok_or_else(|| Unreadable("no answer within the deadline".into()));
+        let result = answer.and_then(|result| result.map_err(|error| Unreadable(format!("{error:?}"))));
+        self.rest_if_slow(began, result)
     }
-    Ok(now)
-}
 
-/// The result of an operation; one that failed slowly has the store left alone.
-pub fn rest_if_slow<T>(began: Duration, result: Result<T, Unreadable>) -> Result<T, Unreadable> {
-    let now = elapsed_after_blocking();
-    if result.is_err() && now.saturating_sub(began) >= SLOW {
-        RESTS_UNTIL.set(now + REST);
+    /// When an operation that begins now began, on the instance's monotonic clock.
+    fn unless_resting(&self) -> Result<Duration, Unreadable> {
+        let now = elapsed();
+        if now < self.rests_until.get() {
+            return Err(Unreadable("it was slow and is left alone for a while".into()));
+        }
+        Ok(now)
     }
-    result
-}
 
-/// Replaces the value of `key` by what `change` makes of it, by compare-and-swap. Before the first time
-/// that is `{}`.
-///
-/// # Errors
-/// When the store cannot be read or written, or rests.
-pub fn update(key: &str, change: impl Fn(&[u8]) -> Vec<u8>) -> Result<(), Unreadable> {
-    let began = unless_resting()?;
-    rest_if_slow(began, try_update(key, change))
+    /// The result of an operation; one that failed slowly has the store left alone.
+    pub fn rest_if_slow<T>(&self, began: Duration, result: Result<T, Unreadable>) -> Result<T, Unreadable> {
+        let now = elapsed_after_blocking();
+        if result.is_err() && now.saturating_sub(began) >= SLOW {
+            self.rests_until.set(now + REST);
+        }
+        result
+    }
+
+    /// Replaces the value of `key` by what `change` makes of it, by compare-and-swap. Before the first time that is `{}`.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written, or rests.
+    pub fn update(&self, key: &str, change: impl Fn(&[u8]) -> Vec<u8>) -> Result<(), Unreadable> {
+        let began = self.unless_resting()?;
+        self.rest_if_slow(began, try_update(key, change))
+    }
 }
 
 fn try_update(key: &str, change: impl Fn(&[u8]) -> Vec<u8>) -> Result<(), Unreadable> {

@@ -25,7 +25,7 @@ pub struct Scope {
 }
 
 thread_local! {
-    /// The request whose future is being polled.
+    /// The request whose future is being polled: the executor polls one at a time, and nothing hands it on to a log line.
     static CURRENT: RefCell<Option<Rc<Scope>>> = const { RefCell::new(None) };
     /// When it was, as far as that has been asked for.
     static MOMENT: Cell<Option<Duration>> = const { Cell::new(None) };

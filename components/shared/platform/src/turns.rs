@@ -1,6 +1,6 @@
 //! Waiting for [`Pace`].
 
-use super::clock;
+use crate::time::clock;
 use rental::operator::pace::Pace;
 use std::cell::Cell;
 

@@ -1,14 +1,15 @@
 //! Telling an operator's webhook of the breaker's changes and of orders to it, in the background.
 
-use super::clock::{unix_ms, within};
-use super::http::send;
-use rental::config::Config;
-use rental::domain::Timestamp;
+use crate::http::client::send;
+use crate::instance::Instance;
 use crate::log::{self, Level};
+use crate::time::clock::unix_ms;
+use crate::time::within;
 use bytes::Bytes;
 use cache::breaker::{Mode, Record};
 use http::{Method, Request, header};
 use http_body_util::Full;
+use rental::domain::Timestamp;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -28,8 +29,8 @@ struct Told<'a> {
 
 /// POSTs what has become of the breaker by `event`, if there is a webhook. What fails is logged, without the address: it may hold a
 /// secret.
-pub fn tell(config: &Config, event: &'static str, record: &Record) {
-    let Some(url) = config.alert_webhook_url.clone() else {
+pub fn tell(instance: &Instance, event: &'static str, record: &Record) {
+    let Some(url) = instance.config.alert_webhook_url.clone() else {
         return;
     };
     let told = Told {

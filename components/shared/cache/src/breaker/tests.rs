@@ -1,5 +1,9 @@
+use super::transition::grown_reset_ms;
 use super::*;
+use crate::Unfit;
+use crate::database::lineage::Seen;
 use proptest::prelude::*;
+use std::time::Duration;
 
 const RESET: Duration = Duration::from_secs(60);
 const NOW: u64 = 1_000_000;

@@ -50,7 +50,7 @@ pub struct Known {
 
 /// What follows of what was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Comparison {
     /// Nothing that the record lacks.
     Nothing,
     /// The database still has what it had: the record keeps this of it.
@@ -73,22 +73,22 @@ impl Known {
 /// least once in its run, and before the first row that this run changed could be stored, because a write looks which run it
 /// was done in. A run that began with a recovery may have lost something (commits that did not wait for the disk, or all
 /// since a snapshot that was put back), and nothing tells.
-pub fn compare(known: Option<&Known>, seen: &Seen, now_ms: u64) -> Verdict {
+pub fn compare(known: Option<&Known>, seen: &Seen, now_ms: u64) -> Comparison {
     let Seen { id, run, run_from, position, clock_ms } = seen;
     let told = |position| Known { id: id.clone(), run: run.clone(), position, clock_ms: *clock_ms, told_ms: now_ms };
     let Some(known) = known else {
-        return Verdict::Same(told(*position));
+        return Comparison::Same(told(*position));
     };
     // The clocks of two servers differ, so how late an answer is can be told within one run alone.
     if known.id == *id && known.run == *run {
         if (1..LATEST_MS).contains(&known.clock_ms.saturating_sub(*clock_ms)) {
-            return Verdict::Nothing;
+            return Comparison::Nothing;
         }
         let is_recent = now_ms.saturating_sub(known.told_ms) < RECENT_MS;
-        return if is_recent { Verdict::Nothing } else { Verdict::Same(told(known.position.max(*position))) };
+        return if is_recent { Comparison::Nothing } else { Comparison::Same(told(known.position.max(*position))) };
     }
     let has_all = known.id == *id && run_from.is_some_and(|from| from >= known.position);
-    if has_all { Verdict::Same(told(*position)) } else { Verdict::WentBack(told(*position)) }
+    if has_all { Comparison::Same(told(*position)) } else { Comparison::WentBack(told(*position)) }
 }
 
 #[cfg(test)]
@@ -104,18 +104,18 @@ mod tests {
 
     fn known(seen: &Seen) -> Known {
         match compare(None, seen, NOW) {
-            Verdict::Same(known) => known,
+            Comparison::Same(known) => known,
             other => panic!("{other:?}"),
         }
     }
 
     fn went_back(known: &Known, seen: &Seen) -> bool {
         match compare(Some(known), seen, NOW + 1) {
-            Verdict::WentBack(known) => {
+            Comparison::WentBack(known) => {
                 assert_eq!((known.id, known.run, known.position), (seen.id.clone(), seen.run.clone(), seen.position));
                 true
             }
-            Verdict::Same(_) | Verdict::Nothing => false,
+            Comparison::Same(_) | Comparison::Nothing => false,
         }
     }
 
@@ -150,8 +150,8 @@ mod tests {
     fn what_is_not_new_is_told_now_and_then() {
         let first = known(&seen("first", None, 100));
         let later = Seen { clock_ms: 500_001, ..seen("first", None, 200) };
-        assert_eq!(compare(Some(&first), &later, NOW + RECENT_MS - 1), Verdict::Nothing);
-        let Verdict::Same(told) = compare(Some(&first), &later, NOW + RECENT_MS) else {
+        assert_eq!(compare(Some(&first), &later, NOW + RECENT_MS - 1), Comparison::Nothing);
+        let Comparison::Same(told) = compare(Some(&first), &later, NOW + RECENT_MS) else {
             panic!("it is told");
         };
         assert_eq!((told.position, told.clock_ms, told.told_ms), (200, 500_001, NOW + RECENT_MS));
@@ -163,8 +163,8 @@ mod tests {
     fn an_answer_of_the_same_run_that_comes_late_says_nothing() {
         let first = known(&seen("first", Some(50), 100));
         let before = |clock_ms| Seen { clock_ms, ..seen("first", Some(50), 40) };
-        assert_eq!(compare(Some(&first), &before(499_999), NOW + RECENT_MS), Verdict::Nothing);
-        assert!(matches!(compare(Some(&first), &before(500_000 - LATEST_MS), NOW + RECENT_MS), Verdict::Same(_)));
+        assert_eq!(compare(Some(&first), &before(499_999), NOW + RECENT_MS), Comparison::Nothing);
+        assert!(matches!(compare(Some(&first), &before(500_000 - LATEST_MS), NOW + RECENT_MS), Comparison::Same(_)));
     }
 
     #[test]

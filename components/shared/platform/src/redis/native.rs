@@ -1,6 +1,6 @@
 //! Redis by its own protocol: a connection of the platform's.
 
-use super::Client;
+use super::client::Client;
 use cache::{Argument, CacheKey, Identity, MAX_ENTRY_BYTES, RedisFailure, Reply, Script, Unfit, asks_for_resp3};
 use spin_sdk::redis::{Connection, Error, RedisParameter, RedisResult};
 
@@ -18,14 +18,12 @@ fn failure(error: Error) -> RedisFailure {
     }
 }
 
-impl From<RedisResult> for Reply {
-    fn from(part: RedisResult) -> Self {
-        match part {
-            RedisResult::Nil => Self::Nil,
-            RedisResult::Int64(number) => Self::Integer(number),
-            RedisResult::Binary(bytes) => Self::Bytes(bytes),
-            RedisResult::Status(text) => Self::Status(text),
-        }
+fn reply(part: RedisResult) -> Reply {
+    match part {
+        RedisResult::Nil => Reply::Nil,
+        RedisResult::Int64(number) => Reply::Integer(number),
+        RedisResult::Binary(bytes) => Reply::Bytes(bytes),
+        RedisResult::Status(text) => Reply::Status(text),
     }
 }
 
@@ -53,7 +51,7 @@ impl Client for Native {
     async fn execute(&self, name: &'static str, arguments: Vec<Argument>) -> Result<Vec<Reply>, RedisFailure> {
         let arguments = arguments.into_iter().map(RedisParameter::Binary);
         let answer = self.0.execute(name, arguments).await.map_err(failure)?;
-        Ok(answer.into_iter().map(Reply::from).collect())
+        Ok(answer.into_iter().map(reply).collect())
     }
 
     async fn get(&self, key: &CacheKey, field: &str) -> Result<Vec<Reply>, RedisFailure> {

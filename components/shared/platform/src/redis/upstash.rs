@@ -1,7 +1,7 @@
 //! Redis by the REST protocol of Upstash: each request is one of HTTP, to the address that has the database.
 
-use super::super::http::send;
-use super::Client;
+use super::client::Client;
+use crate::http::client::send;
 use bytes::Bytes;
 use cache::rest::{self, MAX_ANSWER_BYTES, Marker, SCRIPTS_PER_REQUEST};
 use cache::{Argument, CacheKey, Namespace, RedisFailure, Reply, Script};

@@ -27,5 +27,5 @@ pub use problem::{Problem, problem};
 pub use purge_query::PurgeQuery;
 pub use request::{MAX_BODY_BYTES, check_body_headers, check_head};
 pub use resource::{list, single};
-pub use route::{Action, Route, payment_id, property_id};
+pub use route::{Action, Route};
 pub use traceparent::trace_id;

@@ -1,20 +1,20 @@
 //! The paths of the API, and what may be done with them.
 
 use crate::domain::{PaymentId, PropertyId};
-use crate::error::Error;
 use http::Method;
 
-/// A path of the API. One trailing slash is the same path.
+/// A path of the API. One trailing slash is the same path. Where a path names an id, `None` stands for what is none: it has the
+/// path's methods, and names nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Route<'a> {
+pub enum Route {
     /// `/api/properties`
     Properties,
     /// `/api/properties/{id}`
-    Property(&'a str),
+    Property(Option<PropertyId>),
     /// `/api/properties/{propertyId}/payments`
-    Payments(&'a str),
+    Payments(Option<PropertyId>),
     /// `/api/properties/{propertyId}/payments/{paymentId}`
-    Payment(&'a str, &'a str),
+    Payment(Option<PropertyId>, Option<PaymentId>),
     /// `/api/paymentmethods`
     PaymentMethods,
     /// `/api/health`
@@ -52,9 +52,9 @@ pub enum Action {
     NotAllowed,
 }
 
-impl<'a> Route<'a> {
+impl Route {
     /// The route of a path, or `None` when the API has no such path.
-    pub fn of(path: &'a str) -> Option<Self> {
+    pub fn of(path: &str) -> Option<Self> {
         let path = path.strip_suffix('/').unwrap_or(path);
         match path {
             "/metrics" => return Some(Self::Metrics),
@@ -82,9 +82,11 @@ impl<'a> Route<'a> {
         }
         let mut segments = rest?.split('/');
         match (segments.next(), segments.next(), segments.next(), segments.next()) {
-            (Some(property), None, ..) => Some(Self::Property(property)),
-            (Some(property), Some("payments"), None, _) => Some(Self::Payments(property)),
-            (Some(property), Some("payments"), Some(payment), None) => Some(Self::Payment(property, payment)),
+            (Some(property), None, ..) => Some(Self::Property(PropertyId::parse(property))),
+            (Some(property), Some("payments"), None, _) => Some(Self::Payments(PropertyId::parse(property))),
+            (Some(property), Some("payments"), Some(payment), None) => {
+                Some(Self::Payment(PropertyId::parse(property), PaymentId::parse(payment)))
+            }
             _ => None,
         }
     }
@@ -140,27 +142,13 @@ impl<'a> Route<'a> {
     }
 }
 
-/// The property that a path names; what is no id names nothing.
-///
-/// # Errors
-/// [`Error::NotFound`].
-pub fn property_id(segment: &str) -> Result<PropertyId, Error> {
-    PropertyId::parse(segment).ok_or(Error::NotFound)
-}
-
-/// The payment that a path names; what is no id names nothing.
-///
-/// # Errors
-/// [`Error::NotFound`].
-pub fn payment_id(segment: &str) -> Result<PaymentId, Error> {
-    PaymentId::parse(segment).ok_or(Error::NotFound)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn check(path: &str, expected: Option<Route<'_>>) {
+    const ID: &str = "0192f0c1-2345-7abc-8def-0123456789ab";
+
+    fn check(path: &str, expected: Option<Route>) {
         assert_eq!(Route::of(path), expected, "{path}");
     }
 
@@ -169,9 +157,14 @@ mod tests {
         for slash in ["", "/"] {
             let path = |path: &str| format!("{path}{slash}");
             check(&path("/api/properties"), Some(Route::Properties));
-            check(&path("/api/properties/a"), Some(Route::Property("a")));
-            check(&path("/api/properties/a/payments"), Some(Route::Payments("a")));
-            check(&path("/api/properties/a/payments/b"), Some(Route::Payment("a", "b")));
+            let (property, payment) = (PropertyId::parse(ID), PaymentId::parse(ID));
+            check(&path(&format!("/api/properties/{ID}")), Some(Route::Property(property)));
+            check(&path(&format!("/api/properties/{ID}/payments")), Some(Route::Payments(property)));
+            check(&path(&format!("/api/properties/{ID}/payments/{ID}")), Some(Route::Payment(property, payment)));
+            check(&path("/api/properties/a"), Some(Route::Property(None)));
+            check(&path("/api/properties/a/payments"), Some(Route::Payments(None)));
+            check(&path(&format!("/api/properties/a/payments/{ID}")), Some(Route::Payment(None, payment)));
+            check(&path(&format!("/api/properties/{ID}/payments/b")), Some(Route::Payment(property, None)));
             check(&path("/api/paymentmethods"), Some(Route::PaymentMethods));
             check(&path("/api/health"), Some(Route::Health));
             check(&path("/api/cache"), Some(Route::Cache));
@@ -207,18 +200,17 @@ mod tests {
             "/livez/x",
             "/properties",
         ] {
-            assert!(matches!(Route::of(path), None | Some(Route::Property(""))), "{path}: {:?}", Route::of(path));
+            assert!(matches!(Route::of(path), None | Some(Route::Property(None))), "{path}: {:?}", Route::of(path));
         }
-        assert_eq!(property_id(""), Err(Error::NotFound));
     }
 
     #[test]
     fn a_path_has_the_methods_that_allow_lists() {
         for route in [
             Route::Properties,
-            Route::Property("a"),
-            Route::Payments("a"),
-            Route::Payment("a", "b"),
+            Route::Property(None),
+            Route::Payments(None),
+            Route::Payment(None, None),
             Route::PaymentMethods,
             Route::Health,
             Route::Cache,

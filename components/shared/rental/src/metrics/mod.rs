@@ -5,7 +5,7 @@
 
 mod exposition;
 
-use crate::operator::verify::Reason;
+use crate::operator::verify::{Finding, Reason};
 use cache::{CacheStatus, Refusal, Rejection};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -31,6 +31,16 @@ pub enum Check {
     Changed,
     /// The entry was still there after PostgreSQL had shown something else, and was removed; what kind of write left it.
     Stale(Reason),
+}
+
+impl Check {
+    /// What the examination of an entry shows of the hit that was made of it, after PostgreSQL had shown another version.
+    pub fn of(finding: Finding) -> Self {
+        match finding {
+            Finding::Inconsistent(reason) => Self::Stale(reason),
+            Finding::Consistent | Finding::Refused | Finding::Gone => Self::Changed,
+        }
+    }
 }
 
 /// Something that is counted.

@@ -7,7 +7,7 @@ pub mod verify;
 pub mod warm;
 
 use serde::{Deserialize, Serialize};
-use verify::{Reason, Verdict};
+use verify::{Finding, Reason};
 
 /// How the service is: the two words that a load balancer needs, and details for an administrator.
 #[derive(Serialize)]
@@ -250,12 +250,12 @@ pub struct Why {
 
 impl Verified {
     /// Counts what was found of one entry.
-    pub fn count(&mut self, verdict: Verdict) {
-        match verdict {
-            Verdict::Consistent => self.consistent += 1,
-            Verdict::Refused => self.refused += 1,
-            Verdict::Gone => self.gone += 1,
-            Verdict::Inconsistent(reason) => {
+    pub fn count(&mut self, finding: Finding) {
+        match finding {
+            Finding::Consistent => self.consistent += 1,
+            Finding::Refused => self.refused += 1,
+            Finding::Gone => self.gone += 1,
+            Finding::Inconsistent(reason) => {
                 self.inconsistent += 1;
                 *match reason {
                     Reason::MissedOutbox => &mut self.why.missed_outbox,

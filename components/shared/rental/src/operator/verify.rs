@@ -49,7 +49,7 @@ impl VerifyOrder {
 
 /// What was found of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Finding {
     /// PostgreSQL has the same.
     Consistent,
     /// A reader would not take it, so nobody can see what is in it.
@@ -103,12 +103,12 @@ pub struct Evidence<'a> {
 
 impl Evidence<'_> {
     /// What it shows.
-    pub fn verdict(&self) -> Verdict {
+    pub fn finding(&self) -> Finding {
         let Some(after) = self.after.filter(|after| self.was_in_use && is_the_same(self.before, after)) else {
-            return Verdict::Gone;
+            return Finding::Gone;
         };
-        Verdict::Inconsistent(match self.outbox_age {
-            Some(age) if self.settling_time.is_some_and(|settling| age < settling) => return Verdict::Gone,
+        Finding::Inconsistent(match self.outbox_age {
+            Some(age) if self.settling_time.is_some_and(|settling| age < settling) => return Finding::Gone,
             Some(_) => Reason::MissedOutbox,
             None if after.is_fenced => Reason::RefusedFill,
             None => Reason::Unknown,
@@ -129,7 +129,7 @@ mod tests {
         Sighting { bytes: b"entry".to_vec(), runs_out_ms: 1_000_000, is_fenced: false }
     }
 
-    fn verdict(after: Option<Sighting>, change: impl Fn(&mut Evidence<'_>)) -> Verdict {
+    fn finding(after: Option<Sighting>, change: impl Fn(&mut Evidence<'_>)) -> Finding {
         let before = sighting();
         let mut evidence = Evidence {
             before: &before,
@@ -139,29 +139,29 @@ mod tests {
             settling_time: None,
         };
         change(&mut evidence);
-        evidence.verdict()
+        evidence.finding()
     }
 
     #[test]
     fn only_one_entry_that_stood_there_all_the_while_is_inconsistent() {
         let stood = || Some(Sighting { runs_out_ms: 1_000_001, ..sighting() });
-        assert_eq!(verdict(stood(), |_| {}), Verdict::Inconsistent(Reason::Unknown));
-        assert_eq!(verdict(stood(), |evidence| evidence.was_in_use = false), Verdict::Gone);
-        assert_eq!(verdict(None, |_| {}), Verdict::Gone);
+        assert_eq!(finding(stood(), |_| {}), Finding::Inconsistent(Reason::Unknown));
+        assert_eq!(finding(stood(), |evidence| evidence.was_in_use = false), Finding::Gone);
+        assert_eq!(finding(None, |_| {}), Finding::Gone);
         let replaced = Some(Sighting { bytes: b"other".to_vec(), ..sighting() });
-        assert_eq!(verdict(replaced, |_| {}), Verdict::Gone);
+        assert_eq!(finding(replaced, |_| {}), Finding::Gone);
         // The same content again, as when a property came and went: another entry.
         let stored_anew = Some(Sighting { runs_out_ms: 1_000_100, ..sighting() });
-        assert_eq!(verdict(stored_anew, |_| {}), Verdict::Gone);
+        assert_eq!(finding(stored_anew, |_| {}), Finding::Gone);
     }
 
     #[test]
     fn the_reason_is_what_is_left_of_the_write() {
         let fenced = || Some(Sighting { is_fenced: true, ..sighting() });
-        assert_eq!(verdict(fenced(), |_| {}), Verdict::Inconsistent(Reason::RefusedFill));
+        assert_eq!(finding(fenced(), |_| {}), Finding::Inconsistent(Reason::RefusedFill));
         let second = Duration::from_secs(1);
         let left = |evidence: &mut Evidence<'_>| evidence.outbox_age = Some(second);
-        assert_eq!(verdict(fenced(), left), Verdict::Inconsistent(Reason::MissedOutbox));
+        assert_eq!(finding(fenced(), left), Finding::Inconsistent(Reason::MissedOutbox));
         // Where hosts know of each other by the outbox alone, a write is not answered before that.
         let settles = |after: Duration| {
             move |evidence: &mut Evidence<'_>| {
@@ -169,8 +169,8 @@ mod tests {
                 evidence.settling_time = Some(after);
             }
         };
-        assert_eq!(verdict(fenced(), settles(2 * second)), Verdict::Gone);
-        assert_eq!(verdict(fenced(), settles(second)), Verdict::Inconsistent(Reason::MissedOutbox));
+        assert_eq!(finding(fenced(), settles(2 * second)), Finding::Gone);
+        assert_eq!(finding(fenced(), settles(second)), Finding::Inconsistent(Reason::MissedOutbox));
     }
 
     #[test]

@@ -13,8 +13,8 @@ use rental::auth::{Memory, Print, Token, Verification, bearer, verify};
 use rental::config::Config;
 use rental::domain::{PropertyId, RowVersion, TenantId};
 use rental::http::{
-    Action, After, Answer, Direction, ListQuery, Route, SortFields, SortKind, check_limits, finish, list, property_id,
-    single, trace_id,
+    Action, After, Answer, Direction, ListQuery, Route, SortFields, SortKind, check_limits, finish, list, single,
+    trace_id,
 };
 use rental::resource::Resource;
 use sha2::Sha256;
@@ -94,7 +94,7 @@ impl Instance {
         let token = bearer(parts.headers.get(header::AUTHORIZATION).map(http::HeaderValue::as_bytes)).expect("a token");
         let caller = self.memory.recall(&Print::of(token), KEYS, NOW).expect("it is remembered");
         let (resource, field) = match route {
-            Route::Property(id) => (Resource::Property(property_id(id).expect("an id")), String::new()),
+            Route::Property(id) => (Resource::Property(id.expect("an id")), String::new()),
             _ => {
                 let asked = ListQuery::parse(parts.uri.query(), &SORT_FIELDS).expect("a query");
                 assert!(

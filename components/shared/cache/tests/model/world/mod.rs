@@ -11,8 +11,8 @@ mod probe;
 mod reader;
 mod writer;
 
+use cache::breaker::{Admission, admission};
 use cache::breaker::{Event, Lease, Record, State, Suspicion, next};
-use cache::protocol::{Admission, admission};
 use std::time::Duration;
 
 pub const WRITERS: usize = 2;

@@ -1,7 +1,7 @@
 //! What a reader does, step by step.
 
 use super::{Known, Reader, ReaderAt, Switch, World};
-use cache::protocol::{Admission, still_counts};
+use cache::breaker::{Admission, still_counts};
 
 impl World {
     /// Starts a read under the lease that the reader has. Nobody waits for a lease that is not acted on any more: what is

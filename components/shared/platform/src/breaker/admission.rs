@@ -1,0 +1,116 @@
+//! Whether this instance may use the cache right now: its lease on the breaker's record, and the Redis that the record trusts.
+
+use super::attempt::connect;
+use super::database_lease;
+use super::events::{announce, report};
+use super::probe::{probe_and_wait, probe_in_background};
+use super::record;
+use crate::instance::Instance;
+use crate::key_value::Unreadable;
+use crate::log::{self, Level};
+use crate::postgres::outbox;
+use crate::redis::Connection;
+use crate::time::clock;
+use cache::breaker::{Admission, Event, Lease, Record};
+use cache::isolated_store;
+use futures::future::join;
+use rental::error::Error;
+use std::rc::Rc;
+
+/// What the lease and this instance's own cooldown allow. Renews the lease in the background before it lapses, so that requests
+/// hardly ever wait for that.
+pub fn admission(instance: &Rc<Instance>) -> Admission {
+    let (admission, renew_soon) = instance.breaker.borrow().admission(clock::elapsed(), instance.config.breaker_lease);
+    if renew_soon {
+        renew_in_background(instance);
+    }
+    admission
+}
+
+fn renew_in_background(instance: &Rc<Instance>) {
+    if !instance.breaker.borrow_mut().begin_renewal() {
+        return;
+    }
+    let instance = Rc::clone(instance);
+    spin_sdk::wasip3::spawn(async move {
+        renew(&instance).await;
+        instance.breaker.borrow_mut().end_renewal();
+    });
+}
+
+/// Reads the record. `None`, and so no cache, when the store cannot be read. A probe that is due is started; on the very
+/// first start it is waited for, so that the first requests already find the cache in use.
+pub async fn renew(instance: &Rc<Instance>) -> Option<Rc<Record>> {
+    let lease = match read_record(instance).await {
+        Ok(Some(lease)) => lease,
+        Ok(None) => {
+            probe_and_wait(instance).await;
+            return instance.breaker.borrow().record();
+        }
+        Err(error) => {
+            log::write(Level::Error, "breaker.unreadable", &[("error", &error.0)]);
+            instance.breaker.borrow_mut().forget_record();
+            return None;
+        }
+    };
+    let record = lease.shared_record();
+    instance.breaker.borrow_mut().keep(lease);
+    let now = clock::unix_ms();
+    if record.probe_is_due(now) {
+        drop(probe_in_background(instance));
+    }
+    database_lease::ask_if_due(instance, record.database.as_ref().is_some_and(|known| known.is_overdue(now)));
+    Some(record)
+}
+
+/// Reads the record. Where others do not share it, a row that they left in the outbox quarantines the cache here too.
+async fn read_record(instance: &Rc<Instance>) -> Result<Option<Lease>, Unreadable> {
+    if instance.config.key_value_shared {
+        return record::read(instance).await;
+    }
+    let (lease, left) = join(record::read(instance), outbox::holds_older_than(instance, isolated_store::GRACE)).await;
+    let (lease, left) = (lease?, left.map_err(|error| Unreadable(format!("the outbox: {error}")))?);
+    if !left || !lease.as_ref().is_some_and(|lease| lease.shared_record().admits()) {
+        return Ok(lease);
+    }
+    let (lease, before) = record::swap(instance, Event::MissedInvalidation)?;
+    if let Some(before) = &before {
+        announce(instance, before, &lease.shared_record());
+    }
+    Ok(Some(lease))
+}
+
+/// A cache that may be used, as it was when the request looked.
+pub struct Usable {
+    /// The record that admits it.
+    pub record: Rc<Record>,
+    /// A connection to the Redis that the record trusts.
+    pub kept: Rc<Connection>,
+}
+
+/// Connects to the Redis that `record` trusts. When another one is at the other end it is reported, and probed at once;
+/// if no lease from before has to be waited for, this very request can use the cache in its new epoch.
+pub async fn trusted(instance: &Rc<Instance>, record: Rc<Record>) -> Option<Usable> {
+    let mut kept = connect(instance).await?;
+    if !record.trusts(&kept.run_id) {
+        // The kept connection may be the outdated one: a failover leaves the old server's connections open.
+        kept.give_up();
+        kept = connect(instance).await?;
+    }
+    if record.trusts(&kept.run_id) {
+        return Some(Usable { record, kept });
+    }
+    report(instance, Event::AnotherRedis { run_id: &kept.run_id });
+    probe_and_wait(instance).await;
+    let record = instance.breaker.borrow().record()?;
+    (record.admits() && record.trusts(&kept.run_id)).then_some(Usable { record, kept })
+}
+
+/// The cache, for an operator: by the record as it is now, whatever the lease says.
+///
+/// # Errors
+/// [`Error::CacheOutOfUse`].
+pub async fn usable(instance: &Rc<Instance>) -> Result<Usable, Error> {
+    let record = renew(instance).await.filter(|record| record.admits()).ok_or(Error::CacheOutOfUse)?;
+    trusted(instance, record).await.ok_or(Error::CacheOutOfUse)
+}

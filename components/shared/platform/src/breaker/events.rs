@@ -1,0 +1,93 @@
+//! What happens to the shared record, and telling of it.
+
+use super::record;
+use crate::instance::Instance;
+use crate::log::{self, Level};
+use crate::time::clock;
+use crate::webhook;
+use cache::breaker::{Event, Lease, Record};
+use cache::database::lineage::{self, Comparison, Seen};
+use cache::protocol;
+use rental::metrics::Count;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// The breaker's state is another one; the mode may be, too.
+const CHANGED: &str = "breaker.changed";
+/// An operator has ordered another mode.
+const ORDERED: &str = "breaker.ordered";
+
+/// Applies an event to the shared record and keeps what it is afterwards. `false` when this call changed nothing, also
+/// because the store cannot be reached.
+pub fn report(instance: &Instance, event: Event<'_>) -> bool {
+    apply(instance, event).is_some_and(|(_, before)| before.is_some())
+}
+
+/// [`report`]; the record as it is afterwards, and as it was before if this call changed it. `None` when the store cannot be
+/// reached.
+fn apply(instance: &Instance, event: Event<'_>) -> Option<(Rc<Record>, Option<Record>)> {
+    match record::swap(instance, event) {
+        Ok((lease, before)) => Some((accept(instance, lease, before.as_ref()), before)),
+        Err(error) => {
+            log::write(Level::Error, "breaker.unwritable", &[("error", &error.0)]);
+            None
+        }
+    }
+}
+
+/// Keeps what a swap has read, and says what it has changed; the record as it is now.
+pub fn accept(instance: &Instance, lease: Lease, before: Option<&Record>) -> Rc<Record> {
+    let record = lease.shared_record();
+    instance.breaker.borrow_mut().keep_swapped(lease, instance.config.key_value_shared);
+    if let Some(before) = before {
+        announce(instance, before, &record);
+    }
+    record
+}
+
+/// Holds the breaker open until a write without a fence is over; how long it has to wait before its statement.
+pub fn hold_for_write(instance: &Instance, until_ms: u64) -> Duration {
+    let unfit = instance.breaker.borrow().unfit();
+    take_out_of_use(instance, Event::UnfencedWrite { until_ms, unfit })
+}
+
+/// Applies an event that takes the cache out of use for all instances; how long until none of them acts on an older lease.
+pub fn take_out_of_use(instance: &Instance, event: Event<'_>) -> Duration {
+    let lease = instance.config.breaker_lease;
+    apply(instance, event)
+        .map_or(lease, |(record, _)| protocol::until_nobody_uses_the_cache(&record, clock::unix_ms(), lease))
+}
+
+/// Has the record know what PostgreSQL says of itself. If it may lack what it had before, the epoch moves.
+pub fn database_seen(instance: &Instance, seen: &Seen) {
+    let record = instance.breaker.borrow().record();
+    let known = record.as_ref().and_then(|record| record.database.as_ref());
+    // Mostly it is nothing new, and the store need not be asked.
+    if lineage::compare(known, seen, clock::unix_ms()) != Comparison::Nothing {
+        report(instance, Event::DatabaseSeen { seen });
+    }
+}
+
+/// Says what has changed: in the log, in the counts, to the webhook.
+pub fn announce(instance: &Instance, before: &Record, record: &Record) {
+    let epoch = record.epoch.to_string();
+    let fields = [("state", record.state_name()), ("reason", &record.reason), ("epoch", &epoch)];
+    if before.state_name() != record.state_name() {
+        instance.counts.count(Count::Transition(record.state_name()));
+        webhook::tell(instance, CHANGED, record);
+    } else if before.mode != record.mode {
+        // The next change may depend on it, so it is told also where it changes nothing yet.
+        webhook::tell(instance, ORDERED, record);
+    }
+    if before.mode != record.mode {
+        log::write(Level::Warn, ORDERED, &[("mode", record.mode.name()), ("state", record.state_name())]);
+    }
+    if before.state != record.state {
+        log::write(Level::Warn, CHANGED, &fields);
+    } else if before.epoch != record.epoch {
+        log::write(Level::Warn, "cache.epoch_moved", &fields);
+    } else if before.suspicion != record.suspicion {
+        let event = if record.suspicion.is_some() { "breaker.suspected" } else { "breaker.cleared" };
+        log::write(Level::Warn, event, &fields);
+    }
+}

@@ -1,0 +1,81 @@
+//! The probe: finds out which Redis is there, makes up for every missed invalidation, and lets the cache back in.
+
+use super::events::report;
+use crate::instance::Instance;
+use crate::log::{self, Level};
+use crate::metrics;
+use crate::postgres::{outbox, writes_in_progress};
+use crate::time::{clock, token, within};
+use cache::breaker::Event;
+use cache::protocol::until_leases_are_over;
+use cache::{RedisFailure, Unfit};
+use futures::channel::oneshot;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// Starts a probe. What is answered resolves when it is over.
+pub fn probe_in_background(instance: &Rc<Instance>) -> oneshot::Receiver<()> {
+    let (done, over) = oneshot::channel();
+    let instance = Rc::clone(instance);
+    spin_sdk::wasip3::spawn(async move {
+        probe(&instance).await;
+        // Mostly nobody waits for it.
+        let _ = done.send(());
+    });
+    over
+}
+
+/// Probes, and waits for it as long as a request may wait for a connection. The probe goes on behind it.
+pub async fn probe_and_wait(instance: &Rc<Instance>) {
+    let _ = within(instance.config.redis_connect_timeout, probe_in_background(instance)).await;
+}
+
+/// Offers to probe, and if nobody else does: finds out which Redis is there, makes up for every missed invalidation, and
+/// lets the cache back in.
+async fn probe(instance: &Rc<Instance>) {
+    let Ok(token) = token() else {
+        return;
+    };
+    if !report(instance, Event::ProbeOffered { token: &token }) {
+        return;
+    }
+    let outcome = async {
+        // A connection from before says nothing of Redis as it is now.
+        if let Some(kept) = instance.redis.kept() {
+            kept.give_up();
+        }
+        let failed = |error: &dyn std::fmt::Display| (error.to_string(), instance.config.breaker_max_reset, None);
+        let unusable =
+            |failure: RedisFailure| (failure.to_string(), instance.config.breaker_max_reset, failure.unfit());
+        let kept = instance.redis.connection(&instance.config).await.map_err(unusable)?;
+        if report(instance, Event::AnotherRedis { run_id: &kept.run_id }) {
+            // The one from before may be alive, and read under leases from before. A write that this one lets in will not
+            // wait for them.
+            clock::sleep(leases_left(instance)).await;
+        }
+        // A write that had no fence, or not in this Redis, may be in progress for longer than any limit: its row is not in the
+        // outbox before it ends. That is no failure of Redis's, and does not make the next probe come later.
+        writes_in_progress::await_them(instance)
+            .await
+            .map_err(|error| (error.to_string(), instance.config.breaker_reset, None))?;
+        outbox::drain(instance, &kept).await.map_err(|error| failed(&error))?;
+        Ok::<_, (String, Duration, Option<Unfit>)>(kept)
+    };
+    match outcome.await {
+        Ok(kept) => {
+            report(instance, Event::ProbeSucceeded { token: &token, run_id: &kept.run_id });
+        }
+        Err((error, longest, unfit)) => {
+            log::write(Level::Warn, "breaker.probe_failed", &[("error", &error)]);
+            report(instance, Event::ProbeFailed { token: &token, longest, unfit });
+        }
+    }
+    metrics::flush_later(instance);
+}
+
+/// How long leases from before the breaker was opened may last, as far as this instance knows its record.
+fn leases_left(instance: &Instance) -> Duration {
+    let lease = instance.config.breaker_lease;
+    let record = instance.breaker.borrow().record();
+    record.map_or(lease, |record| until_leases_are_over(&record, clock::unix_ms(), lease))
+}

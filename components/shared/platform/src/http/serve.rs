@@ -1,0 +1,119 @@
+//! From a request of the platform to an answer, the same way for every component.
+
+use super::call::Call;
+use super::wire::{Outcome, Request, Unread, send};
+use crate::instance;
+use crate::log::{self, Level};
+use crate::metrics;
+use crate::scope::{Scope, Share};
+use crate::time::clock;
+use http::header;
+use http::request::Parts;
+use rental::error::Error;
+use rental::http::{Action, Answer, Route, check_head, conditional, finish, preflight, problem, trace_id};
+use rental::metrics::{Count, Timing, result_label};
+use std::rc::Rc;
+use std::time::Duration;
+
+const SERVER_TIMING: header::HeaderName = header::HeaderName::from_static("server-timing");
+
+/// Answers a request: OPTIONS and methods that the path lacks at once, the rest by `respond`, GET and HEAD on the request's
+/// conditions. An error becomes its problem; what the client may not know of it goes to the log.
+pub async fn serve(request: Request, respond: impl AsyncFnOnce(&Call) -> Result<Answer, Error>) -> Outcome {
+    let Request { parts, route, body } = request;
+    let checked = check_head(&parts);
+    serve_parts(parts, route, Some(body), checked, respond).await
+}
+
+/// [`serve`], for a component behind a private route: whoever handed the request on has checked what comes before its body.
+pub async fn serve_handed_on(request: Request, respond: impl AsyncFnOnce(&Call) -> Result<Answer, Error>) -> Outcome {
+    let Request { parts, route, body } = request;
+    serve_parts(parts, route, Some(body), Ok(()), respond).await
+}
+
+/// [`serve`], for a request that was checked, and whose body may be gone already.
+pub async fn serve_parts(
+    parts: Parts,
+    route: Option<Route>,
+    body: Option<Unread>,
+    checked: Result<(), Error>,
+    respond: impl AsyncFnOnce(&Call) -> Result<Answer, Error>,
+) -> Outcome {
+    let scope = Scope::new(trace_id(&parts.headers));
+    Rc::clone(&scope).run(serve_scoped(&scope, parts, route, body, checked, respond)).await
+}
+
+async fn serve_scoped(
+    scope: &Scope,
+    parts: Parts,
+    route: Option<Route>,
+    body: Option<Unread>,
+    checked: Result<(), Error>,
+    respond: impl AsyncFnOnce(&Call) -> Result<Answer, Error>,
+) -> Outcome {
+    let began = clock::elapsed();
+    let instance = match instance::current().await {
+        Ok(instance) => instance,
+        Err(error) => {
+            log::write(Level::Error, "instance.config.refused", &[("error", &error.to_string())]);
+            let mut answer = problem(&error, parts.uri.path());
+            finish(&mut answer, &parts.headers, &[]);
+            tell(scope, "none", clock::elapsed().saturating_sub(began), &mut answer);
+            return send(answer);
+        }
+    };
+    let call = Call::new(instance, route, parts, body);
+    let action = route.map(|route| (route, route.action(&call.parts.method)));
+    let result = match (checked, action) {
+        (Err(error), _) => Err(error),
+        (Ok(()), Some((route, Action::Preflight))) => {
+            Ok(preflight(&call.parts.headers, &call.instance.config.cors_allowed_origins, route.allowed()))
+        }
+        (Ok(()), Some((route, Action::NotAllowed))) => Err(Error::MethodNotAllowed(route.allowed())),
+        (Ok(()), _) => respond(&call).await.map(|answer| conditional(answer, &call.parts)),
+    };
+    let path = call.parts.uri.path();
+    let mut answer = result.unwrap_or_else(|error| {
+        if let Error::Unavailable(_) | Error::Internal(_) = &error {
+            log::write(Level::Error, "request.failed", &[("error", &error.to_string())]);
+        }
+        problem(&error, path)
+    });
+    finish(&mut answer, &call.parts.headers, &call.instance.config.cors_allowed_origins);
+    let took = clock::elapsed().saturating_sub(began);
+    let result = measure(&call, &answer, took);
+    tell(scope, result, took, &mut answer);
+    send(answer)
+}
+
+/// Counts the request; what the cache did for it.
+fn measure(call: &Call, answer: &Answer, took: Duration) -> &'static str {
+    let method = method_label(&call.parts.method);
+    let is_write = call.route.is_some_and(|route| route.action(&call.parts.method) == Action::Write);
+    let result = match answer.cache_status {
+        Some(status) => result_label(status),
+        None if is_write => "write",
+        None => "none",
+    };
+    let route = call.route.map_or("other", Route::name);
+    call.instance.counts.count(Count::Request { route, method, status: answer.status.as_u16() });
+    call.instance.counts.time(Timing::Request { route, result }, took);
+    metrics::flush_later(&call.instance);
+    result
+}
+
+/// Tells the client how long its request took, and how much of that Redis and PostgreSQL (Server-Timing, W3C; milliseconds).
+fn tell(scope: &Scope, result: &str, took: Duration, answer: &mut Answer) {
+    let [redis, postgres, total] = [scope.waited_for(Share::Redis), scope.waited_for(Share::Postgres), took]
+        .map(|duration| duration.as_secs_f64() * 1_000.0);
+    let text = format!("cache;desc={result}, redis;dur={redis:.2}, db;dur={postgres:.2}, total;dur={total:.2}");
+    if let Ok(value) = http::HeaderValue::try_from(text) {
+        answer.headers.insert(SERVER_TIMING, value);
+    }
+}
+
+/// The method, or `OTHER`: clients may send any word, and each would be a series of its own.
+fn method_label(method: &http::Method) -> &'static str {
+    let known = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"];
+    known.into_iter().find(|known| *known == method.as_str()).unwrap_or("OTHER")
+}

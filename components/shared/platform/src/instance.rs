@@ -1,0 +1,106 @@
+//! What an instance of a component keeps between its requests.
+
+use crate::auth::fetched_keys::FetchedKeys;
+use crate::key_value::KeyValue;
+use crate::metrics::counts::Counts;
+use crate::postgres::knowledge::Knowledge;
+use crate::redis::Redis;
+use crate::variables;
+use async_lock::Semaphore;
+use cache::Entry;
+use cache::breaker::Local;
+use cache::flight::{Followers, SharedReads};
+use rental::auth::Memory;
+use rental::budget::Buckets;
+use rental::config::Config;
+use rental::error::Error;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// What an instance keeps between its requests, handed to each of them. One thread runs an instance: nothing here is locked,
+/// and nothing borrows across an `await`.
+pub struct Instance {
+    /// The configuration.
+    pub config: Config,
+    /// What was counted and not told yet.
+    pub counts: Rc<Counts>,
+    /// The key-value store.
+    pub key_value: KeyValue,
+    /// The connection to Redis.
+    pub redis: Redis,
+    /// What it knows of the breaker, and has seen of Redis itself.
+    pub breaker: RefCell<Local>,
+    /// What it knows of PostgreSQL.
+    pub database: Knowledge,
+    /// Turns for its reads of PostgreSQL.
+    pub turns: Semaphore,
+    /// Reads without the cache that are under way.
+    pub shared_reads: SharedReads<Entry, Error>,
+    /// Reads for the cache that are under way, and who waits for them.
+    pub followers: Followers<Entry>,
+    /// Outbox rows to be removed: their tenants and ids. While there is one, a task is going to remove it.
+    pub settled: RefCell<Vec<(String, String)>>,
+    /// Tokens that were verified before.
+    pub tokens: RefCell<Memory>,
+    /// The keys of a JWKS.
+    pub keys: FetchedKeys,
+    /// What tenants have spent of their budgets.
+    pub budgets: RefCell<Buckets>,
+    /// When Redis was last tried for health, and why it was of no use.
+    pub trial: RefCell<Option<(Duration, Option<String>)>>,
+    /// Hits until the next is compared with PostgreSQL; `None` until the first.
+    pub until_next_sample: Cell<Option<u8>>,
+    /// Whether a page that is too large is being discarded: one at a time, so that not every read asks a dead Redis.
+    pub is_discarding: Cell<bool>,
+}
+
+thread_local! {
+    /// The platform calls a function for each request, which finds here what it kept.
+    static CURRENT: RefCell<Option<Rc<Instance>>> = const { RefCell::new(None) };
+}
+
+/// This instance; the first request reads its configuration.
+///
+/// # Errors
+/// As [`variables::config`].
+pub async fn current() -> Result<Rc<Instance>, Error> {
+    if let Some(instance) = kept() {
+        return Ok(instance);
+    }
+    let config = variables::config().await?;
+    // Another request may have been first meanwhile.
+    Ok(kept().unwrap_or_else(|| {
+        let instance = Rc::new(Instance::new(config));
+        CURRENT.set(Some(Rc::clone(&instance)));
+        instance
+    }))
+}
+
+fn kept() -> Option<Rc<Instance>> {
+    CURRENT.with_borrow(Clone::clone)
+}
+
+impl Instance {
+    fn new(config: Config) -> Self {
+        let counts = Rc::<Counts>::default();
+        Self {
+            redis: Redis::new(Rc::clone(&counts)),
+            turns: Semaphore::new(config.database_concurrency),
+            config,
+            counts,
+            key_value: KeyValue::default(),
+            breaker: RefCell::default(),
+            database: Knowledge::default(),
+            shared_reads: SharedReads::default(),
+            followers: Followers::default(),
+            settled: RefCell::default(),
+            tokens: RefCell::default(),
+            keys: FetchedKeys::default(),
+            budgets: RefCell::default(),
+            trial: RefCell::default(),
+            until_next_sample: Cell::new(None),
+            is_discarding: Cell::new(false),
+        }
+    }
+}

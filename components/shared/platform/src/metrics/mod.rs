@@ -1,0 +1,9 @@
+//! Counting in the instance's memory, and telling the component that adds up after the answers have gone out.
+
+pub mod aggregator;
+pub mod counts;
+mod flush;
+mod totals;
+
+pub use flush::flush_later;
+pub use totals::totals;

@@ -1,0 +1,39 @@
+//! What operators see and order of the breaker and its outbox.
+
+use crate::breaker::admission::renew;
+use crate::breaker::attempt::connect;
+use crate::breaker::{events, record};
+use crate::instance::Instance;
+use crate::postgres::outbox;
+use crate::time::clock;
+use cache::breaker::{Event, Mode, Record};
+use cache::protocol::unfenced_writes_are_over_at;
+use rental::error::Error;
+use std::rc::Rc;
+
+/// Applies an operator's order; the record as it is afterwards.
+///
+/// # Errors
+/// [`Error::Unavailable`] when the key-value store cannot be used.
+pub fn order(instance: &Instance, mode: Mode) -> Result<Rc<Record>, Error> {
+    let over_ms = unfenced_writes_are_over_at(
+        clock::unix_ms(),
+        instance.config.breaker_lease,
+        instance.config.longest_statement(),
+    );
+    let (lease, before) = record::swap(instance, Event::Ordered { mode, over_ms })
+        .map_err(|error| Error::Unavailable(format!("the breaker's record: {}", error.0)))?;
+    Ok(events::accept(instance, lease, before.as_ref()))
+}
+
+/// Drains the outbox on an operator's request; how many rows there were.
+///
+/// # Errors
+/// [`Error::Unavailable`] when the Redis that is trusted cannot be reached: another one must not be told instead.
+pub async fn drain(instance: &Rc<Instance>) -> Result<usize, Error> {
+    let record =
+        renew(instance).await.ok_or_else(|| Error::Unavailable("the breaker's record cannot be read".into()))?;
+    let kept = connect(instance).await.filter(|kept| record.trusts(&kept.run_id));
+    let kept = kept.ok_or_else(|| Error::Unavailable("the trusted Redis cannot be reached".into()))?;
+    outbox::drain(instance, &kept).await
+}

@@ -1,0 +1,36 @@
+//! What PostgreSQL is asked for health.
+
+use super::{call, send};
+use crate::instance::Instance;
+use rental::error::Error;
+use rental::sql::{CURRENT, DatabaseHealth, RowReader};
+
+/// How PostgreSQL is. It waits for no turn: a busy instance is well.
+pub async fn database_health(instance: &Instance) -> DatabaseHealth {
+    let sql = format!(
+        "SELECT current_setting('transaction_read_only') = 'on', current_setting('transaction_isolation') WHERE {CURRENT}"
+    );
+    let rows = match send(instance, &sql, Vec::new()).await {
+        Ok(rows) => rows,
+        Err(failure) => return DatabaseHealth::failing(failure.kind, failure.words),
+    };
+    let settings = rows.first().and_then(|row| {
+        let mut row = RowReader::new(row);
+        Some((row.boolean().ok()?, row.text().ok()?))
+    });
+    settings.map_or_else(
+        || DatabaseHealth::failing("internal", "it answers no row"),
+        |(it, how)| DatabaseHealth::answering(it, how),
+    )
+}
+
+/// Whether PostgreSQL itself keeps this component to one tenant's rows. It does not when `database_url` has the role that
+/// owns the tables, or one that may bypass their policies.
+///
+/// # Errors
+/// When PostgreSQL fails.
+pub async fn row_level_security_holds(instance: &Instance) -> Result<bool, Error> {
+    let rows = call(instance, "row_level_security_holds", Vec::new()).await?;
+    let row = rows.first().ok_or_else(|| Error::Internal("a function answers no row".into()))?;
+    Ok(RowReader::new(row).boolean()?)
+}

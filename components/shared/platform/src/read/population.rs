@@ -1,0 +1,149 @@
+//! The way from a miss to an answer: lock, read, store.
+
+use super::claim::Claim;
+use super::lookup::open;
+use super::time_budget::TimeBudget;
+use crate::breaker::admission::Usable;
+use crate::breaker::attempt::attempt;
+use crate::breaker::database_lease;
+use crate::instance::Instance;
+use crate::time::{clock, random, within};
+use cache::flight::Leader;
+use cache::{
+    CacheStatus, Entry, Fill, LOCK_MS, Lookup, MAX_STORED_BYTES, Script, Slot, WAIT_BUDGET, ttl_ms, wait_before_attempt,
+};
+use rental::domain::TenantId;
+use rental::error::Error;
+use rental::metrics::Count;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// One read that has missed.
+pub struct Population<'a> {
+    /// The instance.
+    pub instance: &'a Rc<Instance>,
+    /// Whose entry it is.
+    pub tenant: &'a TenantId,
+    /// How long it still waits for Redis.
+    pub budget: &'a TimeBudget,
+    /// The cache that it missed in.
+    pub usable: &'a Usable,
+    /// Where the entry belongs.
+    pub slot: &'a Slot<'a>,
+}
+
+impl Population<'_> {
+    /// A claim to the lock on the slot.
+    pub fn claim(&self) -> Result<Claim<'_>, Error> {
+        Claim::new(self.instance, &self.usable.kept, self.slot)
+    }
+
+    /// Runs a script that takes the lock or gives it back.
+    pub async fn run(&self, claim: &Claim<'_>, script: Script) -> Option<Vec<Vec<u8>>> {
+        let running = self.budget.spend(|left| self.usable.kept.run(left, script));
+        attempt(self.instance, claim.learn(running)).await
+    }
+
+    /// Waits for another request of this instance that is reading the same. `None` when there is none, or when it had
+    /// nothing to share.
+    pub async fn follow(&self) -> Option<Entry> {
+        let leader = self.instance.followers.follow(self.slot.name())?;
+        within(WAIT_BUDGET, leader).await?.ok()
+    }
+
+    /// The way from a miss to an answer.
+    pub async fn populate(
+        &self,
+        mut rejected: Vec<u8>,
+        leader: Option<Leader<'_, Entry>>,
+        fetch: impl AsyncFn() -> Result<Entry, Error>,
+    ) -> Result<(Entry, CacheStatus), Error> {
+        let claim = self.claim()?;
+        let mut waited = Duration::ZERO;
+        let mut looks = 0;
+        loop {
+            let script = Script::lookup(self.slot, &claim.token, LOCK_MS, &rejected);
+            let answer = self.run(&claim, script).await;
+            let Some(lookup) = answer.and_then(|answer| Lookup::parse(answer).ok()) else {
+                drop(claim);
+                return Ok((self.share(fetch).await?, CacheStatus::Bypass));
+            };
+            match lookup {
+                Lookup::Leader if self.may_store(&claim).await => return self.lead(&claim, leader, fetch).await,
+                Lookup::Leader => {
+                    drop(leader);
+                    return Ok((self.share(fetch).await?, CacheStatus::Miss));
+                }
+                Lookup::Fenced => return Ok((self.share(fetch).await?, CacheStatus::Miss)),
+                Lookup::Value(bytes) => match open(self.instance, bytes, self.slot, self.usable) {
+                    Ok(entry) if looks == 0 => return Ok((entry, CacheStatus::Hit)),
+                    Ok(entry) => return Ok((entry, CacheStatus::Collapsed)),
+                    Err(bytes) => rejected = bytes,
+                },
+                Lookup::Wait => {}
+            }
+            let Some(pause) = wait_before_attempt(looks, waited).filter(|_| self.budget.is_long()) else {
+                return Ok((self.share(fetch).await?, CacheStatus::Miss));
+            };
+            self.instance.counts.count(Count::LockWait);
+            clock::sleep(pause).await;
+            waited += pause;
+            looks += 1;
+        }
+    }
+
+    /// Reads PostgreSQL once for all who ask for this slot without the cache.
+    async fn share(&self, fetch: impl AsyncFn() -> Result<Entry, Error>) -> Result<Entry, Error> {
+        self.instance.shared_reads.share(self.slot.name(), fetch).await
+    }
+
+    /// Whether a leader may store what it is going to read. If not, it gives its lock back.
+    pub async fn may_store(&self, claim: &Claim<'_>) -> bool {
+        let may = database_lease::vouches_for(self.instance, self.tenant).await;
+        if !may {
+            self.instance.counts.count(Count::Fill("in_doubt"));
+            self.run(claim, Script::release(self.slot, &claim.token)).await;
+        }
+        may
+    }
+
+    /// Reads PostgreSQL as the leader, stores what it read and gives the lock back.
+    pub async fn lead(
+        &self,
+        claim: &Claim<'_>,
+        leader: Option<Leader<'_, Entry>>,
+        fetch: impl AsyncFn() -> Result<Entry, Error>,
+    ) -> Result<(Entry, CacheStatus), Error> {
+        let fetched = fetch().await;
+        let script = match &fetched {
+            Ok(entry) if entry.body.len() <= MAX_STORED_BYTES => {
+                let ttl = ttl_ms(self.instance.config.ttl, entry.found, u32::from_le_bytes(random()?));
+                let nonce = self.slot.is_sealed().then(random).transpose()?;
+                let bytes = self.slot.wrap(entry, self.usable.record.epoch, nonce.as_ref());
+                Script::fill(self.slot, &claim.token, bytes, ttl)
+            }
+            _ => Script::release(self.slot, &claim.token),
+        };
+        // Being stored proves that the value was current when the script ran, and so for everybody who had asked before it
+        // was sent. Who asks from now on looks for himself.
+        let followers = leader.map(Leader::close).unwrap_or_default();
+        let answer = self.run(claim, script).await;
+        let filled = answer.and_then(|answer| Fill::parse(&answer).ok());
+        self.instance.counts.count(Count::Fill(match (&fetched, filled) {
+            (Err(_), _) | (_, None) => "failed",
+            (Ok(entry), _) if entry.body.len() > MAX_STORED_BYTES => "too_large",
+            (Ok(_), Some(Fill::Stored)) => "stored",
+            (Ok(_), Some(Fill::Refused)) => "refused",
+            (Ok(_), Some(Fill::Full)) => "full",
+        }));
+        let entry = fetched?;
+        if filled != Some(Fill::Stored) {
+            return Ok((entry, CacheStatus::Miss));
+        }
+        for follower in followers {
+            // One that gave up waiting has dropped the other end.
+            let _ = follower.send(entry.clone());
+        }
+        Ok((entry, CacheStatus::Stored))
+    }
+}

@@ -1,0 +1,80 @@
+//! Redis: one kept connection an instance.
+
+mod client;
+mod connection;
+mod native;
+mod protocol;
+mod upstash;
+
+pub use connection::{Connection, is_answer};
+
+use crate::metrics::counts::Counts;
+use crate::scope::{self, Share};
+use crate::time::{timed, token};
+use cache::{Facts, RedisFailure};
+use native::Native;
+use protocol::Protocol;
+use rental::config::{Config, RedisEndpoint};
+use std::cell::RefCell;
+use std::rc::Rc;
+use upstash::Upstash;
+
+/// The instance's connection to Redis, which its requests share.
+pub struct Redis {
+    kept: RefCell<Option<Rc<Connection>>>,
+    counts: Rc<Counts>,
+}
+
+impl Redis {
+    /// No connection yet.
+    pub fn new(counts: Rc<Counts>) -> Self {
+        Self { kept: RefCell::default(), counts }
+    }
+
+    /// The kept connection, if there is one. Nothing was asked of it, so that it is there says nothing of Redis.
+    pub fn kept(&self) -> Option<Rc<Connection>> {
+        self.kept.borrow().clone().filter(|kept| !kept.is_given_up())
+    }
+
+    /// The kept connection, or a new one.
+    ///
+    /// # Errors
+    /// As every command.
+    pub async fn connection(&self, config: &Config) -> Result<Rc<Connection>, RedisFailure> {
+        if let Some(kept) = self.kept() {
+            return Ok(kept);
+        }
+        let (opened, took) = timed(config.redis_connect_timeout, self.open(config)).await;
+        let opened = opened.unwrap_or(Err(RedisFailure::TimedOut));
+        scope::add(Share::Redis, took);
+        self.counts.redis(&opened);
+        let kept = Rc::new(opened?);
+        self.kept.replace(Some(Rc::clone(&kept)));
+        Ok(kept)
+    }
+
+    /// What Redis says of itself. An operator asks, so it is no failure for the breaker.
+    ///
+    /// # Errors
+    /// As every command.
+    pub async fn facts(&self, config: &Config) -> Result<Facts, RedisFailure> {
+        self.connection(config).await?.facts(config.redis_timeout).await
+    }
+
+    async fn open(&self, config: &Config) -> Result<Connection, RedisFailure> {
+        let (protocol, run_id) = match &config.redis {
+            RedisEndpoint::Native(url) => {
+                let (native, identity) = Native::open(url).await?;
+                let run_id = if config.key_value_shared { identity.to_string() } else { identity.unremembered() };
+                (Protocol::Native(native), run_id)
+            }
+            RedisEndpoint::Rest { url, authorization } => {
+                let candidate = token().map_err(|error| RedisFailure::Refused(error.to_string()))?;
+                let opening = Upstash::open(url, authorization, &config.namespace, &candidate);
+                let (upstash, run_id) = Box::pin(opening).await?;
+                (Protocol::Upstash(upstash), run_id)
+            }
+        };
+        Ok(Connection::new(protocol, run_id, Rc::clone(&self.counts)))
+    }
+}

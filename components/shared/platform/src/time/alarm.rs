@@ -1,0 +1,91 @@
+//! Waking at a deadline, without a timer of the platform for each.
+//!
+//! Every call of Redis and PostgreSQL has a deadline, and hardly any reaches it. A timer for each costs the platform more
+//! than the call: a task, an entry among its timers, and the cancelling of both. So all who wait in an instance share one,
+//! which is there only while somebody waits.
+
+use super::clock::{elapsed, sleep};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// How long the shared timer sleeps at most before it looks whether anybody still waits. So long it keeps an instance from
+/// being idle; and twenty looks a second are nothing beside the requests of a busy one.
+const TICK: Duration = Duration::from_millis(50);
+
+thread_local! {
+    // The executor's: a deadline belongs to whatever task waits, of whichever request.
+    /// Who waits, by a number of its own.
+    static WAITING: RefCell<BTreeMap<u64, Waker>> = const { RefCell::new(BTreeMap::new()) };
+    static NEXT_NUMBER: Cell<u64> = const { Cell::new(0) };
+    /// When the timers end that are under way: another is started for a deadline that is nearer than all of them.
+    static TIMERS: RefCell<Vec<Duration>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Resolves when the instance's monotonic clock has reached `deadline`.
+pub fn at(deadline: Duration) -> Alarm {
+    Alarm { deadline, number: NEXT_NUMBER.replace(NEXT_NUMBER.get().wrapping_add(1)) }
+}
+
+/// See [`at`].
+pub struct Alarm {
+    deadline: Duration,
+    number: u64,
+}
+
+impl Future for Alarm {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let now = elapsed();
+        if now >= self.deadline {
+            return Poll::Ready(());
+        }
+        WAITING.with_borrow_mut(|waiting| waiting.insert(self.number, context.waker().clone()));
+        let end = self.deadline.min(now + TICK);
+        if TIMERS.with_borrow(|timers| timers.iter().all(|timer| *timer > end)) {
+            spin_sdk::wasip3::spawn(Timer::until(end).run());
+            // What is spawned is first polled with the next poll of its request (wit-bindgen 0.57), for which that request may
+            // wait as long as for what it has a deadline.
+            context.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        WAITING.with_borrow_mut(|waiting| waiting.remove(&self.number));
+    }
+}
+
+/// A timer under way. When it ends everybody looks at the clock, and whoever goes on waiting sees to it that there is
+/// another. So it is also when it is cut off, together with the request that started it.
+struct Timer {
+    end: Duration,
+}
+
+impl Timer {
+    fn until(end: Duration) -> Self {
+        TIMERS.with_borrow_mut(|timers| timers.push(end));
+        Self { end }
+    }
+
+    async fn run(self) {
+        sleep(self.end.saturating_sub(elapsed())).await;
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        TIMERS.with_borrow_mut(|timers| {
+            if let Some(index) = timers.iter().position(|end| *end == self.end) {
+                timers.swap_remove(index);
+            }
+        });
+        WAITING.take().into_values().for_each(Waker::wake);
+    }
+}

@@ -1,0 +1,76 @@
+//! Writing: fence, one statement, unfence. The I/O around the protocol of the crate `cache`.
+
+mod fence;
+mod unfence;
+
+use crate::breaker::attempt::attempt;
+use crate::breaker::database_lease;
+use crate::instance::Instance;
+use crate::postgres::{Failure, outbox, run};
+use crate::time::{clock, new_id};
+use cache::{CacheKey, isolated_store};
+use fence::{Fenced, fence};
+use rental::domain::TenantId;
+use rental::error::Error;
+use rental::resource::Resource;
+use rental::sql::{Column, Statement};
+use std::rc::Rc;
+use unfence::{leave, unfence};
+
+/// What a statement did.
+pub struct Written<T> {
+    /// What the caller makes of its rows.
+    pub result: T,
+    /// Whether anything changed, and so whether there is a row in the outbox.
+    pub changed: bool,
+    /// What it changed besides the resources that were named beforehand.
+    pub also: Vec<Resource>,
+}
+
+/// Runs one statement that changes `resources` of `tenant`, so that no read that starts after the answer sees what was
+/// before. `statement` is given the id of the write, under which its outbox row must be inserted; `read` makes something
+/// of its rows.
+///
+/// # Errors
+/// Those of the statement. Redis never makes a write fail.
+pub async fn write<T>(
+    instance: &Rc<Instance>,
+    tenant: &TenantId,
+    resources: &[Resource],
+    statement: impl FnOnce(&str) -> Statement,
+    read: impl FnOnce(Vec<Vec<Column>>) -> Result<Written<T>, Error>,
+) -> Result<T, Error> {
+    let key = |resource: &Resource| CacheKey::new(&instance.config.namespace, tenant.owner(), resource);
+    let mut keys: Vec<CacheKey> = resources.iter().map(key).collect();
+    let write_id = new_id(|ms, random| uuid::Builder::from_unix_timestamp_millis(ms, random).into_uuid())?.to_string();
+
+    // Its clock decides when it is too late for the statement.
+    let database = database_lease::lease(instance).await?;
+    let Fenced { by: fenced_by, statement_starts_by } = fence(instance, &keys, &write_id).await;
+    let statement = statement(&write_id).started_by(database.by_its_clock(statement_starts_by));
+    let mut rows = match run(instance, statement).await {
+        Ok(rows) => rows,
+        Err(Failure { error, may_have_run: true, .. }) => {
+            leave(instance, fenced_by).await;
+            return Err(error);
+        }
+        Err(Failure { error, may_have_run: false, .. }) => {
+            if let Some(kept) = fenced_by {
+                attempt(instance, outbox::invalidate(instance, &kept, &keys, &write_id)).await;
+            }
+            return Err(error);
+        }
+    };
+    // Before the new row can be stored: the record knows the run of PostgreSQL that made it.
+    database_lease::notice_run(instance, &mut rows).await;
+    let written = read(rows)?;
+    keys.extend(written.also.iter().map(key));
+    let invalidated_by = unfence(instance, fenced_by, &keys, &write_id, written.changed).await;
+    if invalidated_by.is_none() && written.changed && !instance.config.key_value_shared {
+        clock::sleep(isolated_store::settling_time(instance.config.breaker_lease)).await;
+    }
+    if let (Some(kept), true) = (invalidated_by, written.changed) {
+        outbox::settle_later(instance, kept, tenant, write_id);
+    }
+    Ok(written.result)
+}

@@ -1,0 +1,94 @@
+//! After the statement: invalidation, or what is done where it cannot be made.
+
+use super::fence::wait;
+use crate::breaker::admission::trusted;
+use crate::breaker::attempt::{attempt, connect};
+use crate::breaker::events::take_out_of_use;
+use crate::breaker::record;
+use crate::instance::Instance;
+use crate::postgres::outbox;
+use crate::redis::Connection;
+use crate::time::clock;
+use cache::CacheKey;
+use cache::breaker::{Event, Record};
+use cache::protocol::{AfterStatement, after_fenced, after_unfenced};
+use futures::future::join;
+use std::rc::Rc;
+
+/// Leaves a write alone whose statement has not ended for us and may not have for PostgreSQL. Its fence stands, and when that
+/// has run out the tenant is in doubt ([`cache::database`]); without a fence the probe waits for it. Where neither is so,
+/// because another Redis has come into use or a probe has begun meanwhile, the cache is taken out of use for that wait.
+pub async fn leave(instance: &Rc<Instance>, fenced_by: Option<Rc<Connection>>) {
+    let record = record::read(instance).await.ok().flatten().map(|lease| lease.shared_record());
+    let (record, now, lease) = (record.as_deref(), clock::unix_ms(), instance.config.breaker_lease);
+    let next = match fenced_by {
+        Some(kept) => after_fenced(record, &kept.run_id, now, lease),
+        None => after_unfenced(record, now, lease),
+    };
+    if let AfterStatement::Invalidate | AfterStatement::Quarantine = next {
+        quarantine(instance).await;
+    }
+}
+
+/// Takes the cache out of use for all instances and waits until none of them may still act on an older lease.
+async fn quarantine(instance: &Rc<Instance>) {
+    wait(take_out_of_use(instance, Event::MissedInvalidation)).await;
+}
+
+/// Invalidates after the statement. `None` when that is left to the outbox.
+pub async fn unfence(
+    instance: &Rc<Instance>,
+    fenced_by: Option<Rc<Connection>>,
+    keys: &[CacheKey],
+    write_id: &str,
+    changed: bool,
+) -> Option<Rc<Connection>> {
+    let reading = async { record::read(instance).await.ok().flatten().map(|lease| lease.shared_record()) };
+    let (kept, next) = match fenced_by {
+        Some(kept) => {
+            let invalidating = attempt(instance, outbox::invalidate(instance, &kept, keys, write_id));
+            let (invalidated, record) = join(invalidating, reading).await;
+            let next = match invalidated {
+                Some(()) => {
+                    after_fenced(record.as_deref(), &kept.run_id, clock::unix_ms(), instance.config.breaker_lease)
+                }
+                None => AfterStatement::Quarantine,
+            };
+            (Some(kept), next)
+        }
+        None if !changed => return None,
+        None => {
+            let record = reading.await;
+            let next = after_unfenced(record.as_deref(), clock::unix_ms(), instance.config.breaker_lease);
+            let kept = match (next, record) {
+                (AfterStatement::Invalidate, Some(record)) => trusted_or_any(instance, record).await,
+                _ => None,
+            };
+            (kept, next)
+        }
+    };
+    let done = match (next, &kept) {
+        (AfterStatement::Done, _) => true,
+        (AfterStatement::Wait(pause), _) => {
+            wait(pause).await;
+            return None;
+        }
+        (AfterStatement::Invalidate, Some(kept)) => {
+            attempt(instance, outbox::invalidate(instance, kept, keys, write_id)).await.is_some()
+        }
+        (AfterStatement::Invalidate | AfterStatement::Quarantine, _) => false,
+    };
+    if !done {
+        quarantine(instance).await;
+        return None;
+    }
+    kept
+}
+
+/// While a probe runs no Redis is trusted yet, and the one that answers is the one that will be.
+async fn trusted_or_any(instance: &Rc<Instance>, record: Rc<Record>) -> Option<Rc<Connection>> {
+    if record.admits() {
+        return Some(trusted(instance, record).await?.kept);
+    }
+    connect(instance).await
+}
