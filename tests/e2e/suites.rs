@@ -155,7 +155,7 @@ const TRIALS_LEFT_OUT_BY_REST: &[(&str, &str)] = &[
     ),
     ("locks::a_warming_that_is_answered_late_leaves_no_lock", "as above"),
     (
-        "locks::a_leader_whose_connection_breaks_off_leaves_no_lock",
+        "locks::a_leader_whose_connection_breaks_leaves_no_lock",
         "the double connects for each request, so that there is none to break off",
     ),
     (
@@ -163,11 +163,11 @@ const TRIALS_LEFT_OUT_BY_REST: &[(&str, &str)] = &[
         "Upstash says of no server what its role is; rest:: shows that none is read from",
     ),
     (
-        "split_brain::a_master_that_has_been_a_replica_is_another_one",
+        "split_brain::a_master_that_was_a_replica_gets_a_new_epoch",
         "Upstash says of no server that it took another's place: infra/deploy/README.md has what that costs",
     ),
     (
-        "split_brain::a_promotion_that_redis_has_forgotten_is_another_one_all_the_same",
+        "split_brain::a_promotion_without_a_trace_in_redis_gets_a_new_epoch",
         "Upstash says of no server that it took another's place: infra/deploy/README.md has what that costs",
     ),
 ];

@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 use crate::support::{Cache, Tenant, eventually, payment_path, payments_path, property_path, trials, world};
 
 trials![
-    infinite_times_are_answered_as_net_reads_them,
-    lists_are_walked_over_infinite_times_in_every_order_of_dates,
-    what_a_client_writes_is_what_net_stores,
+    infinite_times_are_answered_as_dotnet_reads_them,
+    keyset_pages_pass_infinite_times_in_every_order_of_dates,
+    what_a_client_writes_is_what_dotnet_stores,
     what_is_sent_back_as_it_was_answered_stays_as_it_was,
-    a_request_sent_again_is_answered_with_its_ends_of_time,
+    a_repeated_request_is_answered_with_the_same_infinite_times,
     what_no_answer_can_carry_is_kept_out_of_every_column,
-    the_functions_of_a_page_are_put_in_the_place_of_their_calls,
+    the_functions_of_a_page_are_inlined,
 ];
 
 const LEAST: &str = "0001-01-01T00:00:00Z";
@@ -36,7 +36,7 @@ fn stored_payment(who: &Tenant, property: &str, date: &str) -> String {
     who.world.query(statement, &[&who.id, &property, &date])[0].get(0)
 }
 
-fn infinite_times_are_answered_as_net_reads_them() {
+fn infinite_times_are_answered_as_dotnet_reads_them() {
     let who = world().tenant();
     let property = stored(&who, Some("-infinity"), Some("infinity"));
     let payment = stored_payment(&who, &property, "infinity");
@@ -94,7 +94,7 @@ fn walked(who: &Tenant, target: &str) -> Vec<String> {
     }
 }
 
-fn lists_are_walked_over_infinite_times_in_every_order_of_dates() {
+fn keyset_pages_pass_infinite_times_in_every_order_of_dates() {
     let who = world().tenant();
     // Ties of each, by each writer: those that have their moment in another form are where the first form is.
     for _ in 0..3 {
@@ -145,7 +145,7 @@ fn in_the_table(who: &Tenant, property: &str) -> (Option<String>, Option<String>
     (row.get(0), row.get(1))
 }
 
-fn what_a_client_writes_is_what_net_stores() {
+fn what_a_client_writes_is_what_dotnet_stores() {
     let who = world().tenant();
     for (least, greatest) in [
         ("0001-01-01T00:00:00", "9999-12-31T23:59:59.9999999"),
@@ -180,7 +180,7 @@ fn what_is_sent_back_as_it_was_answered_stays_as_it_was() {
     assert_eq!(in_the_table(&who, &id), (Some("-infinity".into()), Some("infinity".into())));
 }
 
-fn a_request_sent_again_is_answered_with_its_ends_of_time() {
+fn a_repeated_request_is_answered_with_the_same_infinite_times() {
     let who = world().tenant();
     let body = json!({ "address": "x", "leaseStartDate": LEAST, "leaseEndDate": GREATEST });
     let send =
@@ -231,7 +231,7 @@ fn what_no_answer_can_carry_is_kept_out_of_every_column() {
 }
 
 /// PostgreSQL plans a page without a call for each of its times: that takes half as long.
-fn the_functions_of_a_page_are_put_in_the_place_of_their_calls() {
+fn the_functions_of_a_page_are_inlined() {
     let mut sql = world().component_sql();
     for (expression, function) in [("unix_micros(created_at)", "unix_micros"), ("fold(address)", "fold")] {
         let statement = format!("EXPLAIN (VERBOSE, COSTS OFF) SELECT {expression} FROM properties");

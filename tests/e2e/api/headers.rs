@@ -7,7 +7,7 @@ use crate::support::{Place, Request, trials, world};
 trials![
     a_header_that_may_stand_once_is_refused_twice_on_every_route,
     a_list_may_stand_in_several_lines,
-    the_limits_of_headers_are_those_of_what_the_client_sent,
+    the_limits_count_only_headers_that_the_client_sent,
     a_long_query_counts_once,
 ];
 
@@ -114,7 +114,7 @@ fn body_length(request: &Request) -> usize {
     }
 }
 
-fn the_limits_of_headers_are_those_of_what_the_client_sent() {
+fn the_limits_count_only_headers_that_the_client_sent() {
     const LINES: usize = 64;
     const BYTES: usize = 32 * 1024;
     let place = Place::of(world().tenant());

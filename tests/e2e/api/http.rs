@@ -14,7 +14,7 @@ trials![
     other_routes_of_renttracker_are_not_served,
     a_method_that_a_path_lacks_is_405_with_allow,
     one_trailing_slash_is_the_same_path,
-    head_answers_as_get_without_the_body,
+    head_answers_as_get_without_a_body,
     head_of_what_is_not_there_is_404,
     answers_carry_their_length,
     a_connection_serves_several_requests,
@@ -164,7 +164,7 @@ fn one_trailing_slash_is_the_same_path() {
     assert_eq!(who.get("/api/properties/?pageSize=1").is(200).json()["totalCount"], 1);
 }
 
-fn head_answers_as_get_without_the_body() {
+fn head_answers_as_get_without_a_body() {
     let place = place();
     for (path, _) in paths(&place) {
         let get = place.who.get(&path).is(200);

@@ -11,16 +11,16 @@ use crate::support::{
 };
 
 trials![
-    what_is_sent_again_is_answered_as_the_first_time,
-    the_first_answer_comes_again_even_if_the_row_has_changed_since,
+    a_repeated_request_gets_the_first_answer,
+    a_repeated_request_gets_the_first_answer_although_the_row_has_changed,
     a_key_in_quotation_marks_is_the_same_key,
     the_same_key_on_another_request_is_422,
     a_key_belongs_to_one_landlord,
-    what_is_no_key_is_400,
-    what_was_refused_is_not_remembered,
-    other_methods_take_no_notice_of_a_key,
-    a_request_that_comes_while_the_first_is_under_way_is_409,
-    of_many_at_once_on_two_hosts_one_is_done,
+    an_invalid_key_is_400,
+    a_refused_request_is_not_remembered,
+    other_methods_ignore_a_key,
+    a_repeated_request_during_the_first_is_409,
+    of_many_repeated_requests_on_two_hosts_one_is_executed,
     a_key_is_kept_for_a_day,
     a_payment_is_recorded_once_though_its_host_dies_before_it_answers,
     a_payment_is_recorded_once_though_its_host_dies_without_a_fence,
@@ -52,7 +52,7 @@ fn whole_property() -> Value {
     })
 }
 
-fn what_is_sent_again_is_answered_as_the_first_time() {
+fn a_repeated_request_gets_the_first_answer() {
     let who = world().tenant();
     let first = post(&who, "/api/properties", "p-1", &whole_property()).is(201);
     for _ in 0..3 {
@@ -74,7 +74,7 @@ fn what_is_sent_again_is_answered_as_the_first_time() {
     assert_eq!(rows(&who, "payments"), 3);
 }
 
-fn the_first_answer_comes_again_even_if_the_row_has_changed_since() {
+fn a_repeated_request_gets_the_first_answer_although_the_row_has_changed() {
     let who = world().tenant();
     let body = json!({ "address": "1 First St" });
     let first = post(&who, "/api/properties", "k", &body).is(201);
@@ -129,7 +129,7 @@ fn a_key_belongs_to_one_landlord() {
     assert_eq!(told(&post(&alice, "/api/properties", "k", &body)), told(&first));
 }
 
-fn what_is_no_key_is_400() {
+fn an_invalid_key_is_400() {
     let who = world().tenant();
     let property = who.property_at("1 Main St");
     let long = "k".repeat(256);
@@ -145,7 +145,7 @@ fn what_is_no_key_is_400() {
     assert_eq!((rows(&who, "properties"), rows(&who, "payments")), (2, 0));
 }
 
-fn what_was_refused_is_not_remembered() {
+fn a_refused_request_is_not_remembered() {
     let who = world().tenant();
     post(&who, "/api/properties", "k", &json!({})).is(400);
     post(&who, "/api/properties", "k", &json!({ "address": "1 Main St" })).is(201);
@@ -158,7 +158,7 @@ fn what_was_refused_is_not_remembered() {
     assert_eq!((rows(&who, "properties"), rows(&who, "payments"), rows(&who, "idempotency_keys")), (2, 1, 2));
 }
 
-fn other_methods_take_no_notice_of_a_key() {
+fn other_methods_ignore_a_key() {
     let who = world().tenant();
     let path = property_path(&who.property_at("1 Main St"));
     for address in ["2 Main St", "3 Main St"] {
@@ -191,7 +191,7 @@ fn until_one_waits(own: &World) {
     eventually("a statement that waits", || one_waits(&mut sql).then_some(()));
 }
 
-fn a_request_that_comes_while_the_first_is_under_way_is_409() {
+fn a_repeated_request_during_the_first_is_409() {
     let own = Private::start();
     let who = own.tenant();
     let property = who.property_at("1 Main St");
@@ -220,7 +220,7 @@ fn a_request_that_comes_while_the_first_is_under_way_is_409() {
     assert_eq!(rows(&who, "payments"), 1);
 }
 
-fn of_many_at_once_on_two_hosts_one_is_done() {
+fn of_many_repeated_requests_on_two_hosts_one_is_executed() {
     const ROUNDS: usize = 8;
     const AT_ONCE: usize = 8;
     let own = Private::start();

@@ -17,13 +17,13 @@ trials![
     a_token_beyond_its_limit_is_an_invalid_token,
     a_nul_character_is_named_wherever_it_comes,
     a_raw_nul_is_refused_by_the_server,
-    a_query_that_is_no_utf_8_is_named,
-    a_body_that_is_no_utf_8_is_refused,
+    a_query_that_is_not_utf_8_is_named_in_a_400,
+    a_body_that_is_not_utf_8_is_refused,
     half_a_surrogate_pair_is_refused,
     a_member_given_twice_is_named,
-    of_a_parameter_given_twice_the_first_counts,
+    the_first_of_a_repeated_parameter_counts,
     nesting_and_the_number_of_values_are_bounded,
-    a_number_in_another_notation_is_no_number,
+    a_number_in_another_notation_is_refused,
 ];
 
 fn place() -> Place {
@@ -150,7 +150,7 @@ fn a_raw_nul_is_refused_by_the_server() {
     is_untouched(&place);
 }
 
-fn a_query_that_is_no_utf_8_is_named() {
+fn a_query_that_is_not_utf_8_is_named_in_a_400() {
     let place = place();
     for list in ["/api/properties", &place.payments_path()] {
         for parameter in PARAMETERS {
@@ -163,7 +163,7 @@ fn a_query_that_is_no_utf_8_is_named() {
     place.who.get("/api/properties?unknown=%FF&%FF=1").is(200);
 }
 
-fn a_body_that_is_no_utf_8_is_refused() {
+fn a_body_that_is_not_utf_8_is_refused() {
     let place = place();
     for bytes in [&b"\xff"[..], b"\xe2\x82", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80"] {
         // Also in members that nobody reads.
@@ -207,7 +207,7 @@ fn a_member_given_twice_is_named() {
     replaced.is(200);
 }
 
-fn of_a_parameter_given_twice_the_first_counts() {
+fn the_first_of_a_repeated_parameter_counts() {
     let who = world().tenant();
     let page = who.get("/api/properties?pageNumber=2&pageNumber=3&PageNumber=x&other=1").is(200).json();
     assert_eq!(page["pageNumber"], 2);
@@ -229,7 +229,7 @@ fn nesting_and_the_number_of_values_are_bounded() {
     }
 }
 
-fn a_number_in_another_notation_is_no_number() {
+fn a_number_in_another_notation_is_refused() {
     let place = place();
     for spelling in ["01", "+1", ".5", "5.", "0x10", "1_000", "NaN", "Infinity", "-Infinity", "1e", "- 1"] {
         with_property(&place, "weeklyRentAmount", spelling).iter().for_each(|answer| answer.names("body"));

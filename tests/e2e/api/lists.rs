@@ -10,11 +10,11 @@ trials![
     pages_follow_one_another_without_gap_or_repeat,
     a_page_past_the_end_is_empty,
     page_numbers_below_one_become_one,
-    page_sizes_are_kept_in_their_bounds,
-    what_is_no_number_or_boolean_is_named,
+    page_sizes_are_clamped,
+    an_invalid_number_or_boolean_is_named_in_a_400,
     numbers_out_of_any_range_do_no_harm,
     booleans_are_read_in_any_case,
-    properties_are_listed_by_address_unless_told_otherwise,
+    properties_are_listed_by_address_by_default,
     properties_sort_by_each_text_field_in_both_directions,
     properties_sort_by_rent_as_a_number,
     properties_sort_by_lease_dates,
@@ -23,7 +23,7 @@ trials![
     an_unknown_sort_field_means_address,
     ties_break_by_id_in_both_directions,
     pages_of_ties_do_not_overlap,
-    payments_are_listed_newest_first_unless_told_otherwise,
+    payments_are_listed_newest_first_by_default,
     payments_sort_by_each_field_in_both_directions,
     payments_without_a_reference_come_last,
     payments_with_one_date_are_ordered_by_id,
@@ -108,7 +108,7 @@ fn page_numbers_below_one_become_one() {
     }
 }
 
-fn page_sizes_are_kept_in_their_bounds() {
+fn page_sizes_are_clamped() {
     let who = world().tenant();
     let statement = "INSERT INTO properties (tenant_id, id, address) \
         SELECT $1, gen_random_uuid(), 'No ' || n FROM generate_series(1, 60) n";
@@ -123,7 +123,7 @@ fn page_sizes_are_kept_in_their_bounds() {
     assert_eq!(page(&who, "")["items"].as_array().map(Vec::len), Some(10));
 }
 
-fn what_is_no_number_or_boolean_is_named() {
+fn an_invalid_number_or_boolean_is_named_in_a_400() {
     let who = world().tenant();
     let property = who.property_at("1 Main St");
     for list in ["/api/properties".to_owned(), payments_path(&property)] {
@@ -162,7 +162,7 @@ fn booleans_are_read_in_any_case() {
     }
 }
 
-fn properties_are_listed_by_address_unless_told_otherwise() {
+fn properties_are_listed_by_address_by_default() {
     let who = world().tenant();
     addresses(&who, &["c", "a", "d", "b"]);
     assert_eq!(by_address(&who, ""), ["a", "b", "c", "d"]);
@@ -293,7 +293,7 @@ pub fn at(ids: &[String], order: &[usize]) -> Vec<String> {
     order.iter().map(|number| ids[*number].clone()).collect()
 }
 
-fn payments_are_listed_newest_first_unless_told_otherwise() {
+fn payments_are_listed_newest_first_by_default() {
     let who = world().tenant();
     let days = ["2025-02-01", "2025-03-01", "2025-01-01"].map(|day| json!({ "paymentDate": day }));
     let (property, ids) = payments(&who, &days);

@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 use crate::support::{Cache, NOWHERE, Tenant, payments_path, trials, world};
 
 trials![
-    a_walk_gives_what_page_numbers_give_in_every_order_but_by_notes,
-    a_walk_has_its_members_and_goes_on_when_payments_come_and_go,
-    pages_of_a_walk_are_kept_and_a_write_clears_them_away,
-    a_cursor_that_is_none_or_of_another_order_is_named,
-    what_is_not_there_has_no_pages,
+    keyset_pages_match_numbered_pages_in_every_order_but_by_notes,
+    keyset_pages_continue_while_payments_are_added_and_removed,
+    keyset_pages_are_cached_until_a_write,
+    an_invalid_cursor_or_one_of_another_order_is_named_in_a_400,
+    a_property_that_does_not_exist_has_no_pages,
 ];
 
 /// A landlord's property with payments of every kind: ties of each field, and none of a reference.
@@ -36,7 +36,7 @@ fn page(who: &Tenant, target: &str) -> Value {
     who.get(target).is(200).json()
 }
 
-fn a_walk_gives_what_page_numbers_give_in_every_order_but_by_notes() {
+fn keyset_pages_match_numbered_pages_in_every_order_but_by_notes() {
     let (who, path) = payments();
     let mut orders = vec![String::new(), "searchTerm=cash".into(), "searchTerm=REFERENCE&sortField=amount".into()];
     for field in ["paymentDate", "amount", "paymentMethod", "paymentReference"] {
@@ -56,7 +56,7 @@ fn a_walk_gives_what_page_numbers_give_in_every_order_but_by_notes() {
     who.get(&format!("{path}?sortField=notes&after=")).names("after");
 }
 
-fn a_walk_has_its_members_and_goes_on_when_payments_come_and_go() {
+fn keyset_pages_continue_while_payments_are_added_and_removed() {
     let who = world().tenant();
     let property = who.property_at("1 Main St");
     let path = payments_path(&property);
@@ -81,7 +81,7 @@ fn a_walk_has_its_members_and_goes_on_when_payments_come_and_go() {
     assert_eq!((&second["hasNextPage"], &second["hasPreviousPage"]), (&json!(false), &json!(true)), "{second}");
 }
 
-fn pages_of_a_walk_are_kept_and_a_write_clears_them_away() {
+fn keyset_pages_are_cached_until_a_write() {
     let (who, path) = payments();
     let first = format!("{path}?pageSize=2&after=");
     let second = format!("{first}{}", page(&who, &first)["nextCursor"].as_str().expect("a cursor"));
@@ -91,7 +91,7 @@ fn pages_of_a_walk_are_kept_and_a_write_clears_them_away() {
     assert_eq!([who.get(&first).cache(), who.get(&second).cache()], [Cache::Stored, Cache::Stored]);
 }
 
-fn a_cursor_that_is_none_or_of_another_order_is_named() {
+fn an_invalid_cursor_or_one_of_another_order_is_named_in_a_400() {
     let (who, path) = payments();
     let cursor = page(&who, &format!("{path}?pageSize=1&after="))["nextCursor"].as_str().expect("a cursor").to_owned();
     for query in [
@@ -106,7 +106,7 @@ fn a_cursor_that_is_none_or_of_another_order_is_named() {
     who.get(&format!("{path}?after={cursor}&sortField=paymentDate&sortDescending=true")).is(200);
 }
 
-fn what_is_not_there_has_no_pages() {
+fn a_property_that_does_not_exist_has_no_pages() {
     let (who, path) = payments();
     who.get(&format!("{}?after=", payments_path(NOWHERE))).is(404);
     world().tenant().get(&format!("{path}?after=")).is(404);

@@ -12,7 +12,7 @@ trials![
     a_created_property_says_where_it_is,
     a_created_property_has_an_etag_and_a_version,
     ids_are_made_by_the_server_in_version_7,
-    an_id_in_a_new_body_is_ignored,
+    an_id_in_the_body_of_a_post_is_ignored,
     a_created_property_can_be_read,
     nulls_are_left_out,
     put_answers_the_new_body,
@@ -69,7 +69,7 @@ fn ids_are_made_by_the_server_in_version_7() {
     assert_eq!(id.get_version_num(), 7);
 }
 
-fn an_id_in_a_new_body_is_ignored() {
+fn an_id_in_the_body_of_a_post_is_ignored() {
     let who = world().tenant();
     for sent in [json!("0190b5a8-beef-7000-8000-000000000001"), json!(5), json!("x"), json!(null)] {
         let id = who.property(&json!({ "id": sent, "address": "1 Main St" }));

@@ -6,15 +6,15 @@ use super::lists::{addresses, by_address, frame, page};
 use crate::support::{Cache, trials, world};
 
 trials![
-    a_walk_gives_what_page_numbers_give_in_every_order,
-    a_walk_has_its_members_and_no_others,
-    a_walk_goes_on_when_rows_come_and_go,
-    a_walk_searches_too,
-    pages_of_a_walk_are_kept_and_a_write_clears_them_away,
-    a_cursor_that_is_none_or_of_another_order_is_named,
+    keyset_pages_match_numbered_pages_in_every_order,
+    a_keyset_page_has_its_members_and_no_others,
+    keyset_pages_continue_while_rows_are_added_and_removed,
+    keyset_pages_can_be_searched,
+    keyset_pages_are_cached_until_a_write,
+    an_invalid_cursor_or_one_of_another_order_is_named_in_a_400,
 ];
 
-fn a_walk_gives_what_page_numbers_give_in_every_order() {
+fn keyset_pages_match_numbered_pages_in_every_order() {
     let who = world().tenant();
     // Values, ties and none of everything but the address.
     for number in 0..5 {
@@ -41,7 +41,7 @@ fn a_walk_gives_what_page_numbers_give_in_every_order() {
     }
 }
 
-fn a_walk_has_its_members_and_no_others() {
+fn a_keyset_page_has_its_members_and_no_others() {
     let who = world().tenant();
     addresses(&who, &["1 A St", "2 B St", "3 C St"]);
     let mut first = frame(&page(&who, "pageSize=2&after="));
@@ -55,7 +55,7 @@ fn a_walk_has_its_members_and_no_others() {
     assert_eq!(page(&world().tenant(), &format!("after={cursor}"))["items"], json!([]), "a cursor is no key");
 }
 
-fn a_walk_goes_on_when_rows_come_and_go() {
+fn keyset_pages_continue_while_rows_are_added_and_removed() {
     let who = world().tenant();
     let ids = addresses(&who, &["1 A St", "2 B St", "4 D St"]);
     let cursor = page(&who, "pageSize=2&after=")["nextCursor"].as_str().expect("a cursor").to_owned();
@@ -65,7 +65,7 @@ fn a_walk_goes_on_when_rows_come_and_go() {
     assert_eq!(by_address(&who, &format!("pageSize=2&after={cursor}")), ["3 C St", "4 D St"]);
 }
 
-fn a_walk_searches_too() {
+fn keyset_pages_can_be_searched() {
     let who = world().tenant();
     addresses(&who, &["1 Oak St", "2 Elm St", "3 Oak St", "4 Oak St"]);
     let found: Vec<Value> = who
@@ -76,7 +76,7 @@ fn a_walk_searches_too() {
     assert_eq!(found, ["1 Oak St", "3 Oak St", "4 Oak St"]);
 }
 
-fn pages_of_a_walk_are_kept_and_a_write_clears_them_away() {
+fn keyset_pages_are_cached_until_a_write() {
     let who = world().tenant();
     addresses(&who, &["1 A St", "2 B St", "3 C St"]);
     let first = "/api/properties?pageSize=1&after=";
@@ -90,7 +90,7 @@ fn pages_of_a_walk_are_kept_and_a_write_clears_them_away() {
     assert_eq!(by_address(&who, "pageSize=4&after="), ["1 A St", "1 B St", "2 B St", "3 C St"]);
 }
 
-fn a_cursor_that_is_none_or_of_another_order_is_named() {
+fn an_invalid_cursor_or_one_of_another_order_is_named_in_a_400() {
     let who = world().tenant();
     addresses(&who, &["1 A St", "2 B St"]);
     let cursor = page(&who, "pageSize=1&after=")["nextCursor"].as_str().expect("a cursor").to_owned();

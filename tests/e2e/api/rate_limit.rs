@@ -4,9 +4,9 @@ use crate::support::{Answer, Private, Tenant, eventually, token, trials, world};
 use serde_json::json;
 
 trials![
-    a_tenant_over_its_budget_is_told_when_to_come_back,
-    writes_have_a_budget_too,
-    operators_have_none,
+    a_tenant_over_its_limit_gets_429_with_retry_after,
+    writes_are_limited_too,
+    administrators_are_not_limited,
     by_default_there_is_no_limit,
 ];
 
@@ -32,7 +32,7 @@ fn list(who: &Tenant) -> Answer {
     who.get("/api/properties")
 }
 
-fn a_tenant_over_its_budget_is_told_when_to_come_back() {
+fn a_tenant_over_its_limit_gets_429_with_retry_after() {
     let own = world_with_budget("3");
     let (greedy, modest) = (own.tenant(), own.tenant());
     // Three at once are always let through.
@@ -52,7 +52,7 @@ fn a_tenant_over_its_budget_is_told_when_to_come_back() {
     eventually("the greedy one is let through again", || (list(&greedy).status == 200).then_some(()));
 }
 
-fn writes_have_a_budget_too() {
+fn writes_are_limited_too() {
     let own = world_with_budget("2");
     let who = own.tenant();
     let mut sent = 0;
@@ -68,7 +68,7 @@ fn writes_have_a_budget_too() {
     assert_eq!(count, admitted, "what was refused was not done");
 }
 
-fn operators_have_none() {
+fn administrators_are_not_limited() {
     let own = world_with_budget("1");
     let operator = own.administrator();
     for _ in 0..20 {

@@ -8,14 +8,14 @@ use crate::support::{empty_database, payments_path, scratch, trials, world};
 trials![
     search_finds_a_part_of_each_named_member,
     search_looks_at_no_other_member,
-    search_takes_no_notice_of_case_in_any_script,
+    search_ignores_case_in_every_script,
     search_finds_a_capital_sharp_s_by_each_of_its_spellings,
     search_folds_every_character_as_unicode_does,
-    what_was_folded_before_is_folded_anew_by_the_migration,
+    the_migration_folds_existing_rows_anew,
     search_takes_wildcards_literally,
     search_reads_plus_as_a_space_and_percent_codes,
     a_short_search_term_works_too,
-    an_empty_search_term_means_all,
+    an_empty_search_term_finds_everything,
     search_and_order_and_pages_go_together,
     odd_search_terms_do_no_harm,
     search_finds_payments_by_method_reference_and_notes,
@@ -46,7 +46,7 @@ fn search_looks_at_no_other_member() {
     }
 }
 
-fn search_takes_no_notice_of_case_in_any_script() {
+fn search_ignores_case_in_every_script() {
     let who = world().tenant();
     for (address, term) in [
         ("MAIN street", "mAiN%20StReEt"),
@@ -109,7 +109,7 @@ fn search_folds_every_character_as_unicode_does() {
 }
 
 /// A database as it was before, with rows in it.
-fn what_was_folded_before_is_folded_anew_by_the_migration() {
+fn the_migration_folds_existing_rows_anew() {
     const NAME: &str = "0016_full_case_folding.sql";
     let folder = scratch("migrations");
     std::fs::create_dir_all(&folder).expect("a folder");
@@ -188,7 +188,7 @@ fn a_short_search_term_works_too() {
     assert_eq!(by_address(&who, "searchTerm=BC"), ["bc"]);
 }
 
-fn an_empty_search_term_means_all() {
+fn an_empty_search_term_finds_everything() {
     let who = world().tenant();
     addresses(&who, &["a", "b"]);
     assert_eq!(by_address(&who, "searchTerm="), ["a", "b"]);

@@ -18,12 +18,12 @@ const TEXTS: [(&str, usize); 7] = [
 
 trials![
     texts_may_have_their_length_in_characters,
-    a_character_too_many_is_named,
-    a_member_of_the_wrong_type_is_named,
+    a_text_one_character_too_long_is_named_in_a_400,
+    a_member_of_the_wrong_type_is_named_in_a_400,
     money_keeps_its_exact_value,
-    money_outside_its_bounds_is_named,
+    money_outside_its_bounds_is_named_in_a_400,
     times_are_answered_in_utc,
-    what_is_no_time_is_named,
+    an_invalid_time_is_named_in_a_400,
     text_comes_back_as_it_was_sent,
     a_nul_character_is_refused,
 ];
@@ -55,7 +55,7 @@ fn texts_may_have_their_length_in_characters() {
     }
 }
 
-fn a_character_too_many_is_named() {
+fn a_text_one_character_too_long_is_named_in_a_400() {
     let who = world().tenant();
     let path = property_path(&who.property_at("1 Main St"));
     for (member, length) in TEXTS {
@@ -68,7 +68,7 @@ fn a_character_too_many_is_named() {
     }
 }
 
-fn a_member_of_the_wrong_type_is_named() {
+fn a_member_of_the_wrong_type_is_named_in_a_400() {
     let who = world().tenant();
     for (member, _) in TEXTS {
         for wrong in ["5", "true", "[]", "{}"] {
@@ -124,7 +124,7 @@ fn money_keeps_its_exact_value() {
     }
 }
 
-fn money_outside_its_bounds_is_named() {
+fn money_outside_its_bounds_is_named_in_a_400() {
     let who = world().tenant();
     for sent in [
         "0.001",
@@ -180,7 +180,7 @@ fn times_are_answered_in_utc() {
     assert!(off.abs() <= chrono::TimeDelta::microseconds(1), "{created}");
 }
 
-fn what_is_no_time_is_named() {
+fn an_invalid_time_is_named_in_a_400() {
     let who = world().tenant();
     for sent in [
         "",

@@ -8,10 +8,10 @@ use crate::support::secured::{COMPONENTS, Secured, committed};
 use crate::support::{scratch, trials};
 
 trials![
-    as_it_is_committed_the_file_lets_nobody_in,
-    the_components_may_run_what_they_use_and_nothing_else,
+    the_committed_file_lets_no_user_in,
+    the_components_may_run_the_commands_they_use_and_no_others,
     the_components_may_touch_their_own_keys_and_no_others,
-    nobody_is_let_in_without_a_name,
+    users_without_their_password_are_refused,
 ];
 
 /// What Redis lets everybody say, whatever the file says: without it nobody could log in.
@@ -40,7 +40,7 @@ fn words(text: &str) -> Vec<String> {
     text.split(' ').map(str::to_owned).collect()
 }
 
-fn as_it_is_committed_the_file_lets_nobody_in() {
+fn the_committed_file_lets_no_user_in() {
     let folder = scratch("redis");
     std::fs::create_dir_all(&folder).expect("a folder");
     let users = folder.join("users.acl");
@@ -62,7 +62,7 @@ fn as_it_is_committed_the_file_lets_nobody_in() {
     }
 }
 
-fn the_components_may_run_what_they_use_and_nothing_else() {
+fn the_components_may_run_the_commands_they_use_and_no_others() {
     let secured = Secured::start("127.0.0.1");
     let mut operator =
         redis::Client::open(secured.redis.url()).and_then(|client| client.get_connection()).expect("the operator");
@@ -152,7 +152,7 @@ fn the_components_may_touch_their_own_keys_and_no_others() {
     println!("keys of others: {refused} commands tried, 0 got through");
 }
 
-fn nobody_is_let_in_without_a_name() {
+fn users_without_their_password_are_refused() {
     let secured = Secured::start("127.0.0.1");
     for (user, password) in [("", COMPONENTS), ("default", ""), ("renttracker", "x"), ("operator", COMPONENTS)] {
         let answer = connect(&secured, user, password).and_then(|mut it| redis::cmd("PING").query::<String>(&mut it));

@@ -5,9 +5,9 @@ use postgres::error::SqlState;
 use crate::support::{trials, world};
 
 trials![
-    the_components_role_owns_nothing_and_stands_above_nothing,
-    the_components_role_can_do_no_more_than_its_statements_need,
-    what_runs_with_the_owners_rights_is_for_the_components_alone,
+    the_components_role_owns_nothing_and_has_no_attributes,
+    the_components_role_has_only_the_rights_of_its_statements,
+    only_the_components_may_call_security_definer_functions,
 ];
 
 /// Runs a statement as the components' role for `tenant`; it must be refused for want of rights.
@@ -19,7 +19,7 @@ pub fn refused(tenant: &str, statement: &str) {
     assert_eq!(error.code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE), "{statement}: {error:?}");
 }
 
-fn the_components_role_owns_nothing_and_stands_above_nothing() {
+fn the_components_role_owns_nothing_and_has_no_attributes() {
     let roles = world().query(
         "SELECT rolname::text, rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication, \
             EXISTS (SELECT FROM pg_shdepend d WHERE d.refobjid = r.oid AND d.deptype = 'o'), \
@@ -36,7 +36,7 @@ fn the_components_role_owns_nothing_and_stands_above_nothing() {
     assert_eq!(told, [expected("renttracker_app", &[]), expected(stack::LOGIN, &["renttracker_app"])]);
 }
 
-fn the_components_role_can_do_no_more_than_its_statements_need() {
+fn the_components_role_has_only_the_rights_of_its_statements() {
     let who = world().tenant();
     who.property_at("1 Main St");
     let owner: String = world().query("SELECT current_user::text", &[])[0].get(0);
@@ -76,7 +76,7 @@ fn the_components_role_can_do_no_more_than_its_statements_need() {
     println!("statements beyond the components' rights: {} tried, 0 got through", statements.len());
 }
 
-fn what_runs_with_the_owners_rights_is_for_the_components_alone() {
+fn only_the_components_may_call_security_definer_functions() {
     let functions = world().query(
         "SELECT proname::text, has_function_privilege('renttracker_app', p.oid, 'EXECUTE'), \
             EXISTS (SELECT FROM aclexplode(coalesce(proacl, acldefault('f', proowner))) WHERE grantee = 0), \

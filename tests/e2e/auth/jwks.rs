@@ -15,8 +15,8 @@ trials![
     a_new_key_is_found_and_a_withdrawn_one_forgotten,
     unknown_key_ids_do_not_have_the_keys_fetched_each_time,
     keys_are_handed_on_to_other_instances_and_outlast_their_issuer,
-    without_keys_nobody_is_let_in_and_nobody_is_called_a_forger,
-    an_address_that_answers_nonsense_lets_nobody_in,
+    while_keys_cannot_be_fetched_their_tokens_are_503,
+    an_address_that_answers_no_key_set_lets_no_token_in,
     an_address_that_is_not_granted_is_not_asked,
     keys_as_dotnet_writes_them_are_taken,
     ed25519_is_an_algorithm_of_its_own_name,
@@ -208,7 +208,7 @@ fn keys_are_handed_on_to_other_instances_and_outlast_their_issuer() {
     ask(&other, &stranger.sign(&claims())).is(401);
 }
 
-fn without_keys_nobody_is_let_in_and_nobody_is_called_a_forger() {
+fn while_keys_cannot_be_fetched_their_tokens_are_503() {
     let key = SigningKey::ed25519("o");
     for behaviour in [Behaviour::HangUp, Behaviour::Silence] {
         let server = KeyServer::start(behaviour);
@@ -227,7 +227,7 @@ fn without_keys_nobody_is_let_in_and_nobody_is_called_a_forger() {
     }
 }
 
-fn an_address_that_answers_nonsense_lets_nobody_in() {
+fn an_address_that_answers_no_key_set_lets_no_token_in() {
     let key = SigningKey::ed25519("o");
     let good = jwks(&[&key]);
     let padded = format!("{good}{}", " ".repeat(10 * 1024 * 1024));

@@ -11,13 +11,13 @@ use crate::support::statements::{Sent, Statements};
 use crate::support::{Private, Tenant, payment_path, payments_path, property_path, trials, world};
 
 trials![
-    statements_without_their_where_find_nothing_of_anothers,
-    tables_read_from_end_to_end_show_ones_own_rows,
-    without_a_tenant_nothing_is_seen,
+    statements_without_their_where_find_no_other_tenants_rows,
+    a_whole_table_shows_only_ones_own_rows,
+    without_a_tenant_no_rows_are_visible,
     the_tenant_of_a_statement_does_not_stay_in_its_connection,
     rows_of_another_tenant_cannot_be_written,
-    every_table_with_a_tenant_is_bound,
-    health_tells_whether_the_wall_stands,
+    every_table_with_a_tenant_has_a_policy,
+    health_tells_whether_row_level_security_holds,
 ];
 
 /// In every text of the landlord whose rows are tried for.
@@ -100,7 +100,7 @@ fn answer(sql: &mut Client, statement: &str) -> Result<String, postgres::Error> 
 /// Takes the statements of the components as they are sent, removes the tenant from every `WHERE`, also of the functions
 /// that they call, and runs them for another landlord with the ids of the first: as the components' role nothing comes of it. As the owner, whom the
 /// policies do not bind, the same texts find and change what is another's.
-fn statements_without_their_where_find_nothing_of_anothers() {
+fn statements_without_their_where_find_no_other_tenants_rows() {
     let own = Private::start();
     let log = Statements::of(&own);
     let alice = Owner::new(own.tenant());
@@ -176,7 +176,7 @@ fn count(sql: &mut Client, table: &str, condition: &str) -> i64 {
     sql.query_one(&format!("SELECT count(*) FROM {table} WHERE {condition}"), &[]).expect(table).get(0)
 }
 
-fn tables_read_from_end_to_end_show_ones_own_rows() {
+fn a_whole_table_shows_only_ones_own_rows() {
     let (alice, bob) = (Owner::new(world().tenant()), Owner::new(world().tenant()));
     for who in [&alice.who, &bob.who] {
         let request = who.request("POST", "/api/properties").header("Idempotency-Key", "one");
@@ -196,7 +196,7 @@ fn tables_read_from_end_to_end_show_ones_own_rows() {
     }
 }
 
-fn without_a_tenant_nothing_is_seen() {
+fn without_a_tenant_no_rows_are_visible() {
     Owner::new(world().tenant());
     let mut sql = world().component_sql();
     for tenant in ["", "~system", "no such landlord"] {
@@ -286,7 +286,7 @@ fn rows_of_another_tenant_cannot_be_written() {
     assert_eq!(alice.rows(&mut world().sql()), before);
 }
 
-fn every_table_with_a_tenant_is_bound() {
+fn every_table_with_a_tenant_has_a_policy() {
     let open = world().query(
         "SELECT c.relname::text FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id' \
          WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm') \
@@ -301,7 +301,7 @@ fn every_table_with_a_tenant_is_bound() {
     assert_eq!(body.matches('\'').count() as i64, 2 * bound, "{body}");
 }
 
-fn health_tells_whether_the_wall_stands() {
+fn health_tells_whether_row_level_security_holds() {
     let own = Private::start();
     let health = own.administrator().get("/api/health").is(200).json();
     assert_eq!(health["rowLevelSecurity"], true, "{health}");

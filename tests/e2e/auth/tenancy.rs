@@ -6,21 +6,21 @@ use crate::support::{Answer, Cache, NOWHERE, Tenant, payment_path, payments_path
 
 trials![
     two_landlords_with_the_same_data_see_their_own,
-    anothers_ids_answer_as_unknown_ids_do,
-    anothers_ids_answer_so_from_a_warm_cache_too,
+    another_tenants_ids_answer_as_unknown_ids,
+    another_tenants_ids_answer_as_unknown_ids_from_a_warm_cache,
     tenants_whose_ids_begin_alike_are_kept_apart,
-    anothers_property_in_the_cache_is_not_shown,
-    anothers_property_list_in_the_cache_is_not_shown,
-    anothers_payment_in_the_cache_is_not_shown,
-    anothers_payment_list_in_the_cache_is_not_shown,
-    one_page_of_anothers_list_in_the_cache_is_not_shown,
+    another_tenants_property_in_the_cache_is_not_shown,
+    another_tenants_property_list_in_the_cache_is_not_shown,
+    another_tenants_payment_in_the_cache_is_not_shown,
+    another_tenants_payment_list_in_the_cache_is_not_shown,
+    one_page_of_another_tenants_list_in_the_cache_is_not_shown,
     a_value_under_another_key_of_ones_own_is_not_shown,
-    no_value_of_anothers_is_shown_under_any_key,
+    another_tenants_value_is_not_shown_under_any_key,
     garbage_in_the_cache_is_a_miss,
     a_value_cut_off_in_the_cache_is_a_miss,
     a_key_of_the_wrong_type_is_a_miss,
     a_poisoned_key_does_not_hinder_writes,
-    a_lock_that_nobody_holds_does_not_stop_reads,
+    an_abandoned_lock_does_not_stop_reads,
     a_lock_of_the_wrong_type_does_not_stop_reads,
 ];
 
@@ -147,11 +147,11 @@ fn nothing_is_told(owner: &Place, prober: &Tenant) {
     owner.owns(&owner.who.get(&payment_path(&owner.property, &owner.payment)));
 }
 
-fn anothers_ids_answer_as_unknown_ids_do() {
+fn another_tenants_ids_answer_as_unknown_ids() {
     nothing_is_told(&Place::new("Alice's own"), &world().tenant());
 }
 
-fn anothers_ids_answer_so_from_a_warm_cache_too() {
+fn another_tenants_ids_answer_as_unknown_ids_from_a_warm_cache() {
     let owner = Place::new("Alice's own").warm();
     let prober = Place::new("Bob's own").warm();
     nothing_is_told(&owner, &prober.who);
@@ -189,7 +189,7 @@ fn poison(number: usize) {
     bob.owns(&bob.who.get(route));
 }
 
-fn anothers_property_in_the_cache_is_not_shown() {
+fn another_tenants_property_in_the_cache_is_not_shown() {
     poison(0);
     // Under a key for Alice's id in Bob's name, where Bob has nothing.
     let (alice, bob) = two();
@@ -199,11 +199,11 @@ fn anothers_property_in_the_cache_is_not_shown() {
     bob.who.put(&property_path(&alice.property), &json!({ "address": "stolen" })).problem(404);
 }
 
-fn anothers_property_list_in_the_cache_is_not_shown() {
+fn another_tenants_property_list_in_the_cache_is_not_shown() {
     poison(1);
 }
 
-fn anothers_payment_list_in_the_cache_is_not_shown() {
+fn another_tenants_payment_list_in_the_cache_is_not_shown() {
     poison(2);
     let (alice, bob) = two();
     let id = format!("property:{}:payments:list", alice.property);
@@ -211,7 +211,7 @@ fn anothers_payment_list_in_the_cache_is_not_shown() {
     bob.who.get(&payments_path(&alice.property)).problem(404);
 }
 
-fn anothers_payment_in_the_cache_is_not_shown() {
+fn another_tenants_payment_in_the_cache_is_not_shown() {
     poison(3);
     let (alice, bob) = two();
     let id = format!("payment:{}", alice.payment);
@@ -220,7 +220,7 @@ fn anothers_payment_in_the_cache_is_not_shown() {
     bob.who.get(&payment_path(&bob.property, &alice.payment)).problem(404);
 }
 
-fn one_page_of_anothers_list_in_the_cache_is_not_shown() {
+fn one_page_of_another_tenants_list_in_the_cache_is_not_shown() {
     for number in [1, 2] {
         let (alice, bob) = two();
         let (_, from) = &alice.cached()[number];
@@ -245,7 +245,7 @@ fn a_value_under_another_key_of_ones_own_is_not_shown() {
 }
 
 /// Every value of Alice's under every key of Bob's: as a whole, and for lists page by page under the name that Bob asks by.
-fn no_value_of_anothers_is_shown_under_any_key() {
+fn another_tenants_value_is_not_shown_under_any_key() {
     let mut tried = 0;
     for number in 0..4 {
         let (alice, bob) = two();
@@ -346,7 +346,7 @@ fn locked(take: &[&str]) {
     }
 }
 
-fn a_lock_that_nobody_holds_does_not_stop_reads() {
+fn an_abandoned_lock_does_not_stop_reads() {
     locked(&["SET", "KEY", "someone who died", "EX", "300"]);
     locked(&["SET", "KEY", "someone who will never end"]);
 }

@@ -14,7 +14,7 @@ trials![
     every_route_refuses_a_missing_token,
     every_route_refuses_an_expired_token,
     every_401_is_the_same_answer,
-    a_token_with_something_wrong_is_refused,
+    a_damaged_token_is_refused,
     a_token_without_expiry_is_refused,
     a_token_of_another_issuer_is_refused,
     a_token_for_another_audience_is_refused,
@@ -25,19 +25,19 @@ trials![
     other_hmac_algorithms_are_refused,
     a_critical_extension_is_refused,
     another_type_of_token_header_is_let_in,
-    what_is_no_token_is_refused,
+    a_malformed_token_is_refused,
     another_scheme_is_refused,
     the_scheme_is_read_in_any_case,
     a_token_in_the_query_is_not_read,
     the_clock_may_be_a_minute_off,
     the_clock_may_not_be_two_minutes_off,
-    times_that_are_no_numbers_are_refused,
+    times_that_are_not_numbers_are_refused,
     each_claim_can_name_the_tenant,
     the_first_claim_present_names_the_tenant,
     an_ill_formed_first_claim_is_forbidden_even_before_a_good_one,
     a_token_without_any_tenant_is_forbidden,
     tenant_ids_have_1_to_64_characters_of_the_alphabet,
-    a_forbidden_tenant_is_told_so_in_a_problem,
+    a_forbidden_tenant_gets_a_problem,
     a_role_may_be_a_string_or_a_list,
     no_header_can_name_another_tenant,
 ];
@@ -124,7 +124,7 @@ fn every_401_is_the_same_answer() {
     }
 }
 
-fn a_token_with_something_wrong_is_refused() {
+fn a_damaged_token_is_refused() {
     let good = token::sign(&token::claims("someone"), &world().secret);
     let parts: Vec<&str> = good.split('.').collect();
     let [header, payload, signature] = parts[..] else { panic!("three parts") };
@@ -220,7 +220,7 @@ fn another_type_of_token_header_is_let_in() {
     }
 }
 
-fn what_is_no_token_is_refused() {
+fn a_malformed_token_is_refused() {
     for text in ["", " ", "null", "undefined", "a.b.c", "....", "%%%", "\u{e9}"] {
         let answer = world().request("GET", "/api/properties").header("Authorization", format!("Bearer {text}")).send();
         assert_eq!(answer.status, 401, "{text:?}: {answer}");
@@ -265,7 +265,7 @@ fn the_clock_may_not_be_two_minutes_off() {
     }
 }
 
-fn times_that_are_no_numbers_are_refused() {
+fn times_that_are_not_numbers_are_refused() {
     for value in [json!("soon"), json!("9999999999"), json!(true), json!([9_999_999_999_i64]), json!({})] {
         refused(&with_claims(&json!({ "exp": value })), &format!("exp {value}"));
         refused(&with_claims(&json!({ "nbf": value })), &format!("nbf {value}"));
@@ -343,7 +343,7 @@ fn tenant_ids_have_1_to_64_characters_of_the_alphabet() {
     }
 }
 
-fn a_forbidden_tenant_is_told_so_in_a_problem() {
+fn a_forbidden_tenant_gets_a_problem() {
     let who = world().tenant_named("a:b*c");
     for (method, path) in routes() {
         let answer = who.request(method, &path).json(&json!({ "address": "1 Main St" })).send();

@@ -12,12 +12,12 @@ use crate::support::{Cache, Place, Private, World, eventually, property_path, tr
 
 trials![
     two_hosts_that_start_at_once_agree_on_one_record,
-    a_host_that_alone_lost_redis_does_not_take_it_from_another,
-    a_redis_that_is_gone_opens_the_breaker_for_all_and_it_closes_again,
-    failed_probes_are_counted_and_make_the_breaker_wait_longer,
-    of_several_hosts_one_probes_at_a_time,
-    a_write_that_cannot_invalidate_takes_the_cache_from_another_host_at_once,
-    an_answer_of_redis_never_opens_the_breaker,
+    a_host_that_alone_lost_redis_does_not_bar_another,
+    a_lost_redis_opens_the_breaker_for_all_hosts_until_it_is_back,
+    failed_probes_lengthen_the_reset_time,
+    one_host_probes_at_a_time,
+    a_write_that_cannot_invalidate_bars_another_host_at_once,
+    a_refusal_of_redis_never_opens_the_breaker,
 ];
 
 /// An address where nothing listens.
@@ -56,7 +56,7 @@ fn two_hosts_that_start_at_once_agree_on_one_record() {
     assert_eq!(here["state"], "closed");
 }
 
-fn a_host_that_alone_lost_redis_does_not_take_it_from_another() {
+fn a_host_that_alone_lost_redis_does_not_bar_another() {
     // A brisk deadline may pass on a busy machine, and then it would be the healthy host that votes.
     let own = Private::with(&[("breaker_reset_seconds", "1"), ("breaker_max_reset_seconds", "1")]);
     let (_host, cut) = own.another_host_with(&NOWHERE);
@@ -73,7 +73,7 @@ fn a_host_that_alone_lost_redis_does_not_take_it_from_another() {
     assert_eq!(state(&own), "closed");
 }
 
-fn a_redis_that_is_gone_opens_the_breaker_for_all_and_it_closes_again() {
+fn a_lost_redis_opens_the_breaker_for_all_hosts_until_it_is_back() {
     let mut own = Private::with(&BRISK);
     let (_host, other) = own.another_host();
     let place = warm(&own, &other);
@@ -97,7 +97,7 @@ fn a_redis_that_is_gone_opens_the_breaker_for_all_and_it_closes_again() {
 }
 
 /// The waits are those that the record itself announces; nothing is read off a clock.
-fn failed_probes_are_counted_and_make_the_breaker_wait_longer() {
+fn failed_probes_lengthen_the_reset_time() {
     let mut changes = BRISK.to_vec();
     changes.push(("breaker_max_reset_seconds", "8"));
     let mut own = Private::with(&changes);
@@ -128,7 +128,7 @@ fn failed_probes_are_counted_and_make_the_breaker_wait_longer() {
 
 /// While the breaker is open only a probe connects to Redis. This one never answers, so that each probe lasts until its
 /// deadline: time enough for three hosts to come with another.
-fn of_several_hosts_one_probes_at_a_time() {
+fn one_host_probes_at_a_time() {
     let mut own = Private::with(&[&BRISK[..], &[("redis_connect_timeout_ms", "1000")]].concat());
     let others = [own.another_host(), own.another_host()];
     let place = warm(&own, &others[0].1);
@@ -163,7 +163,7 @@ fn of_several_hosts_one_probes_at_a_time() {
     assert_eq!(at_once, 1, "so many hosts probed at once");
 }
 
-fn a_write_that_cannot_invalidate_takes_the_cache_from_another_host_at_once() {
+fn a_write_that_cannot_invalidate_bars_another_host_at_once() {
     let own = Private::with(&BRISK);
     let (_host, cut) = own.another_host_with(&NOWHERE);
     let place = Place::of(own.tenant());
@@ -180,7 +180,7 @@ fn a_write_that_cannot_invalidate_takes_the_cache_from_another_host_at_once() {
     });
 }
 
-fn an_answer_of_redis_never_opens_the_breaker() {
+fn a_refusal_of_redis_never_opens_the_breaker() {
     let own = Private::with(&BRISK);
     let place = Place::of(own.tenant());
     let route = place.property_path();

@@ -16,18 +16,18 @@ const USUAL_TTL_MS: std::ops::RangeInclusive<i64> = 530_000..=660_000;
 trials![
     each_cached_route_misses_once_and_then_hits,
     a_hit_is_the_same_answer,
-    a_row_changed_behind_the_back_is_not_seen,
-    a_row_added_behind_the_back_is_not_listed,
-    each_page_is_kept_for_itself,
-    the_same_page_asked_otherwise_is_a_hit,
-    keys_are_named_as_designed,
+    a_row_changed_in_postgresql_alone_is_not_seen,
+    a_row_added_in_postgresql_alone_is_not_listed,
+    each_page_is_cached_separately,
+    the_same_page_by_another_query_is_a_hit,
+    keys_have_their_documented_names,
     keys_live_about_ten_minutes,
-    keys_do_not_all_end_at_once,
-    locks_are_given_back,
-    what_is_not_there_is_remembered_for_a_short_time,
-    what_is_refused_is_not_kept,
+    lifetimes_of_keys_are_spread,
+    locks_are_released,
+    an_absence_is_cached_for_a_short_time,
+    an_error_is_not_cached,
     an_entry_that_vanished_is_read_again,
-    a_hit_after_a_rest_is_still_a_hit,
+    a_hit_after_an_idle_instance_is_still_a_hit,
     a_write_is_seen_through_another_host,
     the_instance_name_and_the_lifetime_can_be_set,
     one_cold_property_costs_one_read,
@@ -65,7 +65,7 @@ fn a_hit_is_the_same_answer() {
     }
 }
 
-fn a_row_changed_behind_the_back_is_not_seen() {
+fn a_row_changed_in_postgresql_alone_is_not_seen() {
     let place = place();
     let before: Vec<String> = place.routes().iter().map(|route| place.who.get(route).is(200).text()).collect();
     let id = &place.who.id;
@@ -84,7 +84,7 @@ fn a_row_changed_behind_the_back_is_not_seen() {
     place.who.delete(&property_path(&other)).is(204);
 }
 
-fn a_row_added_behind_the_back_is_not_listed() {
+fn a_row_added_in_postgresql_alone_is_not_listed() {
     let place = place();
     assert_eq!(place.who.get("/api/properties").is(200).json()["totalCount"], 1);
     let statement = "INSERT INTO properties (tenant_id, id, address) VALUES ($1, gen_random_uuid(), 'hidden')";
@@ -94,7 +94,7 @@ fn a_row_added_behind_the_back_is_not_listed() {
     assert_eq!(place.who.get("/api/properties").is(200).json()["totalCount"], 3);
 }
 
-fn each_page_is_kept_for_itself() {
+fn each_page_is_cached_separately() {
     let place = place();
     place.who.property_at("2 Other St");
     for list in ["/api/properties".to_owned(), payments_path(&place.property)] {
@@ -110,7 +110,7 @@ fn each_page_is_kept_for_itself() {
     assert_ne!(one, place.who.get("/api/properties?pageSize=1&pageNumber=2").text());
 }
 
-fn the_same_page_asked_otherwise_is_a_hit() {
+fn the_same_page_by_another_query_is_a_hit() {
     let place = place();
     place.who.get("/api/properties").is(200);
     for query in [
@@ -135,7 +135,7 @@ fn the_same_page_asked_otherwise_is_a_hit() {
     assert_eq!(place.who.get(&property_path(&place.property.to_uppercase())).cache(), Cache::Hit);
 }
 
-fn keys_are_named_as_designed() {
+fn keys_have_their_documented_names() {
     let place = place();
     assert_eq!(world().keys_of(&place.who), Vec::<String>::new(), "after writes alone nothing is cached");
     for route in place.routes() {
@@ -167,7 +167,7 @@ fn keys_live_about_ten_minutes() {
     }
 }
 
-fn keys_do_not_all_end_at_once() {
+fn lifetimes_of_keys_are_spread() {
     let who = world().tenant();
     let mut ends = BTreeSet::new();
     for number in 0..12 {
@@ -181,14 +181,14 @@ fn keys_do_not_all_end_at_once() {
     assert!(ends.len() > 3, "no jitter: {ends:?}");
 }
 
-fn locks_are_given_back() {
+fn locks_are_released() {
     let place = place();
     together(8, |number| place.who.get(&place.routes()[number % 4]).is(200));
     let locks: Vec<String> = world().keys_of(&place.who).into_iter().filter(|key| key.starts_with("lock:")).collect();
     assert_eq!(locks, Vec::<String>::new());
 }
 
-fn what_is_not_there_is_remembered_for_a_short_time() {
+fn an_absence_is_cached_for_a_short_time() {
     let place = place();
     let absent = property_path(NOWHERE);
     let first = place.who.get(&absent).is(404);
@@ -206,7 +206,7 @@ fn what_is_not_there_is_remembered_for_a_short_time() {
     place.who.get(&absent).is(404);
 }
 
-fn what_is_refused_is_not_kept() {
+fn an_error_is_not_cached() {
     let who = world().tenant();
     who.get("/api/properties?pageSize=x").is(400);
     who.get("/api/properties/x").is(404);
@@ -223,7 +223,7 @@ fn an_entry_that_vanished_is_read_again() {
     assert_eq!(place.who.get(&path).is(200).cache(), Cache::Stored);
 }
 
-fn a_hit_after_a_rest_is_still_a_hit() {
+fn a_hit_after_an_idle_instance_is_still_a_hit() {
     let place = place();
     let path = place.property_path();
     place.who.get(&path).is(200);

@@ -6,8 +6,8 @@ use stack::Redis;
 use crate::support::{Cache, Place, Private, World, eventually, property_path, scratch, trials};
 
 trials![
-    with_a_full_disk_no_request_fails_nothing_is_stale_and_there_being_room_is_enough,
-    without_its_append_only_file_a_redis_with_a_full_disk_is_a_cache_again,
+    with_a_full_disk_no_request_fails_and_free_space_is_enough_to_recover,
+    without_its_append_only_file_a_redis_with_a_full_disk_is_used_again,
 ];
 
 const PROMETHEUS: &str = r#"renttracker_redis_disk_ok{file="aof"}"#;
@@ -52,7 +52,7 @@ fn is_degraded(own: &World) {
     assert_eq!(own.metric(PROMETHEUS), 0);
 }
 
-fn with_a_full_disk_no_request_fails_nothing_is_stale_and_there_being_room_is_enough() {
+fn with_a_full_disk_no_request_fails_and_free_space_is_enough_to_recover() {
     let mut own = own();
     let [kept, changed] = [cached(&own), cached(&own)];
     let epoch = told(&own)["epoch"].clone();
@@ -99,7 +99,7 @@ fn with_a_full_disk_no_request_fails_nothing_is_stale_and_there_being_room_is_en
 }
 
 /// What the guide says to do at once.
-fn without_its_append_only_file_a_redis_with_a_full_disk_is_a_cache_again() {
+fn without_its_append_only_file_a_redis_with_a_full_disk_is_used_again() {
     let mut own = own();
     let place = cached(&own);
     let epoch = told(&own)["epoch"].clone();

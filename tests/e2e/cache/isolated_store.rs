@@ -8,9 +8,9 @@ use crate::support::outages::BRISK;
 use crate::support::{Cache, Place, Private, Tenant, trials};
 
 trials![
-    a_host_with_its_own_store_never_serves_what_another_without_redis_has_replaced,
+    an_isolated_host_never_serves_what_another_without_redis_has_replaced,
     hosts_with_their_own_stores_hit_each_others_entries,
-    hosts_that_only_claim_to_share_a_store_serve_what_was_before,
+    hosts_that_wrongly_claim_a_shared_store_serve_stale_rows,
 ];
 
 /// An address where nothing listens.
@@ -30,7 +30,7 @@ fn address_of(who: &Tenant, route: &str) -> (String, Cache) {
     (answer.json()["address"].as_str().expect("an address").to_owned(), answer.cache())
 }
 
-fn a_host_with_its_own_store_never_serves_what_another_without_redis_has_replaced() {
+fn an_isolated_host_never_serves_what_another_without_redis_has_replaced() {
     let own = unshared();
     let (_host, cut) = own.host_apart(&NOWHERE);
     let place = Place::of(own.tenant());
@@ -82,7 +82,7 @@ fn hosts_with_their_own_stores_hit_each_others_entries() {
 }
 
 /// What the variable is for: with separate stores and `key_value_shared = true` nobody tells the other host.
-fn hosts_that_only_claim_to_share_a_store_serve_what_was_before() {
+fn hosts_that_wrongly_claim_a_shared_store_serve_stale_rows() {
     let own = Private::with(&BRISK);
     let (_host, cut) = own.host_apart(&NOWHERE);
     let place = Place::of(own.tenant());

@@ -17,10 +17,10 @@ use crate::support::outages::BRISK;
 use crate::support::{self, Answer, Cache, Place, Private, World, eventually, together, trials};
 
 trials![
-    a_commit_that_waits_for_a_standby_past_its_fence_shows_nothing_old,
+    a_commit_that_waits_for_a_standby_past_its_fence_is_never_followed_by_a_stale_read,
     a_write_without_a_fence_that_waits_for_a_standby_keeps_the_cache_out_of_use,
-    behind_a_pooler_that_drops_the_limit_a_write_does_not_wait_for_a_lock_past_its_client,
-    a_statement_that_starts_after_its_client_has_gone_changes_nothing,
+    behind_a_pooler_without_the_limit_a_write_does_not_outwait_its_client,
+    a_statement_that_starts_after_its_deadline_changes_nothing,
 ];
 
 /// A PostgreSQL of the test's own, with the schema and the components' role.
@@ -103,7 +103,7 @@ fn fences_are_gone(own: &World, place: &Place) -> bool {
     locks.flat_map(fields).all(|field| !field.starts_with("fence:"))
 }
 
-fn a_commit_that_waits_for_a_standby_past_its_fence_shows_nothing_old() {
+fn a_commit_that_waits_for_a_standby_past_its_fence_is_never_followed_by_a_stale_read() {
     let server = Server::start();
     let own = Private::on_database(&server.url, &[]);
     let (changed, deleted) = (Place::of(own.tenant()), Place::of(own.tenant()));
@@ -204,7 +204,7 @@ fn pooled(server: &Server, changes: &[(&str, &str)]) -> (Pooler, Private) {
     (pooler, own)
 }
 
-fn behind_a_pooler_that_drops_the_limit_a_write_does_not_wait_for_a_lock_past_its_client() {
+fn behind_a_pooler_without_the_limit_a_write_does_not_outwait_its_client() {
     let server = Server::start();
     // As the guides would have it not.
     server.administer("ALTER ROLE renttracker_edge RESET statement_timeout");
@@ -235,7 +235,7 @@ fn behind_a_pooler_that_drops_the_limit_a_write_does_not_wait_for_a_lock_past_it
     });
 }
 
-fn a_statement_that_starts_after_its_client_has_gone_changes_nothing() {
+fn a_statement_that_starts_after_its_deadline_changes_nothing() {
     let server = Server::start();
     server.administer("ALTER ROLE renttracker_edge RESET statement_timeout");
     let (_pooler, own) = pooled(&server, &BRISK);

@@ -12,11 +12,11 @@ use crate::support::outages::BRISK;
 use crate::support::{Answer, Cache, Place, Private, Tenant, eventually, property_path, together, trials};
 
 trials![
-    redis_killed_and_back_under_load,
-    redis_stopped_and_back_under_load,
-    redis_slow_and_well_again_under_load,
-    many_who_ask_for_one_thing_without_redis_share_reads,
-    what_is_too_much_for_postgresql_is_refused_and_comes_again_later,
+    no_request_fails_while_redis_is_killed_and_restarted,
+    no_request_fails_while_redis_is_stopped_and_resumed,
+    no_request_fails_while_redis_is_slow,
+    without_redis_concurrent_requests_for_one_row_share_reads,
+    reads_beyond_the_queue_are_503_and_succeed_later,
 ];
 
 /// How many clients there are, and for how long the fault lasts.
@@ -134,16 +134,16 @@ fn under_load(name: &str, fault: impl FnOnce(&mut Private), mend: impl FnOnce(&m
     assert!(recovered < RESET + NOTICED, "{name}: the cache was used again only after {recovered:?}");
 }
 
-fn redis_killed_and_back_under_load() {
+fn no_request_fails_while_redis_is_killed_and_restarted() {
     under_load("Redis killed", |own| own.redis().kill(), |own| own.redis().restart().expect("Redis comes back"));
 }
 
-fn redis_stopped_and_back_under_load() {
+fn no_request_fails_while_redis_is_stopped_and_resumed() {
     under_load("Redis stopped", |own| own.redis().pause(), |own| own.redis().resume());
 }
 
 /// Every command of Redis takes up to half a second, twice the deadline.
-fn redis_slow_and_well_again_under_load() {
+fn no_request_fails_while_redis_is_slow() {
     let slow = std::sync::Arc::new(AtomicBool::new(true));
     let still = std::sync::Arc::clone(&slow);
     let fault = move |own: &mut Private| {
@@ -159,7 +159,7 @@ fn redis_slow_and_well_again_under_load() {
     under_load("Redis slow", fault, move |_| slow.store(false, Ordering::Relaxed));
 }
 
-fn many_who_ask_for_one_thing_without_redis_share_reads() {
+fn without_redis_concurrent_requests_for_one_row_share_reads() {
     /// No more than one instance takes at a time. How many there are is the host's choice, and each flies for itself
     /// (`components/shared/src/flight.rs` has the exact counts of one), so here only that reads are shared at all.
     const AT_ONCE: usize = 12;
@@ -190,7 +190,7 @@ fn many_who_ask_for_one_thing_without_redis_share_reads() {
     assert!(reads < requests, "{reads} reads for {requests} requests");
 }
 
-fn what_is_too_much_for_postgresql_is_refused_and_comes_again_later() {
+fn reads_beyond_the_queue_are_503_and_succeed_later() {
     let changes = [&BRISK[..], &[("database_concurrency", "2"), ("database_queue_ms", "50")]].concat();
     let own = Private::without_redis(&changes);
     let who = own.tenant();

@@ -12,10 +12,10 @@ use crate::support::{Cache, Place, Private, World, eventually, trials};
 trials![
     a_lookup_that_is_answered_late_leaves_no_lock,
     a_warming_that_is_answered_late_leaves_no_lock,
-    a_leader_whose_connection_breaks_off_leaves_no_lock,
-    twenty_megabytes_under_a_key_are_not_fetched_and_nobody_waits,
-    a_page_of_twenty_megabytes_is_discarded_and_nobody_waits,
-    a_list_of_foreign_pages_is_verified_by_one_short_name,
+    a_leader_whose_connection_breaks_leaves_no_lock,
+    a_value_of_twenty_megabytes_is_not_fetched_and_no_reader_waits,
+    a_page_of_twenty_megabytes_is_discarded_and_no_reader_waits,
+    a_list_of_foreign_pages_costs_one_name,
 ];
 
 const WAITS: &str = "renttracker_cache_lock_waits_total";
@@ -100,7 +100,7 @@ fn a_warming_that_is_answered_late_leaves_no_lock() {
 
 /// The leader reads PostgreSQL, and is held up there, while its connection breaks off: what it would store is lost, and so is
 /// its lock, were it not given back by another connection.
-fn a_leader_whose_connection_breaks_off_leaves_no_lock() {
+fn a_leader_whose_connection_breaks_leaves_no_lock() {
     let own = own();
     let place = place(&own);
     let (path, lock) = (place.property_path(), lock_of(&own, &place, &format!("property:{}", place.property)));
@@ -121,7 +121,7 @@ fn a_leader_whose_connection_breaks_off_leaves_no_lock() {
     assert_eq!(place.who.get(&path).is(200).cache(), Cache::Stored);
 }
 
-fn twenty_megabytes_under_a_key_are_not_fetched_and_nobody_waits() {
+fn a_value_of_twenty_megabytes_is_not_fetched_and_no_reader_waits() {
     let own = own();
     let place = place(&own);
     let (path, key) = (place.property_path(), own.key(&place.who, &format!("property:{}", place.property)));
@@ -137,7 +137,7 @@ fn twenty_megabytes_under_a_key_are_not_fetched_and_nobody_waits() {
 }
 
 /// No command reads a field of a hash up to a limit: `redis.conf` bounds what is sent.
-fn a_page_of_twenty_megabytes_is_discarded_and_nobody_waits() {
+fn a_page_of_twenty_megabytes_is_discarded_and_no_reader_waits() {
     let own = own();
     let place = place(&own);
     let (path, key) = ("/api/properties", own.key(&place.who, "property:list"));
@@ -155,7 +155,7 @@ fn a_page_of_twenty_megabytes_is_discarded_and_nobody_waits() {
     assert_eq!(own.metric(WAITS), 0, "somebody has waited for a lock");
 }
 
-fn a_list_of_foreign_pages_is_verified_by_one_short_name() {
+fn a_list_of_foreign_pages_costs_one_name() {
     let own = own();
     let place = place(&own);
     let key = own.key(&place.who, "property:list");

@@ -8,8 +8,8 @@ use crate::support::{Cache, Place, Private, World, eventually, scratch, trials};
 
 trials![
     a_fence_survives_a_full_redis,
-    a_full_redis_still_answers_hits_and_takes_the_fences_of_writes,
-    every_policy_that_evicts_loses_a_fence,
+    a_full_redis_answers_hits_and_accepts_fences,
+    every_evicting_policy_loses_a_fence,
 ];
 
 const FENCE: &str = include_str!("../../../components/shared/src/cache/scripts/fence.lua");
@@ -89,7 +89,7 @@ fn a_fence_survives_a_full_redis() {
     script(&mut redis, UNFENCE, &key, &[WRITE]);
 }
 
-fn a_full_redis_still_answers_hits_and_takes_the_fences_of_writes() {
+fn a_full_redis_answers_hits_and_accepts_fences() {
     let own = Private::start();
     let [kept, changed] = [Place::of(own.tenant()), Place::of(own.tenant())];
     for place in [&kept, &changed] {
@@ -108,7 +108,7 @@ fn a_full_redis_still_answers_hits_and_takes_the_fences_of_writes() {
 }
 
 /// Why none of them is in `redis.conf`.
-fn every_policy_that_evicts_loses_a_fence() {
+fn every_evicting_policy_loses_a_fence() {
     for policy in [
         "volatile-ttl",
         "volatile-lru",

@@ -15,14 +15,14 @@ trials![
     without_redis_everything_is_answered,
     redis_killed_while_running_fails_nothing,
     redis_stopped_while_running_fails_nothing,
-    a_client_that_hangs_up_takes_nobodys_deadline_with_it,
+    a_client_that_disconnects_does_not_end_the_deadlines_of_others,
     a_redis_that_comes_back_empty_is_used_again,
-    a_property_changed_while_redis_slept_is_never_seen_old,
-    a_payment_changed_while_redis_slept_is_never_seen_old,
+    a_property_changed_while_redis_slept_is_never_stale,
+    a_payment_changed_while_redis_slept_is_never_stale,
     a_property_deleted_while_redis_slept_stays_gone,
     a_property_created_while_redis_slept_is_listed,
     a_write_through_another_host_while_redis_slept_is_seen,
-    postgres_killed_is_503_without_a_word_too_many,
+    postgres_killed_is_503_without_internal_details,
     postgres_stopped_is_503_and_comes_back,
 ];
 
@@ -88,7 +88,7 @@ fn redis_stopped_while_running_fails_nothing() {
 }
 
 /// Those who wait in an instance share one timer, which belongs to the first of them.
-fn a_client_that_hangs_up_takes_nobodys_deadline_with_it() {
+fn a_client_that_disconnects_does_not_end_the_deadlines_of_others() {
     let mut own = Private::with(&[("redis_timeout_ms", "500"), ("breaker_threshold", "100")]);
     let place = warm(&own);
     own.redis().pause();
@@ -138,7 +138,7 @@ fn asleep(change: impl Fn(&Place), right: impl Fn(&Place, &str, &Answer) -> bool
     a_full_round(&place.who);
 }
 
-fn a_property_changed_while_redis_slept_is_never_seen_old() {
+fn a_property_changed_while_redis_slept_is_never_stale() {
     let change = |place: &Place| {
         place.who.put(&place.property_path(), &json!({ "address": "new address" })).is(200);
     };
@@ -147,7 +147,7 @@ fn a_property_changed_while_redis_slept_is_never_seen_old() {
     });
 }
 
-fn a_payment_changed_while_redis_slept_is_never_seen_old() {
+fn a_payment_changed_while_redis_slept_is_never_stale() {
     let change = |place: &Place| {
         place.who.put(&place.payment_path(), &place.who.cash(987_654)).is(204);
     };
@@ -216,7 +216,7 @@ fn unavailable(own: &World, property: &str) {
     who.get("/api/nope").is(404);
 }
 
-fn postgres_killed_is_503_without_a_word_too_many() {
+fn postgres_killed_is_503_without_internal_details() {
     let (mut postgres, own) = Private::with_postgres(&[("database_timeout_ms", "1000")]);
     let property = own.tenant().property_at("1 Main St");
     postgres.kill();

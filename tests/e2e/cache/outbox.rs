@@ -6,11 +6,11 @@ use crate::support::{Cache, Place, Private, Tenant, eventually, payments_path, p
 
 trials![
     only_an_administrator_drains,
-    what_a_writer_left_behind_is_made_up_for,
-    draining_twice_at_once_is_draining_once,
-    a_property_with_ten_thousand_payments_goes_with_all_of_them,
+    an_invalidation_that_a_writer_left_is_made_by_draining,
+    two_drains_at_once_make_each_invalidation_once,
+    a_deleted_property_invalidates_ten_thousand_payments,
     a_list_keeps_sixty_four_pages,
-    an_answer_above_256_kib_is_not_kept,
+    an_answer_above_256_kib_is_not_cached,
 ];
 
 const DRAIN: &str = "/api/cache/drain";
@@ -35,7 +35,7 @@ fn die_after_commit(place: &Place) {
     world().execute(statement, &[&place.who.id, &place.property, &resources]);
 }
 
-fn what_a_writer_left_behind_is_made_up_for() {
+fn an_invalidation_that_a_writer_left_is_made_by_draining() {
     let place = Place::of(world().tenant());
     let routes = [place.property_path(), "/api/properties".to_owned()];
     for route in &routes {
@@ -52,7 +52,7 @@ fn what_a_writer_left_behind_is_made_up_for() {
     assert_eq!(rows_of(&place.who), 0);
 }
 
-fn draining_twice_at_once_is_draining_once() {
+fn two_drains_at_once_make_each_invalidation_once() {
     let places: Vec<Place> = (0..5).map(|_| Place::of(world().tenant())).collect();
     for place in &places {
         place.who.get(&place.property_path()).is(200);
@@ -71,7 +71,7 @@ fn rows_of(who: &Tenant) -> i64 {
     who.world.query(count, &[&who.id])[0].get(0)
 }
 
-fn a_property_with_ten_thousand_payments_goes_with_all_of_them() {
+fn a_deleted_property_invalidates_ten_thousand_payments() {
     let world = Private::start();
     let who = world.tenant();
     let property = who.property_at("10000 Long St");
@@ -122,7 +122,7 @@ fn a_list_keeps_sixty_four_pages() {
     assert_ne!(who.get("/api/properties?pageNumber=70&pageSize=1").is(200).cache(), Cache::Hit);
 }
 
-fn an_answer_above_256_kib_is_not_kept() {
+fn an_answer_above_256_kib_is_not_cached() {
     let who = world().tenant();
     // A control character takes six bytes in JSON: 50 of these properties are some 300 KB.
     let long = |characters: usize| Value::from("\u{1}".repeat(characters));

@@ -8,11 +8,11 @@ use crate::support::{Answer, Cache, Place, Private, Tenant, World, trials, world
 
 trials![
     a_landlord_removes_its_own_values_by_pattern,
-    a_lock_and_a_fence_stay,
-    an_administrator_may_name_a_tenant_and_nobody_else_may,
-    what_is_no_pattern_is_refused,
-    nothing_else_goes_whatever_the_pattern,
-    a_long_walk_is_made_in_bounded_steps,
+    locks_and_fences_are_not_removed,
+    only_an_administrator_may_name_a_tenant,
+    an_invalid_pattern_is_400,
+    no_pattern_removes_another_tenants_values,
+    a_large_purge_goes_in_bounded_steps,
     without_redis_it_is_503,
 ];
 
@@ -69,7 +69,7 @@ fn a_landlord_removes_its_own_values_by_pattern() {
     }
 }
 
-fn a_lock_and_a_fence_stay() {
+fn locks_and_fences_are_not_removed() {
     let place = warm(world());
     let key = world().key(&place.who, &format!("property:{}", place.property));
     let lock = format!("lock:{key}");
@@ -85,7 +85,7 @@ fn a_lock_and_a_fence_stay() {
     let _: i64 = world().redis_command(&["DEL", &lock]);
 }
 
-fn an_administrator_may_name_a_tenant_and_nobody_else_may() {
+fn only_an_administrator_may_name_a_tenant() {
     let (place, other) = (warm(world()), warm(world()));
     let named = |who: &Tenant, tenant: &str| who.delete(&format!("{CACHE}?pattern=*&tenant={tenant}"));
     world().request("DELETE", &format!("{CACHE}?pattern=*")).send().is(401);
@@ -102,7 +102,7 @@ fn an_administrator_may_name_a_tenant_and_nobody_else_may() {
     assert_eq!(world().keys_of(&other.who).len(), 4);
 }
 
-fn what_is_no_pattern_is_refused() {
+fn an_invalid_pattern_is_400() {
     let who = world().tenant();
     who.delete(CACHE).names("pattern");
     for bad in ["", "\0", "a\0*", "*****", &"x".repeat(129)] {
@@ -201,7 +201,7 @@ fn keys(world: &World) -> BTreeSet<String> {
     all.filter(|key| key != "RentTracker_~database").collect()
 }
 
-fn nothing_else_goes_whatever_the_pattern() {
+fn no_pattern_removes_another_tenants_values() {
     let own = Private::start();
     let (place, neighbour) = (warm(&own), warm(&own));
     // Neighbours whose names come as close as they can.
@@ -248,7 +248,7 @@ fn nothing_else_goes_whatever_the_pattern() {
     }
 }
 
-fn a_long_walk_is_made_in_bounded_steps() {
+fn a_large_purge_goes_in_bounded_steps() {
     let own = Private::start();
     let place = warm(&own);
     // More than one request walks through.

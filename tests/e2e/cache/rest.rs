@@ -14,12 +14,12 @@ use crate::support::{Cache, Place, Private, Request, World, eventually, property
 
 trials![
     a_hit_is_one_request_and_a_miss_is_three,
-    what_goes_in_batches_goes_in_one_request,
+    a_batch_of_commands_is_one_request,
     no_value_is_read_from_a_replica_that_is_behind,
-    data_that_were_flushed_are_another_database,
+    flushed_data_are_another_database,
     what_is_stored_is_what_a_connection_would_store,
     a_refused_token_fails_nothing_and_is_in_no_log,
-    whatever_answers_in_place_of_redis_fails_nothing,
+    nothing_that_answers_in_place_of_redis_fails_a_request,
 ];
 
 fn redis() -> Redis {
@@ -69,7 +69,7 @@ fn a_hit_is_one_request_and_a_miss_is_three() {
 }
 
 /// A property with so many payments that their keys go to Redis in several scripts.
-fn what_goes_in_batches_goes_in_one_request() {
+fn a_batch_of_commands_is_one_request() {
     let (own, double) = by_rest(&[]);
     let place = Place::of(own.tenant());
     place.who.await_hit(&place.property_path());
@@ -110,7 +110,7 @@ fn no_value_is_read_from_a_replica_that_is_behind() {
     assert!(answer.contains("1 Main St"), "{answer}");
 }
 
-fn data_that_were_flushed_are_another_database() {
+fn flushed_data_are_another_database() {
     let (own, _double) = by_rest(&[]);
     let place = Place::of(own.tenant());
     place.who.await_hit(&place.property_path());
@@ -159,7 +159,7 @@ fn a_refused_token_fails_nothing_and_is_in_no_log() {
     assert!(!log(&own).contains(TOKEN));
 }
 
-fn whatever_answers_in_place_of_redis_fails_nothing() {
+fn nothing_that_answers_in_place_of_redis_fails_a_request() {
     let somebody = KeyServer::start(Behaviour::body("<html>It works!</html>"));
     let url = somebody.base_url();
     let way = [("redis_url", url.as_str()), ("redis_address", &url), ("redis_token", TOKEN)];

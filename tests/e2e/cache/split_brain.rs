@@ -8,11 +8,11 @@ use stack::Redis;
 use crate::support::{Cache, Place, Private, World, eventually, scratch, trials};
 
 trials![
-    two_masters_at_once_serve_nothing_old,
+    two_masters_at_once_serve_nothing_stale,
     a_replica_is_not_used,
-    a_master_that_has_been_a_replica_is_another_one,
-    a_promotion_that_redis_has_forgotten_is_another_one_all_the_same,
-    a_backup_a_first_replica_and_a_backlog_let_go_cost_no_hit,
+    a_master_that_was_a_replica_gets_a_new_epoch,
+    a_promotion_without_a_trace_in_redis_gets_a_new_epoch,
+    a_backup_a_first_replica_and_a_freed_backlog_keep_the_epoch,
 ];
 
 /// Another host, whose way leads to another Redis.
@@ -38,7 +38,7 @@ pub fn replicate(replica: &Redis, master: &Redis) {
 
 /// A master that was cut off and the one that replaced it: a reader that still may act on its lease reads from the one
 /// while a writer has gone over to the other.
-fn two_masters_at_once_serve_nothing_old() {
+fn two_masters_at_once_serve_nothing_stale() {
     let own = Private::start();
     let second = Redis::start(&scratch("redis")).expect("Redis starts");
     let (_host, other) = host_on(&own, &second);
@@ -100,7 +100,7 @@ fn says(redis: &Redis, name: &str) -> Option<String> {
     info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(|value| value.trim().to_owned())
 }
 
-fn a_master_that_has_been_a_replica_is_another_one() {
+fn a_master_that_was_a_replica_gets_a_new_epoch() {
     let mut own = Private::start();
     let place = Place::of(own.tenant());
     place.who.await_hit(&place.property_path());
@@ -111,7 +111,7 @@ fn a_master_that_has_been_a_replica_is_another_one() {
 
 /// With the backlog the server lets go of `master_replid2`, and looks as one does that was only copied. What is left is what it
 /// received.
-fn a_promotion_that_redis_has_forgotten_is_another_one_all_the_same() {
+fn a_promotion_without_a_trace_in_redis_gets_a_new_epoch() {
     let mut own = Private::start();
     if says(own.redis(), "total_net_repl_input_bytes").is_none() {
         println!("left out: before version 7.0 Redis does not count what it receives");
@@ -130,7 +130,7 @@ fn a_promotion_that_redis_has_forgotten_is_another_one_all_the_same() {
 
 /// Each gives a lone master a new `master_replid`: see `replication.c` (`syncCommand`, `replicationCron`) of Redis 6.2 to 8.2 and
 /// of Valkey 9.1.
-fn a_backup_a_first_replica_and_a_backlog_let_go_cost_no_hit() {
+fn a_backup_a_first_replica_and_a_freed_backlog_keep_the_epoch() {
     let mut own = Private::start();
     let place = Place::of(own.tenant());
     place.who.await_hit(&place.property_path());

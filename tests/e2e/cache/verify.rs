@@ -9,16 +9,16 @@ use crate::support::{Answer, Cache, Place, Private, Tenant, World, eventually, p
 
 trials![
     only_an_administrator_verifies,
-    what_is_no_order_is_refused,
+    an_invalid_order_is_400,
     a_consistent_cache_is_consistent_page_by_page,
-    a_sample_is_as_large_as_it_was_ordered,
-    what_was_changed_behind_the_apis_back_is_found_and_repaired,
+    a_sample_has_the_ordered_size,
+    a_row_changed_in_postgresql_alone_is_found_and_its_entry_deleted,
     an_invalidation_that_is_still_in_the_outbox_is_named,
     an_entry_under_a_fence_is_named,
-    what_a_reader_would_refuse_is_not_inconsistent,
-    sealed_entries_are_opened_and_only_by_their_tenants_key,
-    writes_meanwhile_raise_no_false_alarm,
-    what_was_found_is_counted_and_logged,
+    an_invalid_entry_is_not_counted_as_inconsistent,
+    sealed_entries_are_opened_only_by_their_tenants_key,
+    concurrent_writes_raise_no_false_alarm,
+    an_inconsistency_is_counted_and_logged,
     without_the_cache_it_says_so,
 ];
 
@@ -64,7 +64,7 @@ fn only_an_administrator_verifies() {
     assert_eq!(world().administrator().get(VERIFY).is(405).list("allow"), ["options", "post"]);
 }
 
-fn what_is_no_order_is_refused() {
+fn an_invalid_order_is_400() {
     let operator = world().administrator();
     for (body, member) in [
         (json!({ "sample": 0 }), "sample"),
@@ -107,7 +107,7 @@ fn a_consistent_cache_is_consistent_page_by_page() {
     }
 }
 
-fn a_sample_is_as_large_as_it_was_ordered() {
+fn a_sample_has_the_ordered_size() {
     let (place, other) = (cached(world()), cached(world()));
     let told = verify(world(), &json!({ "tenant": place.who.id, "sample": 3 })).is(200).json();
     assert_eq!(counts(&told), [3, 0, 0, 0], "{told}");
@@ -118,7 +118,7 @@ fn a_sample_is_as_large_as_it_was_ordered() {
     assert_eq!(counts(&found(&world().tenant())), [0, 0, 0, 0]);
 }
 
-fn what_was_changed_behind_the_apis_back_is_found_and_repaired() {
+fn a_row_changed_in_postgresql_alone_is_found_and_its_entry_deleted() {
     let (place, neighbour) = (cached(world()), cached(world()));
     world().execute("UPDATE properties SET address = 'after' WHERE tenant_id = $1", &[&place.who.id]);
     // The property, and the list that it is in.
@@ -164,7 +164,7 @@ fn an_entry_under_a_fence_is_named() {
     let _: i64 = world().redis_command(&["DEL", &lock]);
 }
 
-fn what_a_reader_would_refuse_is_not_inconsistent() {
+fn an_invalid_entry_is_not_counted_as_inconsistent() {
     let (place, other) = (cached(world()), cached(world()));
     let key = |place: &Place, rest: &str| world().key(&place.who, rest);
     let property = key(&place, &format!("property:{}", place.property));
@@ -183,7 +183,7 @@ fn what_a_reader_would_refuse_is_not_inconsistent() {
     assert_eq!(counts(&found(&place.who)), [0, 0, 4, 0]);
 }
 
-fn sealed_entries_are_opened_and_only_by_their_tenants_key() {
+fn sealed_entries_are_opened_only_by_their_tenants_key() {
     let own = Private::with(&[("cache_seal_key", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")]);
     let (place, other) = (cached(&own), cached(&own));
     assert_eq!(counts(&found(&place.who)), [4, 0, 0, 0]);
@@ -207,7 +207,7 @@ impl Drop for Over<'_> {
 }
 
 /// A property that comes and goes leaves its list with the same content as before: another entry all the same.
-fn writes_meanwhile_raise_no_false_alarm() {
+fn concurrent_writes_raise_no_false_alarm() {
     let own = Private::start();
     let (_host, other) = own.another_host();
     let place = cached(&own);
@@ -255,7 +255,7 @@ fn writes_meanwhile_raise_no_false_alarm() {
     assert_eq!(counts(&found(&place.who))[1], 0);
 }
 
-fn what_was_found_is_counted_and_logged() {
+fn an_inconsistency_is_counted_and_logged() {
     let own = Private::start();
     let place = cached(&own);
     let series = |reason: &str| format!("renttracker_cache_verify_inconsistent_total{{reason=\"{reason}\"}}");

@@ -10,16 +10,16 @@ use crate::support::{
 
 trials![
     only_an_administrator_warms,
-    what_is_no_order_is_refused,
+    an_invalid_order_is_400,
     what_was_warmed_is_a_hit_and_asks_postgresql_nothing,
-    warming_is_no_lookup,
-    a_walk_is_bounded_and_goes_on_where_it_stopped,
-    active_landlords_are_found_and_no_others,
-    each_landlord_is_shown_its_own_and_nobody_else_is_warmed,
-    what_is_no_entry_is_replaced,
+    warming_is_not_counted_as_a_lookup,
+    a_warming_is_bounded_and_resumes_at_its_cursor,
+    only_active_landlords_are_warmed,
+    only_the_named_landlords_are_warmed_each_with_its_own_rows,
+    an_invalid_entry_is_replaced,
     nothing_is_stored_under_a_fence,
-    what_a_writer_changes_meanwhile_is_not_stored,
-    two_who_warm_at_once_read_each_value_once,
+    a_row_changed_during_the_read_is_not_stored,
+    two_warmings_at_once_read_each_value_once,
     no_more_statements_are_sent_than_the_rate_allows,
     without_the_cache_it_says_so_and_asks_postgresql_nothing,
 ];
@@ -73,7 +73,7 @@ fn only_an_administrator_warms() {
     assert_eq!(world().administrator().get(WARM).is(405).list("allow"), ["options", "post"]);
 }
 
-fn what_is_no_order_is_refused() {
+fn an_invalid_order_is_400() {
     let operator = world().administrator();
     for (body, member) in [
         (json!({}), "tenants"),
@@ -110,7 +110,7 @@ fn what_was_warmed_is_a_hit_and_asks_postgresql_nothing() {
     assert_eq!(own.reads(), before + 1);
 }
 
-fn warming_is_no_lookup() {
+fn warming_is_not_counted_as_a_lookup() {
     let own = in_use(Private::start());
     let place = Place::of(own.tenant());
     warmed(&own, &[&place.who]);
@@ -121,7 +121,7 @@ fn warming_is_no_lookup() {
     assert!(lookups.clone().count() > 5 && lookups.clone().all(|line| line.ends_with(" 0")), "{text}");
 }
 
-fn a_walk_is_bounded_and_goes_on_where_it_stopped() {
+fn a_warming_is_bounded_and_resumes_at_its_cursor() {
     let own = in_use(Private::start());
     let (one, other) = (with_properties(&own, 5), with_properties(&own, 2));
     // A list, and two entries of each property.
@@ -149,7 +149,7 @@ fn a_walk_is_bounded_and_goes_on_where_it_stopped() {
     assert_eq!((requests, seen), (u64::div_ceil(entries, limit), entries));
 }
 
-fn active_landlords_are_found_and_no_others() {
+fn only_active_landlords_are_warmed() {
     let own = in_use(Private::start());
     let landlords: Vec<Place> = (0..3).map(|_| Place::of(own.tenant())).collect();
     let [by_property, by_payment, idle] = landlords.as_slice() else { unreachable!("three") };
@@ -171,7 +171,7 @@ fn active_landlords_are_found_and_no_others() {
     assert_eq!(counts(&warm(&own, &json!({ "activeWithinHours": 31 })).is(200).json()), [3, 6, 0]);
 }
 
-fn each_landlord_is_shown_its_own_and_nobody_else_is_warmed() {
+fn only_the_named_landlords_are_warmed_each_with_its_own_rows() {
     let own = in_use(Private::start());
     let landlords: Vec<Tenant> = (0..3).map(|_| own.tenant()).collect();
     let [alice, bob, carol] = landlords.as_slice() else { unreachable!("three") };
@@ -189,7 +189,7 @@ fn each_landlord_is_shown_its_own_and_nobody_else_is_warmed() {
     alice.get(&property_path(&ids[1])).is(404);
 }
 
-fn what_is_no_entry_is_replaced() {
+fn an_invalid_entry_is_replaced() {
     until_used(world());
     let place = Place::of(world().tenant());
     let key = |rest: String| world().key(&place.who, &rest);
@@ -216,7 +216,7 @@ fn nothing_is_stored_under_a_fence() {
 }
 
 /// The warmer reads the payments as their leader and is held up there; a writer puts up its fence meanwhile.
-fn what_a_writer_changes_meanwhile_is_not_stored() {
+fn a_row_changed_during_the_read_is_not_stored() {
     let own = in_use(Private::start());
     let place = Place::of(own.tenant());
     let cash = place.who.cash(7);
@@ -241,7 +241,7 @@ fn what_a_writer_changes_meanwhile_is_not_stored() {
     assert_eq!(place.who.get(&place.payments_path()).is(200).json()["totalCount"], 2);
 }
 
-fn two_who_warm_at_once_read_each_value_once() {
+fn two_warmings_at_once_read_each_value_once() {
     let own = in_use(Private::start());
     let (_host, other) = own.another_host();
     until_used(&other);

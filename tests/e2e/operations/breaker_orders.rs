@@ -7,11 +7,11 @@ use crate::support::{Cache, Place, Private, World, eventually, trials, world};
 
 trials![
     only_an_administrator_sees_and_orders,
-    an_order_that_is_none_is_refused,
-    forced_open_asks_redis_for_nothing_and_auto_uses_it_again,
-    a_write_while_it_is_forced_open_is_never_seen_old,
-    forced_closed_fails_nothing_without_redis_and_shows_nothing_old,
-    an_observer_is_told_what_the_breaker_would_have_done,
+    an_invalid_order_is_400,
+    forced_open_sends_redis_nothing_and_auto_uses_it_again,
+    a_write_while_forced_open_is_never_followed_by_a_stale_read,
+    forced_closed_without_redis_fails_nothing_and_shows_nothing_stale,
+    observe_mode_logs_what_the_breaker_would_have_done,
 ];
 
 const BREAKER: &str = "/api/cache/breaker";
@@ -56,7 +56,7 @@ fn only_an_administrator_sees_and_orders() {
     }
 }
 
-fn an_order_that_is_none_is_refused() {
+fn an_invalid_order_is_400() {
     let operator = world().administrator();
     for body in
         [json!({}), json!({ "mode": "closed" }), json!({ "mode": 1 }), json!([]), json!({ "mode": "auto", "x": 1 })]
@@ -67,7 +67,7 @@ fn an_order_that_is_none_is_refused() {
     assert_eq!(operator.get(BREAKER).is(200).json()["mode"], "auto");
 }
 
-fn forced_open_asks_redis_for_nothing_and_auto_uses_it_again() {
+fn forced_open_sends_redis_nothing_and_auto_uses_it_again() {
     let own = Private::with(&BRISK);
     let place = warm(&own);
     let told = order(&own, "forced_open");
@@ -94,7 +94,7 @@ fn forced_open_asks_redis_for_nothing_and_auto_uses_it_again() {
     used_again(&place, "1 Main St");
 }
 
-fn a_write_while_it_is_forced_open_is_never_seen_old() {
+fn a_write_while_forced_open_is_never_followed_by_a_stale_read() {
     let own = Private::with(&BRISK);
     let place = warm(&own);
     order(&own, "forced_open");
@@ -104,7 +104,7 @@ fn a_write_while_it_is_forced_open_is_never_seen_old() {
     used_again(&place, "new address");
 }
 
-fn forced_closed_fails_nothing_without_redis_and_shows_nothing_old() {
+fn forced_closed_without_redis_fails_nothing_and_shows_nothing_stale() {
     let mut own = Private::with(&BRISK);
     let place = warm(&own);
     assert_eq!(order(&own, "forced_closed")["state"], "closed");
@@ -119,7 +119,7 @@ fn forced_closed_fails_nothing_without_redis_and_shows_nothing_old() {
     assert_eq!(own.administrator().get(BREAKER).is(200).json()["mode"], "forced_closed");
 }
 
-fn an_observer_is_told_what_the_breaker_would_have_done() {
+fn observe_mode_logs_what_the_breaker_would_have_done() {
     let mut own = Private::with(&BRISK);
     let place = warm(&own);
     order(&own, "observe");

@@ -11,8 +11,8 @@ trials![
     a_bad_instance_name_is_refused,
     an_empty_secret_without_a_jwks_is_refused,
     bad_keys_are_refused,
-    an_address_of_keys_that_anybody_could_answer_for_is_refused,
-    another_issuer_and_audience_can_be_expected,
+    a_jwks_address_without_tls_is_refused,
+    issuer_and_audience_can_be_set,
 ];
 
 /// With `value` nothing that has the variable is served, and the log says which one is to blame.
@@ -62,11 +62,11 @@ fn bad_keys_are_refused() {
     refused("jwt_jwks", r#"{"keys":[{"kty":"oct","k":"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ"}]}"#);
 }
 
-fn an_address_of_keys_that_anybody_could_answer_for_is_refused() {
+fn a_jwks_address_without_tls_is_refused() {
     refused("jwt_jwks_url", "http://id.example/keys");
 }
 
-fn another_issuer_and_audience_can_be_expected() {
+fn issuer_and_audience_can_be_set() {
     use crate::support::token;
     let own = Private::with(&[("jwt_issuer", "https://id.example"), ("jwt_audience", "edge")]);
     own.tenant().get("/api/properties").is(401);

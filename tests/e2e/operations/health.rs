@@ -7,13 +7,13 @@ use crate::support::{Answer, Place, Private, eventually, trials, world};
 
 trials![
     health_needs_no_token,
-    health_says_no_more_than_it_should,
-    health_takes_no_notice_of_a_bad_token,
-    health_is_not_kept_by_caches,
+    health_without_a_token_shows_states_alone,
+    health_ignores_a_bad_token,
+    health_is_not_cached,
     health_stays_up_without_redis,
     health_is_degraded_while_redis_is_away,
-    an_administrator_is_told_more,
-    alive_and_ready_are_told_apart,
+    an_administrator_sees_reasons_and_counts,
+    livez_answers_while_readyz_is_503,
 ];
 
 fn health_needs_no_token() {
@@ -25,18 +25,18 @@ fn health_needs_no_token() {
     assert_eq!(answer.needs("content-type"), "application/json");
 }
 
-fn health_says_no_more_than_it_should() {
+fn health_without_a_token_shows_states_alone() {
     // A landlord is no operator.
     let members = |answer: Answer| answer.json().as_object().map_or(0, serde_json::Map::len);
     assert_eq!(members(world().tenant().get("/api/health").is(200)), 2);
     assert_eq!(members(world().get("/api/health")), 2);
 }
 
-fn health_takes_no_notice_of_a_bad_token() {
+fn health_ignores_a_bad_token() {
     world().request("GET", "/api/health").header("Authorization", "Bearer x").send().is(200);
 }
 
-fn health_is_not_kept_by_caches() {
+fn health_is_not_cached() {
     let control = world().get("/api/health").is(200).needs("cache-control");
     assert!(control.contains("no-cache") || control.contains("no-store"), "{control}");
 }
@@ -61,7 +61,7 @@ fn says(own: &Private, status: &str) -> Option<()> {
     (own.get("/api/health").is(200).json() == json!({ "status": status, "database": "Connected" })).then_some(())
 }
 
-fn an_administrator_is_told_more() {
+fn an_administrator_sees_reasons_and_counts() {
     let own = Private::start();
     let place = Place::of(own.tenant());
     for _ in 0..4 {
@@ -87,7 +87,7 @@ fn an_administrator_is_told_more() {
     assert!(told["outbox"]["rows"].is_i64() && told["outbox"]["oldestSeconds"].is_i64() && told["version"].is_string());
 }
 
-fn alive_and_ready_are_told_apart() {
+fn livez_answers_while_readyz_is_503() {
     let own = Private::on_database("postgres://nobody@127.0.0.1:1/none", &[]);
     own.get("/livez").is(200);
     own.get("/readyz").problem(503);

@@ -9,15 +9,15 @@ use crate::support::outages::BRISK;
 use crate::support::{Answer, Cache, Place, Private, World, eventually, property_path, trials, world};
 
 trials![
-    promtool_finds_nothing_to_say,
+    promtool_accepts_the_metrics,
     counts_of_two_hosts_add_up,
     counting_goes_on_without_redis,
     a_failure_is_counted_with_its_status,
-    nothing_of_a_tenant_is_told,
-    every_answer_says_how_long_it_took,
-    an_answer_says_what_of_its_time_was_redis_and_postgresql,
-    a_deadline_is_told_from_another_failure,
-    hits_are_compared_with_postgresql_and_a_stale_one_is_found_told_and_removed,
+    metrics_name_no_tenant,
+    every_answer_has_a_server_timing,
+    server_timing_has_the_parts_of_redis_and_postgresql,
+    a_timeout_is_counted_apart_from_other_failures,
+    a_stale_hit_is_found_counted_logged_and_removed,
 ];
 
 const METRICS: &str = "/metrics";
@@ -28,7 +28,7 @@ fn reaches(world: &World, series: &str, expected: u64) {
     eventually(&format!("{series} is {expected}"), || (world.metric(series) == expected).then_some(()));
 }
 
-fn promtool_finds_nothing_to_say() {
+fn promtool_accepts_the_metrics() {
     let place = Place::of(world().tenant());
     for route in place.routes() {
         place.who.get(&route).is(200);
@@ -109,7 +109,7 @@ fn a_failure_is_counted_with_its_status() {
     }
 }
 
-fn nothing_of_a_tenant_is_told() {
+fn metrics_name_no_tenant() {
     let own = Private::start();
     let place = Place::of(own.tenant());
     for route in place.routes() {
@@ -122,7 +122,7 @@ fn nothing_of_a_tenant_is_told() {
     }
 }
 
-fn every_answer_says_how_long_it_took() {
+fn every_answer_has_a_server_timing() {
     let place = Place::of(world().tenant());
     let mut answers: Vec<_> = place.routes().iter().map(|route| place.who.get(route)).collect();
     answers.push(place.who.put(&place.property_path(), &json!({ "address": "2 Main St" })));
@@ -148,7 +148,7 @@ fn took(answer: &Answer, part: &str) -> f64 {
     told.and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("{part} is missing in {timing}"))
 }
 
-fn an_answer_says_what_of_its_time_was_redis_and_postgresql() {
+fn server_timing_has_the_parts_of_redis_and_postgresql() {
     let own = Private::start();
     let place = Place::of(own.tenant());
     let asked = |answer: &Answer| ["redis", "db"].map(|part| took(answer, part) > 0.0);
@@ -166,7 +166,7 @@ fn an_answer_says_what_of_its_time_was_redis_and_postgresql() {
     assert_eq!(asked(&own.get("/livez").is(200)), [false, false]);
 }
 
-fn a_deadline_is_told_from_another_failure() {
+fn a_timeout_is_counted_apart_from_other_failures() {
     let mut own = Private::with(&BRISK);
     let place = Place::of(own.tenant());
     let errors = |of: &str, kind: &str| format!("renttracker_{of}_errors_total{{kind=\"{kind}\"}}");
@@ -194,7 +194,7 @@ fn a_deadline_is_told_from_another_failure() {
 }
 
 /// Somebody who changes rows behind the API's back is the only way to a stale entry that a test has.
-fn hits_are_compared_with_postgresql_and_a_stale_one_is_found_told_and_removed() {
+fn a_stale_hit_is_found_counted_logged_and_removed() {
     let own = Private::start();
     let place = Place::of(own.tenant());
     let sampled = |labels: &str| {

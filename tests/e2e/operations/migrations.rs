@@ -10,13 +10,13 @@ use crate::support::{Private, empty_database, scratch, trials};
 trials![
     extensions_may_be_in_any_schema,
     another_schema_is_refused_before_the_first_change,
-    a_role_without_the_rights_is_told_what_to_ask_for,
+    a_role_without_the_rights_is_refused_with_the_missing_rights,
     an_encoding_that_cannot_hold_every_text_is_refused,
     a_server_that_takes_no_writes_is_refused,
-    a_locale_that_knows_only_ascii_is_told,
-    values_that_no_answer_can_carry_are_told_before_anything_changes,
-    one_moment_has_one_form_after_the_migration,
-    no_more_keys_are_removed_than_were_asked_for,
+    an_ascii_locale_is_reported,
+    values_that_no_answer_can_carry_are_reported_before_any_change,
+    equal_times_have_one_form_after_the_migration,
+    expired_keys_are_removed_up_to_the_ordered_number,
 ];
 
 fn sql(url: &str) -> Client {
@@ -103,7 +103,7 @@ fn another_schema_is_refused_before_the_first_change() {
     assert!(refused(&url).contains("CREATE SCHEMA public"));
 }
 
-fn a_role_without_the_rights_is_told_what_to_ask_for() {
+fn a_role_without_the_rights_is_refused_with_the_missing_rights() {
     let url = empty_database("");
     let role = owner_of(&url);
     let theirs = as_role(&url, &role);
@@ -149,7 +149,7 @@ fn a_server_that_takes_no_writes_is_refused() {
     assert!(refused(&url).contains("name the primary"));
 }
 
-fn a_locale_that_knows_only_ascii_is_told() {
+fn an_ascii_locale_is_reported() {
     let url = empty_database("LC_COLLATE 'C' LC_CTYPE 'C'");
     for when in ["before", "after"] {
         let remarks = stack::remarks(&url).expect("it answers");
@@ -179,7 +179,7 @@ fn before(name: &str) -> PathBuf {
 
 const PROPERTY: &str = "0190b5a8-0000-7000-8000-000000000007";
 
-fn values_that_no_answer_can_carry_are_told_before_anything_changes() {
+fn values_that_no_answer_can_carry_are_reported_before_any_change() {
     let url = empty_database("");
     stack::migrate_from(&url, &before("0013")).expect("the schema of before");
     let mut admin = sql(&url);
@@ -208,7 +208,7 @@ fn values_that_no_answer_can_carry_are_told_before_anything_changes() {
     stack::migrate(&url).expect("it works");
 }
 
-fn one_moment_has_one_form_after_the_migration() {
+fn equal_times_have_one_form_after_the_migration() {
     let url = empty_database("");
     stack::migrate_from(&url, &before("0013")).expect("the schema of before");
     let mut admin = sql(&url);
@@ -233,7 +233,7 @@ fn one_moment_has_one_form_after_the_migration() {
 }
 
 /// However PostgreSQL joins.
-fn no_more_keys_are_removed_than_were_asked_for() {
+fn expired_keys_are_removed_up_to_the_ordered_number() {
     let url = empty_database("");
     stack::migrate(&url).expect("the schema");
     let mut admin = sql(&url);

@@ -9,7 +9,7 @@ use crate::support::{trials, world};
 
 trials![
     everything_that_is_asked_for_is_exported,
-    a_name_a_label_and_a_value_that_nothing_exports_are_found,
+    a_name_label_or_value_that_is_not_exported_is_found,
     every_metric_is_shown_by_the_dashboard,
 ];
 
@@ -178,7 +178,7 @@ fn every_metric_is_shown_by_the_dashboard() {
     assert!(unseen.is_empty(), "{unseen:#?}");
 }
 
-fn a_name_a_label_and_a_value_that_nothing_exports_are_found() {
+fn a_name_label_or_value_that_is_not_exported_is_found() {
     let families = exported(
         "# HELP renttracker_a_total Of renttracker_nothing.\n\
          renttracker_a_total{kind=\"list\",result=\"hit\"} 1\n\

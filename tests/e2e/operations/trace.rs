@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Private, eventually, trials};
 
-trials![a_failed_write_is_logged_with_its_clients_trace, a_traceparent_that_is_none_is_not_logged];
+trials![a_failed_write_is_logged_with_its_clients_trace, an_invalid_traceparent_is_not_logged];
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
@@ -31,7 +31,7 @@ fn a_failed_write_is_logged_with_its_clients_trace() {
     assert_eq!(line["trace_id"], TRACE, "{line}");
 }
 
-fn a_traceparent_that_is_none_is_not_logged() {
+fn an_invalid_traceparent_is_not_logged() {
     let line = failed_write("00-of-the-client-01");
     assert!(line.get("trace_id").is_none() && !line.to_string().contains("of-the-client"), "{line}");
 }

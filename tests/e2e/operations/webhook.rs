@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Private, eventually, property_path, trials};
 
-trials![a_change_of_the_breaker_and_an_order_to_it_are_told, a_webhook_that_never_answers_holds_nobody_up];
+trials![the_webhook_gets_changes_of_the_breaker_and_orders_to_it, a_webhook_that_never_answers_delays_no_request];
 
 /// A listener of the test's own, and its address.
 fn listener() -> (TcpListener, String) {
@@ -46,7 +46,7 @@ fn take(listener: &TcpListener) -> (String, Value) {
     (text.lines().next().unwrap_or_default().to_owned(), body)
 }
 
-fn a_change_of_the_breaker_and_an_order_to_it_are_told() {
+fn the_webhook_gets_changes_of_the_breaker_and_orders_to_it() {
     let (listener, address) = listener();
     let own = world_with(&address);
     let (sender, told) = mpsc::channel();
@@ -74,7 +74,7 @@ fn a_change_of_the_breaker_and_an_order_to_it_are_told() {
     assert_eq!((event, mode, state), (Some("breaker.ordered"), Some("observe"), Some("closed")));
 }
 
-fn a_webhook_that_never_answers_holds_nobody_up() {
+fn a_webhook_that_never_answers_delays_no_request() {
     let (listener, address) = listener();
     let own = world_with(&address);
     let who = own.tenant();

@@ -14,7 +14,7 @@ trials![
     hosts_are_granted_to_those_that_connect_to_them,
     stores_are_granted_to_those_that_open_them,
     every_variable_is_documented_and_granted,
-    what_may_hold_a_secret_is_marked_so,
+    variables_that_may_hold_a_secret_are_marked,
 ];
 
 type Names = BTreeSet<String>;
@@ -274,7 +274,7 @@ fn every_variable_is_documented_and_granted() {
 }
 
 /// A URL may hold a password or a token.
-fn what_may_hold_a_secret_is_marked_so() {
+fn variables_that_may_hold_a_secret_are_marked() {
     for (name, variable) in manifest()["variables"].as_table().expect("variables") {
         let holds = ["_url", "_secret", "_key", "_keys", "_password", "_token"].iter().any(|end| name.ends_with(end));
         let is_marked = variable.get("secret").and_then(toml::Value::as_bool) == Some(true);

@@ -4,9 +4,9 @@ use stack::Redis;
 
 use crate::support::{leftovers, scratch, trials};
 
-trials![keys_that_nobody_would_clear_away_are_found, processes_that_stay_behind_are_found];
+trials![stray_keys_are_found, stray_processes_are_found];
 
-fn keys_that_nobody_would_clear_away_are_found() {
+fn stray_keys_are_found() {
     let redis = Redis::start(&scratch("redis")).expect("Redis starts");
     let client = redis::Client::open(redis.url()).expect("a Redis URL");
     let mut connection = client.get_connection().expect("Redis answers");
@@ -39,7 +39,7 @@ fn keys_that_nobody_would_clear_away_are_found() {
     assert_eq!(found, expected);
 }
 
-fn processes_that_stay_behind_are_found() {
+fn stray_processes_are_found() {
     let folder = scratch("redis");
     let redis = Redis::start(&folder).expect("Redis starts");
     assert_eq!(leftovers::using(&folder).len(), 1);

@@ -9,9 +9,9 @@ use crate::support::{
 
 trials![
     every_error_of_postgresql_has_its_answer,
-    a_lock_that_is_held_is_unavailable,
-    no_connection_left_is_unavailable_and_told,
-    another_default_isolation_does_not_reach_the_statements,
+    a_held_lock_is_503,
+    no_connection_left_is_503_and_reported,
+    statements_are_read_committed_under_another_default_isolation,
 ];
 
 /// A SQLSTATE for each class of appendix A (PostgreSQL 14 to 18), those that have a place of their own, and the answer.
@@ -108,7 +108,7 @@ fn every_error_of_postgresql_has_its_answer() {
 }
 
 /// Of somebody who set `lock_timeout`, or is slow.
-fn a_lock_that_is_held_is_unavailable() {
+fn a_held_lock_is_503() {
     let own = Private::start();
     let place = Place::of(own.tenant());
     let database: String = own.query("SELECT current_database()::text", &[])[0].get(0);
@@ -129,7 +129,7 @@ fn a_lock_that_is_held_is_unavailable() {
     }
 }
 
-fn no_connection_left_is_unavailable_and_told() {
+fn no_connection_left_is_503_and_reported() {
     let own = Private::start();
     let place = Place::of(own.tenant());
     let database: String = own.query("SELECT current_database()::text", &[])[0].get(0);
@@ -173,7 +173,7 @@ fn race(who: &Tenant) -> Vec<Answer> {
     together(8, |_| send().send())
 }
 
-fn another_default_isolation_does_not_reach_the_statements() {
+fn statements_are_read_committed_under_another_default_isolation() {
     for isolation in ["repeatable read", "serializable"] {
         let url = new_database();
         let database = url.rsplit('/').next().expect("a name").to_owned();

@@ -10,8 +10,8 @@ use crate::support::switch::Switch;
 use crate::support::{Place, Private, eventually, own_postgres, scratch, sql_of, together, trials, url_of};
 
 trials![
-    a_primary_that_takes_no_writes_is_read_and_told,
-    a_standby_is_not_read_and_told,
+    a_read_only_primary_is_read_and_reported,
+    a_standby_is_not_read_and_reported,
     sessions_to_a_server_that_was_demoted_are_not_used_again,
 ];
 
@@ -27,7 +27,7 @@ fn set_read_only(postgres: &Postgres, value: &str) {
 }
 
 /// Managed services do it when a disk is nearly full.
-fn a_primary_that_takes_no_writes_is_read_and_told() {
+fn a_read_only_primary_is_read_and_reported() {
     let (postgres, own) = Private::with_postgres(&[]);
     let (place, fresh) = (Place::of(own.tenant()), own.tenant());
     eventually("all is well", || (own.health().1["status"] == "Healthy").then_some(()));
@@ -55,7 +55,7 @@ fn a_primary_that_takes_no_writes_is_read_and_told() {
 }
 
 /// It may be behind.
-fn a_standby_is_not_read_and_told() {
+fn a_standby_is_not_read_and_reported() {
     let (mut postgres, own) = Private::with_postgres(&[]);
     let place = Place::of(own.tenant());
     let signal = postgres.data_dir().join("data/standby.signal");

@@ -10,11 +10,11 @@ use stack::Postgres;
 use crate::support::{Cache, Place, Private, Tenant, World, eventually, trials};
 
 trials![
-    a_disk_of_before_that_is_put_back_shows_nothing_newer,
-    a_standby_that_lacks_the_last_commits_shows_nothing_newer,
-    a_dump_that_is_restored_in_place_shows_nothing_newer,
+    a_restored_disk_serves_no_entry_of_later_rows,
+    a_promoted_standby_serves_no_entry_of_lost_commits,
+    a_dump_restored_in_place_serves_no_entry_of_later_rows,
     a_restart_keeps_what_is_cached,
-    a_crash_may_have_lost_something,
+    a_crash_of_postgresql_moves_the_epoch,
 ];
 
 fn copy(from: &Path, to: &Path) {
@@ -86,7 +86,7 @@ fn nothing_newer_is_told(own: &Private, place: &Place, before: u64) {
     assert_eq!(address(&there, &path).0, "after all");
 }
 
-fn a_disk_of_before_that_is_put_back_shows_nothing_newer() {
+fn a_restored_disk_serves_no_entry_of_later_rows() {
     let (mut postgres, own) = Private::with_postgres(&[]);
     let mut copied = PathBuf::new();
     let place = changed_after(&own, || copied = copy_of(&mut postgres));
@@ -97,7 +97,7 @@ fn a_disk_of_before_that_is_put_back_shows_nothing_newer() {
 }
 
 /// The copy is what the standby has.
-fn a_standby_that_lacks_the_last_commits_shows_nothing_newer() {
+fn a_promoted_standby_serves_no_entry_of_lost_commits() {
     let (mut postgres, own) = Private::with_postgres(&[]);
     let mut copied = PathBuf::new();
     let place = changed_after(&own, || copied = copy_of(&mut postgres));
@@ -119,7 +119,7 @@ fn is_not_read(own: &Private, who: &Tenant) {
 }
 
 /// Emptied and filled again, as `pg_restore --clean` and `TRUNCATE` before `COPY` do it: no restart, and the WAL goes on.
-fn a_dump_that_is_restored_in_place_shows_nothing_newer() {
+fn a_dump_restored_in_place_serves_no_entry_of_later_rows() {
     let (_postgres, own) = Private::with_postgres(&[]);
     let copies = "CREATE TABLE copy_of_properties AS SELECT tenant_id, id, address, row_version FROM properties";
     let place = changed_after(&own, || {
@@ -148,7 +148,7 @@ fn a_restart_keeps_what_is_cached() {
 }
 
 /// A snapshot of the disk that is put back looks the same: recovered, and no further than it was.
-fn a_crash_may_have_lost_something() {
+fn a_crash_of_postgresql_moves_the_epoch() {
     let (mut postgres, own) = Private::with_postgres(&[]);
     let place = changed_after(&own, || ());
     let before = own.epoch();

@@ -14,8 +14,8 @@ use crate::support::secured::{COMPONENTS, Secured};
 use crate::support::{Cache, Place, Private, eventually, property_path, scratch, trials};
 
 trials![
-    the_core_works_over_tls_as_the_user_who_may_do_little,
-    a_server_that_nobody_vouches_for_is_not_used,
+    requests_work_over_tls_with_the_restricted_user,
+    a_server_with_an_untrusted_certificate_is_not_used,
     a_certificate_for_another_name_is_not_taken,
 ];
 
@@ -73,7 +73,7 @@ fn world_over(secured: Secured, database_url: &str, authorities: &std::path::Pat
     Private::over_tls(secured.redis, database_url, authorities, &changes)
 }
 
-fn the_core_works_over_tls_as_the_user_who_may_do_little() {
+fn requests_work_over_tls_with_the_restricted_user() {
     let secured = Secured::start("127.0.0.1");
     let (_postgres, database_url) = postgres(&secured.certificates);
     let authority = secured.certificates.authority.clone();
@@ -132,7 +132,7 @@ fn the_core_works_over_tls_as_the_user_who_may_do_little() {
     assert!(!log.contains(COMPONENTS) && !log.contains("redis.refused"), "{log}");
 }
 
-fn a_server_that_nobody_vouches_for_is_not_used() {
+fn a_server_with_an_untrusted_certificate_is_not_used() {
     let secured = Secured::start("127.0.0.1");
     let (_postgres, database_url) = postgres(&secured.certificates);
     let stranger = Certificates::new(&scratch("stranger"), "127.0.0.1");
