@@ -75,6 +75,14 @@ fn each_component_is_given_the_variables_that_it_reads_and_no_others() {
 }
 
 #[test]
+fn each_variable_is_in_the_guide() {
+    let guide = read("infra/deploy/variables.md");
+    for name in table(&parse(&manifest()), "variables").keys() {
+        assert!(guide.contains(&format!("`{name}`")), "write a row for `{name}` in infra/deploy/variables.md");
+    }
+}
+
+#[test]
 fn a_line_that_is_missing_misspelt_or_too_many_is_named_with_its_mend() {
     let line = |name: &str| format!("\n{name} = \"{{{{ {name} }}}}\"");
     let (secret, conditions) = (line("jwt_secret"), line("require_if_match"));
