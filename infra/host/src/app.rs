@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::pin::Pin;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
@@ -10,9 +10,8 @@ use http::uri::Scheme;
 use http::{Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty};
-use wasmtime_wasi_http::handler::{ErrorCode, ProxyHandler};
+use wasmtime_wasi_http::handler::ErrorCode;
 
-use crate::component::{Instantiator, Loaded, Shared};
 use crate::headers;
 use crate::routes::RouteMatch;
 
@@ -22,20 +21,22 @@ pub type Incoming = Request<UnsyncBoxBody<Bytes, ErrorCode>>;
 /// A component's answer.
 pub type Answer = Response<UnsyncBoxBody<Bytes, wasmtime::Error>>;
 
-/// The components of an application, each with its instances.
+/// A component with its instances.
+pub trait Component: Send + Sync {
+    /// Has one of the instances answer. An error is a component that failed.
+    fn answer(&self, request: Incoming) -> Pin<Box<dyn Future<Output = Result<Answer>> + Send + '_>>;
+}
+
+/// The components of an application.
 pub struct App {
-    components: BTreeMap<String, ProxyHandler<Instantiator>>,
+    components: BTreeMap<String, Box<dyn Component>>,
     address: SocketAddr,
 }
 
 impl App {
     /// An application that is reached at `address`.
-    pub fn new(loaded: BTreeMap<String, Loaded>, shared: Shared, address: SocketAddr) -> Arc<Self> {
-        Arc::new_cyclic(|app| {
-            let handler = |loaded| ProxyHandler::new(Instantiator::new(loaded, shared.clone(), app.clone()));
-            let components = loaded.into_iter().map(|(id, loaded)| (id, handler(loaded))).collect();
-            Self { components, address }
-        })
+    pub fn new(components: BTreeMap<String, Box<dyn Component>>, address: SocketAddr) -> Self {
+        Self { components, address }
     }
 
     /// Where the host listens.
@@ -53,10 +54,10 @@ impl App {
         client: SocketAddr,
     ) -> Result<Answer> {
         headers::make_absolute(&mut request, scheme)?;
-        let handler = self.components.get(&matched.component);
-        let handler = handler.with_context(|| format!("there is no component {:?}", matched.component))?;
+        let component = self.components.get(&matched.component);
+        let component = component.with_context(|| format!("there is no component {:?}", matched.component))?;
         let answer = match headers::add_spin_headers(&mut request, matched, client) {
-            Ok(()) => handler.handle((), request).await.map_err(anyhow::Error::from),
+            Ok(()) => component.answer(request).await,
             Err(error) => Err(error),
         };
         Ok(answer.unwrap_or_else(|error| {

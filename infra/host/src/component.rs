@@ -1,7 +1,9 @@
 //! Loading a component: the engine, what is linked into it, and how an instance of it is made.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
@@ -12,11 +14,11 @@ use wasmtime::{Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, P
 use wasmtime_wasi::sockets::SocketAddrUse;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
 use wasmtime_wasi_http::WasiHttpCtx;
-use wasmtime_wasi_http::handler::{HandlerState, Instance, Proxy, ViewFn};
+use wasmtime_wasi_http::handler::{HandlerState, Instance, Proxy, ProxyHandler, ViewFn};
 use wasmtime_wasi_http::p3::WasiHttpView;
 use wasmtime_wasi_http::p3::bindings::ServicePre;
 
-use crate::app::App;
+use crate::app::{self, Answer, App, Incoming};
 use crate::bindings::{spin, wasi};
 use crate::instance::{InstanceState, Lifetime, Limits, Reuse};
 use crate::key_value::{Database, KeyValue, KeyValueState};
@@ -155,8 +157,25 @@ pub struct Shared {
     pub meter: Option<Arc<Meter>>,
 }
 
+/// The application that is reached at `address`. Its components reach it too: one may send a request to another.
+pub fn application(loaded: BTreeMap<String, Loaded>, shared: &Shared, address: SocketAddr) -> Arc<App> {
+    Arc::new_cyclic(|app| {
+        let component = |loaded| {
+            let instances = ProxyHandler::new(Instantiator::new(loaded, shared.clone(), app.clone()));
+            Box::new(instances) as Box<dyn app::Component>
+        };
+        App::new(loaded.into_iter().map(|(id, loaded)| (id, component(loaded))).collect(), address)
+    })
+}
+
+impl app::Component for ProxyHandler<Instantiator> {
+    fn answer(&self, request: Incoming) -> Pin<Box<dyn Future<Output = Result<Answer>> + Send + '_>> {
+        Box::pin(async { Ok(self.handle((), request).await?) })
+    }
+}
+
 /// Makes the instances of one component.
-pub struct Instantiator {
+struct Instantiator {
     loaded: Loaded,
     shared: Shared,
     /// Spin gives every component its own pools.
@@ -166,7 +185,7 @@ pub struct Instantiator {
 
 impl Instantiator {
     /// An instantiator for a component of `app`.
-    pub fn new(loaded: Loaded, shared: Shared, app: Weak<App>) -> Self {
+    fn new(loaded: Loaded, shared: Shared, app: Weak<App>) -> Self {
         Self { loaded, shared, pools: Arc::default(), app }
     }
 

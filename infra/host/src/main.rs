@@ -9,8 +9,10 @@ mod component;
 mod headers;
 mod instance;
 mod key_value;
+mod limits;
 mod manifest;
 mod meter;
+mod names;
 mod outbound;
 mod outgoing;
 mod postgres;
@@ -36,9 +38,6 @@ use tokio::sync::{mpsc, watch};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-
-/// The largest result that the host holds in memory for a component, of any kind. Spin's number.
-pub const MAX_BUFFERED_BYTES: usize = 128 << 20;
 
 /// Runs a Spin application.
 #[derive(Parser)]
@@ -103,7 +102,7 @@ async fn run(arguments: Arguments, meter: Option<Arc<meter::Meter>>) -> Result<(
     rustls::crypto::ring::default_provider().install_default().map_err(|_| anyhow!("TLS was set up twice"))?;
     let manifest_path = if arguments.from.is_dir() { arguments.from.join("spin.toml") } else { arguments.from.clone() };
     let manifest = manifest::load(&manifest_path)?;
-    let values = variables::Values::resolve(&manifest, &arguments.variables, variables::environment()?)?;
+    let values = variables::Values::resolve(&manifest.variables, &arguments.variables, variables::environment()?)?;
     let router = routes::Router::new(&manifest.triggers)?;
 
     // Bound before anything is compiled: a taken port is said at once.
@@ -131,7 +130,7 @@ async fn run(arguments: Arguments, meter: Option<Arc<meter::Meter>>) -> Result<(
         reuse: arguments.reuse,
         meter,
     };
-    let app = app::App::new(loaded, shared, address);
+    let app = component::application(loaded, &shared, address);
 
     announce(address, &router);
     let server = server::Server::new(app.clone(), router, manifest.info(), arguments.tcp_nodelay);

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
+use crate::names::{check_variable, is_component_id};
+
 /// The parts of the manifest that the host runs on.
 #[derive(Debug)]
 pub struct Manifest {
@@ -82,7 +84,7 @@ pub fn parse(text: &str, folder: &Path) -> Result<Manifest> {
     let file: File = toml::from_str(text)?;
     ensure!(file.spin_manifest_version == 2, "spin_manifest_version must be 2, not {}", file.spin_manifest_version);
     for (name, variable) in &file.variables {
-        crate::variables::check_name(name).map_err(|reason| anyhow::anyhow!("variable {name:?}: {reason}"))?;
+        check_variable(name).map_err(|reason| anyhow::anyhow!("variable {name:?}: {reason}"))?;
         ensure!(
             variable.required != variable.default.is_some(),
             "variable {name:?} must have either a default or `required = true`"
@@ -228,7 +230,10 @@ impl ComponentEntry {
             ("dependencies_inherit_configuration", self.dependencies_inherit_configuration.is_some()),
             ("profile", self.profile.is_some()),
         ])?;
-        ensure!(is_kebab(id), "a component id is kebab-case: words of letters and digits, joined by single hyphens");
+        ensure!(
+            is_component_id(id),
+            "a component id is kebab-case: words of letters and digits, joined by single hyphens"
+        );
         let toml::Value::String(source) = self.source else {
             bail!("only a local file is supported as the source");
         };
@@ -251,12 +256,6 @@ fn refuse(fields: &[(&str, bool)]) -> Result<()> {
         Some((field, _)) => bail!("`{field}` is not supported by this host: run the application with Spin"),
         None => Ok(()),
     }
-}
-
-fn is_kebab(id: &str) -> bool {
-    id.split('-').all(|word| {
-        word.starts_with(|first: char| first.is_ascii_alphabetic()) && word.chars().all(|c| c.is_ascii_alphanumeric())
-    })
 }
 
 #[cfg(test)]

@@ -21,8 +21,6 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, Filter};
 use wasmtime::AsContext;
 
-use crate::instance::InstanceState;
-
 /// The name of the span that wasmtime's bindings open for each call of a host function.
 const IMPORT: &str = "wit-bindgen import";
 
@@ -68,7 +66,7 @@ pub struct InstanceMeter {
 
 impl InstanceMeter {
     /// Writes what has been used until now: at each request's start, and at the instance's end.
-    pub fn read(&self, event: &str, store: impl AsContext<Data = InstanceState>) {
+    pub fn read(&self, event: &str, store: impl AsContext) {
         let fuel = store.as_context().get_fuel().map_or(0, |left| FUEL - left);
         let calls = self.meter.calls.lock().unwrap_or_else(PoisonError::into_inner).clone();
         self.meter.write(&json!({

@@ -226,7 +226,7 @@ mod tests {
         let manifest = "spin_manifest_version = 2\n[application]\nname = \"a\"\n\
                         [variables]\naddress = { default = \"redis://db.local:7000\" }\nempty = { default = \"\" }";
         let manifest = crate::manifest::parse(manifest, std::path::Path::new("")).unwrap();
-        let values = Values::resolve(&manifest, &[], |_| None).unwrap();
+        let values = Values::resolve(&manifest.variables, &[], |_| None).unwrap();
         AllowList::parse(&entries.iter().map(|entry| entry.to_string()).collect::<Vec<_>>(), &values)
     }
 

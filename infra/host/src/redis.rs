@@ -7,12 +7,12 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncCommands, ErrorKind, RedisError, RedisResult, Value};
 use wasmtime::component::{Accessor, HasData, Resource};
 
-use crate::MAX_BUFFERED_BYTES;
 use crate::bindings::spin::redis::redis::{
     Connection, Error, Host, HostConnection, HostConnectionWithStore, Payload, RedisParameter, RedisResult as Reply,
 };
+use crate::limits::{MAX_BUFFERED_BYTES, MAX_CONNECTIONS};
 use crate::outbound::AllowList;
-use crate::table::{MAX_CONNECTIONS, Table};
+use crate::table::Table;
 
 /// What one instance knows of Redis.
 pub struct RedisState {

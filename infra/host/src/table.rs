@@ -2,9 +2,6 @@
 
 use std::collections::HashMap;
 
-/// How many connections one instance may hold open at once, of each kind. Spin's number.
-pub const MAX_CONNECTIONS: usize = 1024;
-
 /// Values by the number that the component knows them by.
 pub struct Table<V> {
     limit: usize,

@@ -7,7 +7,8 @@ use wasmtime::component::{Accessor, HasData};
 
 use crate::bindings::spin::variables::variables as spin;
 use crate::bindings::wasi::config::store as config;
-use crate::manifest::Manifest;
+use crate::manifest::Variable;
+use crate::names::check_variable;
 
 /// The prefix of the environment variables that set application variables.
 const ENVIRONMENT_PREFIX: &str = "SPIN_VARIABLE_";
@@ -17,16 +18,16 @@ const ENVIRONMENT_PREFIX: &str = "SPIN_VARIABLE_";
 pub struct Values(BTreeMap<String, String>);
 
 impl Values {
-    /// Gives every variable of the manifest its value: from the command line, else the environment, else `.env`, else
+    /// Gives every variable that the manifest declares its value: from the command line, else the environment, else `.env`, else
     /// its default. That is Spin's order.
     pub fn resolve(
-        manifest: &Manifest,
+        declared: &BTreeMap<String, Variable>,
         command_line: &[(String, String)],
         environment: impl Fn(&str) -> Option<String>,
     ) -> Result<Self> {
         let mut values = BTreeMap::new();
         let mut missing = Vec::new();
-        for (name, variable) in &manifest.variables {
+        for (name, variable) in declared {
             // The last `--variable` of a name wins, as in a map.
             let given = command_line.iter().rev().find(|(given, _)| given == name).map(|(_, value)| value.clone());
             let from_environment = || environment(&format!("{ENVIRONMENT_PREFIX}{}", name.to_ascii_uppercase()));
@@ -75,26 +76,6 @@ pub fn environment() -> Result<impl Fn(&str) -> Option<String>> {
     Ok(move |name: &str| std::env::var(name).ok().or_else(|| file.get(name).cloned()))
 }
 
-/// Why `name` is not a variable's name, if it is not. Spin's rule and words: a component can meet them.
-pub fn check_name(name: &str) -> std::result::Result<(), String> {
-    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    if name.is_empty() {
-        Err("must not be empty".into())
-    } else if let Some(bad) = name.chars().find(|c| !allowed(*c)) {
-        Err(format!(
-            "invalid character {bad:?}. Variable names may contain only lower-case letters, numbers, and underscores."
-        ))
-    } else if !name.starts_with(|c: char| c.is_ascii_lowercase()) {
-        Err("must start with a lowercase ASCII letter".into())
-    } else if name.ends_with('_') {
-        Err("must end with a lowercase ASCII letter or digit".into())
-    } else if name.contains("__") {
-        Err("must not contain multiple consecutive underscores".into())
-    } else {
-        Ok(())
-    }
-}
-
 /// The variables that one component was granted, with their values.
 #[derive(Debug)]
 pub struct ComponentVariables {
@@ -106,7 +87,7 @@ impl ComponentVariables {
     /// Renders the component's templates.
     pub fn new(component: &str, templates: &BTreeMap<String, String>, application: &Values) -> Result<Self> {
         let render = |(name, template): (&String, &String)| {
-            check_name(name).map_err(|reason| anyhow::anyhow!("variable {name:?}: {reason}"))?;
+            check_variable(name).map_err(|reason| anyhow::anyhow!("variable {name:?}: {reason}"))?;
             let value = application.render(template).with_context(|| format!("variable {name:?}"))?;
             Ok((name.clone(), value))
         };
@@ -115,7 +96,7 @@ impl ComponentVariables {
     }
 
     fn get(&self, name: &str) -> std::result::Result<String, spin::Error> {
-        check_name(name).map_err(|reason| spin::Error::InvalidName(format!("{name:?}: {reason}")))?;
+        check_variable(name).map_err(|reason| spin::Error::InvalidName(format!("{name:?}: {reason}")))?;
         let undefined = || spin::Error::Undefined(format!("no variable for {:?}.{name:?}", self.component));
         self.values.get(name).cloned().ok_or_else(undefined)
     }
@@ -156,7 +137,7 @@ mod tests {
         let manifest = crate::manifest::parse(&text, std::path::Path::new(""))?;
         let command_line: Vec<_> =
             command_line.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-        Values::resolve(&manifest, &command_line, |name| {
+        Values::resolve(&manifest.variables, &command_line, |name| {
             environment.iter().find(|(given, _)| *given == name).map(|(_, value)| value.to_string())
         })
     }

@@ -6,7 +6,8 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use crate::build;
-use crate::shell::{cargo, run, say};
+use crate::compile::Build;
+use crate::shell::{run, say};
 use crate::tools::{Server, ensure_servers};
 use crate::wasm::Toolchain;
 
@@ -65,7 +66,7 @@ fn prepare() -> Result<Toolchain> {
     let toolchain = Toolchain::ready()?;
     build::run_all(&toolchain)?;
     say("building the benchmark");
-    run(cargo().args(["build", "--release", "--package", "bench", "--package", "peer"]))?;
+    Build { packages: &["bench", "peer"], profile: "release", target: None }.run()?;
     Ok(toolchain)
 }
 

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::shell::{self, cargo, output, say};
+use crate::compile::Build;
+use crate::shell::{cargo, output, say};
 use crate::wasm::{TARGET, Toolchain};
 
 /// The components and the host.
@@ -37,14 +38,12 @@ pub fn floors(toolchain: &Toolchain) -> Result<()> {
 }
 
 fn wasm(toolchain: &Toolchain, packages: &[String]) -> Result<()> {
-    let mut command = cargo();
-    command.args(["build", "--release", "--target", TARGET]);
-    command.args(packages.iter().flat_map(|package| ["--package", package]));
-    toolchain.apply(&mut command)?;
-    shell::run(&mut command)?;
+    let names: Vec<&str> = packages.iter().map(String::as_str).collect();
+    let build = Build { packages: &names, profile: "release", target: Some(TARGET) };
+    build.run_after(|command| toolchain.apply(command))?;
     let folder = Path::new(TARGET).join("release");
     for package in packages {
-        bring_home(&folder.join(format!("{}.wasm", package.replace('-', "_"))))?;
+        bring_home(&folder.join(wasm_file(package)))?;
     }
     Ok(())
 }
@@ -60,9 +59,26 @@ fn note_build(toolchain: &Toolchain, file: &Path) -> Result<()> {
 
 /// Builds the embedded host.
 pub fn host() -> Result<()> {
-    say("building the embedded host (the first time takes minutes: it compiles a WebAssembly runtime)");
-    shell::run(cargo().args(["build", "--profile", "host", "--package", "edge-host"]))?;
+    say("building the embedded host, with the WebAssembly runtime that is in it");
+    Build { packages: &["edge-host"], profile: "host", target: None }.run()?;
     bring_home(Path::new("host/edge-host"))
+}
+
+/// Whether the components were built before, of whatever source.
+pub fn has_components() -> Result<bool> {
+    let folder = stack::repository_root().join("target").join(TARGET).join("release");
+    let is_there = |package: &String| folder.join(wasm_file(package)).is_file();
+    Ok(component_packages()?.iter().all(is_there))
+}
+
+/// Whether the embedded host was built before, of whatever source.
+pub fn has_host() -> bool {
+    stack::host_binary().is_file()
+}
+
+/// The name of the file that a component becomes.
+fn wasm_file(package: &str) -> String {
+    format!("{}.wasm", package.replace('-', "_"))
 }
 
 /// The names under `[component.…]` in `spin.toml`, which are those of the packages.

@@ -11,7 +11,8 @@ const SOURCE: &str = "tests/upstash/conformance";
 const INSTALLED: &str = "target/tools/conformance";
 
 pub fn check() -> Result<()> {
-    let folder = npm::install(SOURCE, INSTALLED, &["conformance.mjs", "redis.mjs"])?;
+    let folder =
+        npm::install(SOURCE, INSTALLED, &["conformance.mjs", "redis.mjs"], "the double of Upstash is held against it")?;
     let mut test = cargo();
     test.args(["test", "--package", "upstash", "--test", "conformance", "--", "--nocapture"]);
     run(test.env("NODE", npm::node()?).env("UPSTASH_CONFORMANCE", folder))

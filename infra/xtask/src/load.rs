@@ -13,7 +13,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::build;
-use crate::shell::{cargo, run, say};
+use crate::compile::Build;
+use crate::shell::{run, say};
 
 pub use rehearsal::{counts, plan, rehearse};
 
@@ -46,11 +47,11 @@ pub enum Profile {
 impl Generator {
     /// Builds it.
     pub fn built(profile: Profile) -> Result<Generator> {
-        let (folder, flag) = match profile {
-            Profile::Release => ("release", Some("--release")),
-            Profile::Debug => ("debug", None),
+        let (folder, profile) = match profile {
+            Profile::Release => ("release", "release"),
+            Profile::Debug => ("debug", "dev"),
         };
-        run(cargo().args(["build", "--package", "bench"]).args(flag))?;
+        Build { packages: &["bench"], profile, target: None }.run()?;
         Ok(Generator(build::target_directory()?.join(folder).join("bench")))
     }
 

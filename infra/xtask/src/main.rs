@@ -4,10 +4,12 @@ mod alerts;
 mod api;
 mod bench;
 mod build;
+mod compile;
 mod conformance;
 mod demo;
 mod deploy;
 mod dev;
+mod help;
 mod http;
 mod load;
 mod matrix;
@@ -29,7 +31,7 @@ mod wasm;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", about = "Runs, tests and builds RentTracker Edge")]
@@ -71,7 +73,8 @@ enum Task {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let matches = help::grouped(Arguments::command()).get_matches();
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let result = shell::watch_signals().and_then(|()| match arguments.task {
         Task::Up(up) => up.run(),
         Task::Test(test) => test.run(),
@@ -82,7 +85,7 @@ fn main() -> ExitCode {
         Task::Build => build::run(),
         Task::Api => build::run().and_then(|()| api::check(stack::Runtime::Embedded)),
         Task::Conformance => conformance::check(),
-        Task::Openapi => shell::run(shell::cargo().args(["run", "--quiet", "--package", "openapi"])),
+        Task::Openapi => shell::run(shell::cargo().args(["run", "--package", "openapi"])),
         Task::Migrate(migrate) => migrate.run(),
         Task::Deploy(deploy) => deploy.run(),
         Task::Redis(redis) => redis.run(),

@@ -16,8 +16,8 @@ pub fn node() -> Result<PathBuf> {
 }
 
 /// Installs what `source/package-lock.json` pins into `installed`, unless it is there already, and copies these scripts beside it.
-/// Both folders are below the repository's.
-pub fn install(source: &str, installed: &str, scripts: &[&str]) -> Result<PathBuf> {
+/// Both folders are below the repository's. `reason` says what it is for.
+pub fn install(source: &str, installed: &str, scripts: &[&str], reason: &str) -> Result<PathBuf> {
     let root = stack::repository_root();
     let (from, folder) = (root.join(source), root.join(installed));
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
@@ -27,7 +27,8 @@ pub fn install(source: &str, installed: &str, scripts: &[&str]) -> Result<PathBu
         std::fs::copy(from.join(name), folder.join(name)).with_context(|| format!("cannot copy {name}"))?;
     }
     if !is_there {
-        say(format!("installing what {source}/package-lock.json pins into {installed}"));
+        let names = names(&std::fs::read_to_string(from.join("package.json"))?)?.join(", ");
+        say(format!("installing {names} from npm into {installed}: {reason}"));
         let node = node()?;
         let npm = node.with_file_name("../lib/node_modules/npm/bin/npm-cli.js");
         let mut command = Command::new(node);
@@ -39,4 +40,25 @@ pub fn install(source: &str, installed: &str, scripts: &[&str]) -> Result<PathBu
         std::fs::copy(from.join("package-lock.json"), folder.join("installed/package-lock.json"))?;
     }
     Ok(folder)
+}
+
+/// The packages that a `package.json` names.
+fn names(package: &str) -> Result<Vec<String>> {
+    let package: serde_json::Value = serde_json::from_str(package)?;
+    let dependencies = package["dependencies"].as_object().context("package.json names no dependencies")?;
+    Ok(dependencies.keys().cloned().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_packages_that_were_asked_for_are_named() {
+        assert_eq!(
+            names(r#"{"dependencies": {"@upstash/redis": "1", "ajv": "8"}}"#).unwrap(),
+            ["@upstash/redis", "ajv"]
+        );
+        assert!(names("{}").is_err());
+    }
 }

@@ -16,11 +16,12 @@ const MINIMUM: (u32, u32) = (3, 11);
 
 /// Where the programs of the tools are.
 pub fn tools() -> Result<PathBuf> {
-    environment(REQUIREMENTS, ENVIRONMENT)
+    environment(REQUIREMENTS, ENVIRONMENT, "they check the API, its document and the dependencies")
 }
 
-/// Where the programs of an environment are, after making it if it is not there or not of these requirements.
-pub fn environment(requirements_file: &str, folder: &str) -> Result<PathBuf> {
+/// Where the programs of an environment are, after making it if it is not there or not of these requirements. `reason` says what
+/// they are for.
+pub fn environment(requirements_file: &str, folder: &str, reason: &str) -> Result<PathBuf> {
     let root = stack::repository_root();
     let (requirements, environment) = (root.join(requirements_file), root.join(folder));
     let wanted =
@@ -31,7 +32,8 @@ pub fn environment(requirements_file: &str, folder: &str) -> Result<PathBuf> {
         return Ok(environment.join("bin"));
     }
     ensure_python()?;
-    say(format!("installing what {requirements_file} pins into {folder}"));
+    let asked_for = std::fs::read_to_string(requirements.with_extension("in"))?;
+    say(format!("installing {} from PyPI into {folder}: {reason}", names(&asked_for).join(", ")));
     make(&environment)?;
     let mut pip = Command::new(environment.join("bin/python"));
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes"]);
@@ -39,6 +41,11 @@ pub fn environment(requirements_file: &str, folder: &str) -> Result<PathBuf> {
     run(pip.args(["--only-binary", ":all:", "--requirement"]).arg(&requirements))?;
     std::fs::write(made_of, wanted)?;
     Ok(environment.join("bin"))
+}
+
+/// The packages that a `requirements.in` names.
+fn names(requirements: &str) -> Vec<&str> {
+    requirements.lines().filter_map(|line| line.split_once("==").map(|(name, _)| name)).collect()
 }
 
 fn ensure_python() -> Result<()> {
@@ -83,6 +90,14 @@ mod tests {
         assert_eq!(parse("Python 3.9"), Some((3, 9)));
         assert!((3, 9) < MINIMUM && (3, 13) > MINIMUM);
         assert_eq!(parse("python"), None);
+    }
+
+    #[test]
+    fn the_packages_that_were_asked_for_are_named() {
+        assert_eq!(
+            names("# Of comments, none.\nschemathesis==4.32.5\njsonschema==4.26.0\n"),
+            ["schemathesis", "jsonschema"]
+        );
     }
 
     #[test]

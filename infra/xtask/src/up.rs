@@ -1,5 +1,7 @@
 //! `cargo xtask up`
 
+mod plan;
+
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
@@ -66,7 +68,9 @@ impl Up {
         dev.remove_facts();
         let listen = free_address(&self.listen)?;
 
-        self.install()?;
+        let servers = self.servers();
+        say(plan::plan(&servers, runtime == Runtime::Embedded, dev.path("postgres").exists())?);
+        ensure_servers(&servers)?;
         let toolchain = Toolchain::ready()?;
         build::components(&toolchain)?;
         if runtime == Runtime::Embedded {
@@ -107,7 +111,8 @@ impl Up {
         Ok(())
     }
 
-    fn install(&self) -> Result<()> {
+    /// Those that it starts itself.
+    fn servers(&self) -> Vec<Server> {
         let mut servers = Vec::new();
         if self.redis_url.is_none() {
             servers.push(Server::Redis);
@@ -115,7 +120,7 @@ impl Up {
         if self.database_url.is_none() {
             servers.push(Server::Postgres);
         }
-        ensure_servers(&servers)
+        servers
     }
 
     fn start(&self, dev: &Dev, runtime: Runtime, listen: SocketAddr) -> Result<(Stack, Facts)> {

@@ -90,7 +90,8 @@ struct Validator {
 
 impl Validator {
     fn ajv() -> Result<Validator> {
-        let folder = npm::install(SCRIPTS, INSTALLED, &["validate.mjs"])?;
+        let folder =
+            npm::install(SCRIPTS, INSTALLED, &["validate.mjs"], "it checks answers against the API's document")?;
         Ok(Validator { name: "ajv", command: [npm::node()?, folder.join("validate.mjs")] })
     }
 

@@ -27,6 +27,11 @@ pub enum Toolchain {
 }
 
 impl Toolchain {
+    /// Whether one is installed.
+    pub fn is_ready() -> bool {
+        has_target() || has_debian()
+    }
+
     /// Finds one, or installs what it takes.
     pub fn ready() -> Result<Toolchain> {
         if has_target() {
@@ -87,11 +92,10 @@ fn rustc() -> Command {
 }
 
 fn debian() -> Result<Toolchain> {
-    let installed = || Path::new(DEBIAN_RUSTC).is_file() && Path::new(DEBIAN_WASI_LIBC).is_dir() && has_debian_source();
-    if !installed() {
+    if !has_debian() {
         tools::apt_install(DEBIAN_PACKAGES, "to build the components without rustup's standard library for wasm")?;
     }
-    if !installed() {
+    if !has_debian() {
         bail!("Debian's packages {} did not bring a compiler for {TARGET}", DEBIAN_PACKAGES.join(", "));
     }
     let sysroot = output(rustc().args(["--print", "sysroot"]))?;
@@ -104,7 +108,11 @@ fn debian() -> Result<Toolchain> {
     Ok(Toolchain::Debian { linker: [bin.clone(), bin.join("gcc-ld")] })
 }
 
-fn has_debian_source() -> bool {
-    output(Command::new(DEBIAN_RUSTC).args(["--print", "sysroot"]))
-        .is_ok_and(|sysroot| Path::new(&sysroot).join("lib/rustlib/src/rust/library/Cargo.toml").is_file())
+/// Compiler, library of C, and the source of the standard library.
+fn has_debian() -> bool {
+    let has_source = || {
+        output(Command::new(DEBIAN_RUSTC).args(["--print", "sysroot"]))
+            .is_ok_and(|sysroot| Path::new(&sysroot).join("lib/rustlib/src/rust/library/Cargo.toml").is_file())
+    };
+    Path::new(DEBIAN_RUSTC).is_file() && Path::new(DEBIAN_WASI_LIBC).is_dir() && has_source()
 }

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot};
 
 use super::Failure;
-use crate::MAX_BUFFERED_BYTES;
+use crate::limits::MAX_BUFFERED_BYTES;
 
 /// How long an operation waits while another process writes. Several hosts may share the file: a test runs many.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

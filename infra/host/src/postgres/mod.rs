@@ -21,9 +21,10 @@ use crate::bindings::spin::postgres::postgres::{
     Column, Connection, ConnectionBuilder, Error, Host, HostConnection, HostConnectionBuilder,
     HostConnectionBuilderWithStore, HostConnectionWithStore, ParameterValue, Row, RowSet,
 };
+use crate::limits::MAX_CONNECTIONS;
 use crate::outbound::AllowList;
 use crate::streams::Received;
-use crate::table::{MAX_CONNECTIONS, Table};
+use crate::table::Table;
 
 /// What one instance knows of PostgreSQL.
 pub struct PostgresState {

@@ -9,8 +9,8 @@ use tokio_postgres::types::ToSql;
 
 use super::errors::{query_failed, query_failed_with, with_causes};
 use super::values;
-use crate::MAX_BUFFERED_BYTES;
 use crate::bindings::spin::postgres::postgres::{Column, Error, ParameterValue, QueryError, Row, RowSet};
+use crate::limits::MAX_BUFFERED_BYTES;
 
 /// How many rows a stream may be ahead of the component that reads it. Spin's number.
 const ROWS_AHEAD: usize = 4;

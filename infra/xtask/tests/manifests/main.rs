@@ -3,6 +3,7 @@
 mod consistency;
 mod custom;
 mod schema;
+mod variables;
 
 use std::path::{Path, PathBuf};
 
