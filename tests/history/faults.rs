@@ -224,7 +224,7 @@ fn answers_delayed(run: &Run, random: &mut Random) -> Result<bool> {
 
 /// The first line of the script that a write sends after its statement.
 fn unfence_text() -> &'static str {
-    let source = include_str!("../../components/shared/src/cache/scripts/unfence.lua");
+    let source = include_str!("../../components/shared/cache/src/redis/scripts/unfence.lua");
     source.lines().next().unwrap_or(source)
 }
 

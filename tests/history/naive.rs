@@ -65,7 +65,7 @@ fn load(manifest: Option<PathBuf>, patience: Duration) -> Result<Run> {
 
 /// The first line of the script with which a leader stores what it has read.
 fn fill_text() -> &'static str {
-    let source = include_str!("../../components/shared/src/cache/scripts/fill.lua");
+    let source = include_str!("../../components/shared/cache/src/redis/scripts/fill.lua");
     source.lines().next().unwrap_or(source)
 }
 

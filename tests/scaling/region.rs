@@ -1,4 +1,4 @@
-//! A region: its Redis with the protocol of `components/shared/src/cache`, its replica, and what tails the log.
+//! A region: its Redis with the protocol of `components/shared/cache/src`, its replica, and what tails the log.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -47,7 +47,7 @@ impl Default for Design {
 
 /// How old the data of a read may be, when the clocks agree.
 pub const BOUND_MS: u64 = 3_000;
-/// `FENCE_MS` of `components/shared/src/config.rs`.
+/// `FENCE_MS` of `components/shared/rental/src/config/mod.rs`.
 const FENCE_MS: u64 = 23_000;
 
 /// What a poll of the log brings.

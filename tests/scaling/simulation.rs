@@ -14,7 +14,7 @@ const KEYS: u64 = 12;
 const DURATION_MS: u64 = 60_000;
 /// How far a host's clock may be from the primary's, either way.
 const SKEW_MS: u64 = 100;
-/// The longest statement: `STATEMENT_TIMEOUT_MS` of `components/shared/src/config.rs`.
+/// The longest statement: `STATEMENT_TIMEOUT_MS` of `components/shared/rental/src/config/mod.rs`.
 const STATEMENT_MS: u64 = 1_500;
 const HEARTBEAT_MS: u64 = 250;
 const POLL_MS: u64 = 100;

@@ -1,6 +1,6 @@
 //! What operations answer with.
 
-use shared::http::Problem;
+use rental::http::Problem;
 use utoipa::openapi::response::Response;
 use utoipa::openapi::{Content, Header, Ref, RefOr, ResponseBuilder, Schema};
 

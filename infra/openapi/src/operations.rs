@@ -1,8 +1,8 @@
 //! What can be done with each path: the one list to extend when a route is added (a test finds what is missing).
 
+use rental::domain::{Payment, PaymentDraft, PaymentMethod, Property, PropertyDraft};
+use rental::operator::{Breaker, Drained, Order, Purged, Verified, Warmed};
 use serde_json::{Value, json};
-use shared::domain::{Payment, PaymentDraft, PaymentMethod, Property, PropertyDraft};
-use shared::operator::{Breaker, Drained, Order, Purged, Verified, Warmed};
 use utoipa::ToSchema;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;

@@ -1,9 +1,9 @@
 //! The schemas of the types that the components read and write.
 
-use shared::domain::{Page, Payment, PaymentDraft, PaymentMethod, Property, PropertyDraft, Walk};
-use shared::http::Problem;
-use shared::operator::{Breaker, Details, Drained, Health, Order, Purged, Verified, Warmed};
-use shared::{pace, verify, warm};
+use rental::domain::{Page, Payment, PaymentDraft, PaymentMethod, Property, PropertyDraft, Walk};
+use rental::http::Problem;
+use rental::operator::{Breaker, Details, Drained, Health, Order, Purged, Verified, Warmed};
+use rental::operator::{pace, verify, warm};
 use std::ops::RangeInclusive;
 use utoipa::openapi::schema::{
     AllOfBuilder, AnyOfBuilder, ArrayBuilder, Object, ObjectBuilder, SchemaFormat, SchemaType, Type,

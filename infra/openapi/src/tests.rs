@@ -1,14 +1,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use rental::domain::{PaymentDraft, PropertyDraft, Timestamp, Violations};
+use rental::error::Error;
+use rental::http::{Route, problem};
 use serde_json::{Value, json};
-use shared::domain::{PaymentDraft, PropertyDraft, Timestamp, Violations};
-use shared::error::Error;
-use shared::http::{Route, problem};
 
 use super::*;
 
 /// The routes of the code: each variant says its path, in the first line of its documentation.
-const ROUTES: &str = include_str!("../../../components/shared/src/http/route.rs");
+const ROUTES: &str = include_str!("../../../components/shared/rental/src/http/route.rs");
 
 fn value() -> Value {
     serde_json::to_value(document()).expect("JSON")

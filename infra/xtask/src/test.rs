@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use crate::shell::{cargo, check_interrupted, run, say};
 use crate::tools::{Server, ensure_checkers, ensure_curl, ensure_promtool, ensure_servers, ensure_systemd_analyze};
-use crate::wasm::{TARGET, Toolchain};
+use crate::wasm::Toolchain;
 use crate::{alerts, api, build, conformance, deploy, load, matrix, python, redis, shell, units};
 
 /// A minute of leaving Redis alone, as in production, would show nothing more.
@@ -83,7 +83,6 @@ impl Test {
         if everything {
             steps.step("formatting", formatting)?;
             steps.step("clippy", clippy)?;
-            steps.step("clippy for wasm", || clippy_for_wasm(&toolchain))?;
             steps.step("licences, bans and sources", supply_chain)?;
             steps.step("alerts", alerts::check)?;
             steps.step("systemd units", units::check)?;
@@ -187,19 +186,6 @@ fn supply_chain() -> Result<()> {
     run(deny.current_dir(stack::repository_root()).args(["--locked", "check", "licenses", "bans", "sources"]))
 }
 
-fn clippy_for_wasm(toolchain: &Toolchain) -> Result<()> {
-    if !toolchain.has_clippy() {
-        say("left out: clippy cannot read the standard library that Debian's compiler builds");
-        return Ok(());
-    }
-    let packages = build::component_packages()?;
-    let mut command = cargo();
-    command.args(["clippy", "--release", "--target", TARGET, "--package", "shared"]);
-    let packages = packages.iter().map(String::as_str).chain(build::FLOORS);
-    command.args(packages.flat_map(|package| ["--package", package]));
-    run(command.args(["--", "-D", "warnings"]))
-}
-
 /// What the unit tests are of.
 const NATIVE_PACKAGES: [&str; 5] = ["--workspace", "--exclude", "tests", "--exclude", "edge-host"];
 
@@ -219,7 +205,7 @@ fn model() -> Result<()> {
         "--profile",
         "host",
         "--package",
-        "shared",
+        "cache",
         "--test",
         "model",
         "answered_write",

@@ -71,11 +71,6 @@ impl Toolchain {
             Toolchain::Debian { .. } => output(Command::new(DEBIAN_RUSTC).arg("--version")),
         }
     }
-
-    /// Clippy is part of the toolchain and reads no other compiler's standard library.
-    pub fn has_clippy(&self) -> bool {
-        matches!(self, Toolchain::Rustup)
-    }
 }
 
 /// The folder exists also for a target that is not installed: what counts is a library in it.

@@ -161,7 +161,7 @@ fn no_request_fails_while_redis_is_slow() {
 
 fn without_redis_concurrent_requests_for_one_row_share_reads() {
     /// No more than one instance takes at a time. How many there are is the host's choice, and each flies for itself
-    /// (`components/shared/src/flight.rs` has the exact counts of one), so here only that reads are shared at all.
+    /// (`components/shared/cache/src/flight` has the exact counts of one), so here only that reads are shared at all.
     const AT_ONCE: usize = 12;
     const ROUNDS: usize = 10;
     /// How far apart they come, while the first read of a round is held up: for one that comes while every instance is busy

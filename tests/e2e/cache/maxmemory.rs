@@ -12,8 +12,8 @@ trials![
     every_evicting_policy_loses_a_fence,
 ];
 
-const FENCE: &str = include_str!("../../../components/shared/src/cache/scripts/fence.lua");
-const UNFENCE: &str = include_str!("../../../components/shared/src/cache/scripts/unfence.lua");
+const FENCE: &str = include_str!("../../../components/shared/cache/src/redis/scripts/fence.lua");
+const UNFENCE: &str = include_str!("../../../components/shared/cache/src/redis/scripts/unfence.lua");
 const WRITE: &str = "0199c0de-0000-7000-8000-000000000001";
 /// As long as that of a write (`FENCE_MS`).
 const FENCE_MS: &str = "23000";

@@ -140,7 +140,7 @@ impl Library {
 
 /// The fields of the configuration, with the variables that their documentation names, and its methods with theirs.
 fn fields() -> BTreeMap<String, Names> {
-    let text = read("components/shared/src/config.rs");
+    let text = read("components/shared/rental/src/config/mod.rs");
     let known = variables();
     let mut fields: BTreeMap<String, Names> = BTreeMap::new();
     let mut documented = Names::new();
@@ -164,7 +164,7 @@ fn fields() -> BTreeMap<String, Names> {
 
 /// What the library reads.
 fn variables() -> Names {
-    let text = read("components/shared/src/config.rs");
+    let text = read("components/shared/rental/src/config/mod.rs");
     let list = text.split("VARIABLES: &[&str] = &[").nth(1).and_then(|rest| rest.split("];").next());
     list.expect("the list").split('"').skip(1).step_by(2).map(str::to_owned).collect()
 }

@@ -2,7 +2,7 @@
 #![no_main]
 
 #[allow(dead_code, reason = "each target takes one of the entry points")]
-#[path = "../../../components/shared/tests/input/entry.rs"]
+#[path = "../../../components/shared/rental/tests/input/entry.rs"]
 mod entry;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| entry::token(bytes));

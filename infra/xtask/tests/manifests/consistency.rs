@@ -58,7 +58,7 @@ fn the_probes_ask_the_two_routes_that_are_made_for_them() {
     let app = app();
     assert_eq!(app["spec"]["checks"]["readiness"]["httpGet"]["path"], "/readyz");
     assert_eq!(app["spec"]["checks"]["liveness"]["httpGet"]["path"], "/livez");
-    let routes = read("components/shared/src/http/route.rs");
+    let routes = read("components/shared/rental/src/http/route.rs");
     assert!(["\"/readyz\" =>", "\"/livez\" =>"].iter().all(|it| routes.contains(it)));
 }
 

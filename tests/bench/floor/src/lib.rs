@@ -1,5 +1,4 @@
 //! A component that does nothing: what the platform itself costs. Its answer is as long as a usual property.
-#![cfg(target_arch = "wasm32")]
 
 use spin_sdk::http::{IntoResponse, Request, Response};
 

@@ -1,6 +1,5 @@
 //! A component that answers what Redis has under one key, and does nothing else: no token, no deadline, no checksum. What a
 //! cache on this platform could cost at the least. As a hit of the product it keeps its connection in its instance.
-#![cfg(target_arch = "wasm32")]
 
 use std::cell::RefCell;
 use std::rc::Rc;

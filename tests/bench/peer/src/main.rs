@@ -11,13 +11,14 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use cache::{CacheKey, Namespace, Slot};
 use redis::AsyncCommands;
 use redis::aio::MultiplexedConnection;
-use shared::auth::{Caller, Memory, Print, Token, Verdict, bearer, verify};
-use shared::cache::{CacheKey, Entry, Namespace, Resource};
-use shared::config::{Config, RedisEndpoint};
-use shared::domain::PropertyId;
-use shared::http::{Direction, ListQuery, SortFields};
+use rental::auth::{Caller, Memory, Print, Token, Verification, bearer, verify};
+use rental::config::{Config, RedisEndpoint};
+use rental::domain::{PropertyId, RowVersion};
+use rental::http::{Direction, ListQuery, SortFields};
+use rental::resource::Resource;
 
 const SORT_FIELDS: SortFields =
     SortFields { names: &["address"], default: "address", default_direction: Direction::Ascending };
@@ -78,7 +79,9 @@ fn caller(headers: &HeaderMap) -> Option<Caller> {
         return Some(caller);
     }
     let token = Token::parse(text).ok()?;
-    let Verdict::Verified(verified) = CONFIG.with(|config| Some(verify(&token, config.as_ref()?, None, now)))? else {
+    let Verification::Verified(verified) =
+        CONFIG.with(|config| Some(verify(&token, &config.as_ref()?.auth, None, now)))?
+    else {
         return None;
     };
     let caller = verified.caller.clone();
@@ -90,14 +93,15 @@ async fn answer(app: &App, headers: &HeaderMap, resource: Resource, field: &str)
     let Some(caller) = caller(headers) else {
         return StatusCode::UNAUTHORIZED.into_response();
     };
-    let key = CacheKey::new(&app.namespace, &caller.tenant, resource);
+    let key = CacheKey::new(&app.namespace, caller.tenant.owner(), &resource);
     let mut redis = app.redis.clone();
     let bytes: Result<Option<Vec<u8>>, _> =
         if field.is_empty() { redis.get(key.as_str()).await } else { redis.hget(key.as_str(), field).await };
     let Ok(Some(bytes)) = bytes else {
         return StatusCode::BAD_GATEWAY.into_response();
     };
-    let Ok(entry) = Entry::open(bytes, &format!("{}\n{field}", key.as_str()), app.epoch, None) else {
+    let slot = Slot::new(&app.namespace, None, caller.tenant.owner(), &resource, field);
+    let Ok(entry) = slot.open(bytes, app.epoch) else {
         return StatusCode::BAD_GATEWAY.into_response();
     };
     let mut headers = HeaderMap::new();
@@ -108,7 +112,11 @@ async fn answer(app: &App, headers: &HeaderMap, resource: Resource, field: &str)
         (header::HeaderName::from_static("cache-status"), "RentTracker; hit"),
     ];
     headers.extend(fixed.map(|(name, value)| (name, header::HeaderValue::from_static(value))));
-    if let Some(tag) = entry.version.and_then(|version| header::HeaderValue::try_from(version.etag()).ok()) {
+    if let Some(tag) = entry
+        .version
+        .and_then(RowVersion::from_entry)
+        .and_then(|version| header::HeaderValue::try_from(version.etag()).ok())
+    {
         headers.insert(header::ETAG, tag);
     }
     (headers, entry.body).into_response()

@@ -1,7 +1,7 @@
 //! What a hit allocates on its way through everything that is pure: counts, which are the same on every machine.
 //!
 //! They are held against `counts.json`; `RENTTRACKER_COSTS=write cargo test -p rental --test allocations` writes it anew. What the
-//! platform's own calls allocate is not in them (`tests/costs.rs` counts those calls).
+//! platform's own calls allocate is not in them (`tests/e2e/cache/costs.rs` counts those calls).
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};

@@ -1,5 +1,5 @@
 //! Where bytes from outside enter: one function for each place, which panics where a promise is broken. The corpus and
-//! the properties of this folder go through them, and so do the targets of `fuzz/`.
+//! the properties of this folder go through them, and so do the targets of `tests/fuzz/`.
 
 use cache::{CacheKey, Entry, KeyPattern, Namespace, Owner, Resource as _, Seals, fingerprint};
 use rental::auth::{Token, Verification, bearer, verify as verify_token};
