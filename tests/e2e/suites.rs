@@ -58,7 +58,7 @@ const POSTGRES_ALONE: ByRest = LeftOut("statements, and what PostgreSQL answers;
 const TOKENS_ALONE: ByRest = LeftOut("tokens and their keys; Redis has no part in it");
 const FILES_ALONE: ByRest = LeftOut("files of the repository and of the build; nothing runs");
 
-/// In the order in which they start. The longest come first, so that none of them runs alone at the end.
+/// In the order in which they start: first those whose trials take longest, so that none of them runs alone at the end.
 const SUITES: &[Suite] = &[
     suite!(platform::query_plans, POSTGRES_ALONE, &[Servers]),
     suite!(cache::outage, Runs("a request fails otherwise than a connection"), &[Core, Servers]),
@@ -96,6 +96,7 @@ const SUITES: &[Suite] = &[
     suite!(auth::tenancy, Runs("entries that were tampered with are read in another encoding"), &[Core, Servers]),
     suite!(auth::tenant_spoofing, TOKENS_ALONE, &[]),
     suite!(auth::tokens, TOKENS_ALONE, &[Core]),
+    suite!(platform::restored_database, POSTGRES_ALONE, &[]),
     suite!(cache::breaker, Runs("what counts as a failure, and the probe"), &[Servers]),
     suite!(cache::cached_reads, Runs("lookups and fills are requests"), &[Core, Servers]),
     suite!(
@@ -139,7 +140,6 @@ const SUITES: &[Suite] = &[
     suite!(platform::harness, LeftOut("it tries the tests' own tools"), &[]),
     suite!(platform::postgres_errors, POSTGRES_ALONE, &[]),
     suite!(platform::read_only_postgres, POSTGRES_ALONE, &[]),
-    suite!(platform::restored_database, POSTGRES_ALONE, &[]),
     suite!(
         platform::tls,
         LeftOut("TLS of a connection, and the users of Redis; by REST it is the platform's HTTPS"),
