@@ -60,8 +60,7 @@ pub fn functions(text: &str) -> Vec<(String, String)> {
 
 /// The paths of a file's `use` statements, each with its last name: `use a::{b, c::d}` is `a::b` and `a::c::d`.
 fn imports(text: &str) -> Vec<(bool, String)> {
-    let code: String =
-        text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join(" ");
+    let code: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join(" ");
     let mut found = Vec::new();
     for statement in code.split(';') {
         let Some((before, tree)) = statement.rsplit_once("use ") else { continue };
