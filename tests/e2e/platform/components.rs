@@ -14,6 +14,7 @@ trials![
     every_component_folder_is_in_the_manifest,
     every_component_of_the_manifest_has_a_folder,
     every_component_has_a_route,
+    a_component_is_a_cdylib_and_nothing_else,
     every_component_has_a_world,
     only_the_platform_crate_depends_on_the_sdk,
     every_crate_inherits_the_lints,
@@ -61,6 +62,15 @@ fn every_component_of_the_manifest_has_a_folder() {
     for name in declared() {
         let source = manifest()["component"][name.as_str()]["source"].as_str().expect("a source").to_owned();
         assert_eq!(source, format!("target/wasm32-wasip2/release/{}.wasm", name.replace('-', "_")));
+    }
+}
+
+/// Cargo runs no link-time optimisation for a library that is an rlib as well, and does not say so.
+fn a_component_is_a_cdylib_and_nothing_else() {
+    for name in folders() {
+        let table: toml::Table = read(format!("components/{name}/Cargo.toml")).parse().expect("a manifest");
+        let kinds = table["lib"]["crate-type"].as_array().expect("a list");
+        assert_eq!(kinds.iter().filter_map(toml::Value::as_str).collect::<Vec<_>>(), ["cdylib"], "{name}");
     }
 }
 
