@@ -61,7 +61,7 @@ fn engine(metered: bool) -> Result<Engine> {
     Ok(Engine::new(&config)?)
 }
 
-/// Everything that a component can import. What is not here, a component on this host does not get.
+/// Everything that a component on this host can import.
 fn linker(engine: &Engine) -> Result<Linker<InstanceState>> {
     let mut linker = Linker::<InstanceState>::new(engine);
     // The standard library speaks WASI 0.2, the SDK 0.3.
@@ -144,7 +144,7 @@ pub struct Shared {
     pub stopping: watch::Receiver<bool>,
     /// How long instances are used.
     pub reuse: Reuse,
-    /// What requests cost, if anybody wants to know.
+    /// Counts what requests cost, if that is asked for.
     pub meter: Option<Arc<Meter>>,
 }
 

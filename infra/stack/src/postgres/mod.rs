@@ -1,4 +1,4 @@
-//! A PostgreSQL server of one's own.
+//! A PostgreSQL server for development and tests.
 
 mod cluster;
 mod folder;
@@ -81,7 +81,7 @@ impl Postgres {
         self.create_database_from(name, "template1")
     }
 
-    /// Makes a copy of `template`, to which nobody may be connected: quicker than migrating anew for every test.
+    /// Makes a copy of `template`, which must have no connection: quicker than migrating anew for every test.
     pub fn create_database_from(&self, name: &str, template: &str) -> Result<()> {
         let mut client = self.connect("postgres")?;
         let statement = format!("CREATE DATABASE {} TEMPLATE {}", quoted(name), quoted(template));
