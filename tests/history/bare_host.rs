@@ -29,6 +29,7 @@ impl BareHost {
     ) -> Result<BareHost> {
         let mut command = Command::new(stack::host_binary());
         command.arg("--from").arg(manifest).args(["--listen", "127.0.0.1:0"]).arg("--state-dir").arg(state_dir);
+        command.arg("--compile-cache").arg(stack::compile_cache());
         command.envs(variables.iter().map(|(name, value)| (format!("SPIN_VARIABLE_{}", name.to_uppercase()), value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(log)?);
         let mut child = command.spawn().context("the embedded host cannot be started")?;

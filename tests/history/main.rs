@@ -14,7 +14,7 @@ mod faults;
 mod history;
 mod http;
 mod key;
-#[path = "../world/leftovers.rs"]
+#[path = "../support/leftovers.rs"]
 mod leftovers;
 mod naive;
 mod places;

@@ -10,7 +10,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, anyhow, ensure};
 use tokio::sync::{mpsc, watch};
 use wasmtime::component::{Component, HasSelf, Linker, ResourceTable};
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
+use wasmtime::{Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
 use wasmtime_wasi::sockets::SocketAddrUse;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
 use wasmtime_wasi_http::WasiHttpCtx;
@@ -39,8 +39,8 @@ const MAX_MEMORY_BYTES: usize = 4 << 30;
 /// How much of a memory stays in place for the next instance instead of being given back. Spin's number.
 const MEMORY_KEPT_BYTES: usize = 2 << 20;
 
-/// `metered`: with the counting of instructions compiled into every component.
-fn engine(metered: bool) -> Result<Engine> {
+/// `metered`: with the counting of instructions compiled into every component. `cache`: the folder of compiled components.
+fn engine(metered: bool, cache: Option<&Path>) -> Result<Engine> {
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(MAX_INSTANCES)
         .total_memories(MAX_INSTANCES)
@@ -57,8 +57,16 @@ fn engine(metered: bool) -> Result<Engine> {
     let mut config = Config::new();
     config.wasm_component_model_async(true);
     config.consume_fuel(metered);
+    config.cache(cache.map(compile_cache).transpose()?);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     Ok(Engine::new(&config)?)
+}
+
+/// Compiled components in `folder`. An entry's key is a hash of the component's bytes, the compiler's settings and its version.
+fn compile_cache(folder: &Path) -> Result<Cache> {
+    let mut config = CacheConfig::new();
+    config.with_directory(std::path::absolute(folder)?);
+    Cache::new(config).map_err(|error| anyhow!("cannot keep compiled components in {}: {error:#}", folder.display()))
 }
 
 /// Everything that a component on this host can import.
@@ -96,9 +104,10 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// A loader with an engine of its own. `metered`: components count their instructions.
-    pub fn new(metered: bool) -> Result<Self> {
-        let engine = engine(metered).context("cannot set up the WebAssembly engine")?;
+    /// A loader with an engine of its own. `metered`: components count their instructions. `cache`: the folder that compiled
+    /// components are kept in; without one each start compiles them.
+    pub fn new(metered: bool, cache: Option<&Path>) -> Result<Self> {
+        let engine = engine(metered, cache).context("cannot set up the WebAssembly engine")?;
         Ok(Self { linker: linker(&engine)?, compiled: HashMap::new() })
     }
 

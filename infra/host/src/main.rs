@@ -63,6 +63,9 @@ struct Arguments {
     /// Write to this file what requests cost: instructions and calls of the host, a line of JSON at each request's start
     #[arg(long, value_name = "FILE")]
     meter: Option<PathBuf>,
+    /// Keep compiled components in this folder, for later starts to take them from; without it each start compiles them
+    #[arg(long, value_name = "FOLDER")]
+    compile_cache: Option<PathBuf>,
 }
 
 fn assignment(text: &str) -> Result<(String, String), String> {
@@ -107,7 +110,7 @@ async fn run(arguments: Arguments, meter: Option<Arc<meter::Meter>>) -> Result<(
         TcpListener::bind(arguments.listen).await.with_context(|| format!("cannot listen on {}", arguments.listen))?;
     let address = listener.local_addr()?;
 
-    let mut loader = component::Loader::new(meter.is_some())?;
+    let mut loader = component::Loader::new(meter.is_some(), arguments.compile_cache.as_deref())?;
     let triggered = |id: &str| manifest.triggers.iter().any(|trigger| trigger.component == id);
     let load = |(id, entry): (&String, &manifest::Component)| {
         let loaded = loader.load(id, entry, &values).with_context(|| format!("component {id:?}"))?;

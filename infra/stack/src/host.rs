@@ -16,7 +16,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use nix::sys::signal::Signal;
 
 use crate::process::Process;
-use crate::{host_binary, repository_root, spin_on_path};
+use crate::{compile_cache, host_binary, repository_root, spin_on_path};
 
 /// Spin compiles all components at its first start; on a machine busy with compilers that takes a while.
 const START_PATIENCE: Duration = Duration::from_secs(120);
@@ -191,7 +191,9 @@ fn command(options: &HostOptions, manifest: &Path) -> Result<Command> {
         Runtime::Embedded => {
             let program = host_binary();
             ensure!(program.is_file(), "the embedded host is not built; `cargo xtask build` builds it");
-            Command::new(program)
+            let mut command = Command::new(program);
+            command.arg("--compile-cache").arg(compile_cache());
+            command
         }
         Runtime::Spin => {
             let program = spin_on_path().context("there is no spin 4.1 or newer on PATH; use `--runtime embedded`")?;

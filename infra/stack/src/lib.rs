@@ -27,7 +27,7 @@ pub use front::Front;
 pub use host::{Host, HostOptions, LONG_REUSE, Runtime};
 pub use login::{LOGIN, ensure_login, login_url};
 pub use migrate::{migrate, migrate_from, remarks};
-pub use paths::{host_binary, repository_root, spin_on_path};
+pub use paths::{compile_cache, host_binary, repository_root, spin_on_path};
 pub use pooler::Pooler;
 pub use ports::free_port;
 pub use postgres::{POSTGRES_PROGRAMS, Postgres, postgres_binaries};

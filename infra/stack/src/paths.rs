@@ -21,6 +21,11 @@ pub fn host_binary() -> PathBuf {
     repository_root().join("target/host/edge-host")
 }
 
+/// Where embedded hosts of this repository keep compiled components, for each other to take them from.
+pub fn compile_cache() -> PathBuf {
+    repository_root().join("target/compiled-components")
+}
+
 /// The `spin` on PATH, if it is new enough (4.1) to run these components.
 pub fn spin_on_path() -> Option<PathBuf> {
     let spin = find_on_path("spin")?;

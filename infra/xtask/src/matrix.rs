@@ -10,39 +10,10 @@ use anyhow::{Context, Result, bail};
 
 use crate::servers::{self, PostgresServer, RedisServer};
 use crate::shell::{cargo, check_interrupted, output, run, say};
+use crate::test::WITH_END_TO_END_TESTS;
 
-/// What depends on the servers: what is cached, fenced and invalidated, what is stored and found, and what happens when one of
-/// them is gone. Left out is what the servers have no part in (tokens, CORS, limits on input, the manifest), what needs another
-/// server again (REST, and TLS, which the servers of these packages are built without), and what counts for one version alone (costs).
-const SUITES: &[&str] = &[
-    "breaker",
-    "cache",
-    "concurrency",
-    "full",
-    "health",
-    "idempotency",
-    "invalidation",
-    "isolation",
-    "lists",
-    "masters",
-    "outage",
-    "outbox",
-    "payment_methods",
-    "payments",
-    "payments_walk",
-    "properties",
-    "protocol",
-    "purge",
-    "schema",
-    "sealing",
-    "search",
-    "tenancy",
-    "unshared",
-    "verify",
-    "warm",
-];
-/// The trials wait for servers more than they compute, but a matrix runs beside other work.
-const THREADS: &str = "4";
+/// What depends on the servers, as `tests/e2e/suites.rs` has it.
+const SUITES: &str = "servers";
 /// Where each cell's output is kept.
 const LOGS: &str = "target/matrix";
 /// Where the table stands, and between which lines.
@@ -69,9 +40,9 @@ struct Outcome {
 
 /// Runs every cell, whatever the others come to, and writes the table.
 pub fn run_all(suites: Option<&str>) -> Result<()> {
-    let suites = suites.map_or_else(|| SUITES.join(","), str::to_owned);
+    let suites = suites.unwrap_or(SUITES);
     let (redis, postgres, pooler) = (servers::redis()?, servers::postgres()?, servers::pooler()?);
-    run(cargo().args(["test", "--package", "tests", "--test", "e2e", "--no-run"]))?;
+    run(cargo().arg("test").args(WITH_END_TO_END_TESTS).args(["--test", "e2e", "--no-run"]))?;
     let logs = stack::repository_root().join(LOGS);
     std::fs::create_dir_all(&logs)?;
     let mut rows = Vec::new();
@@ -79,11 +50,11 @@ pub fn run_all(suites: Option<&str>) -> Result<()> {
         check_interrupted()?;
         let name = cell.name(&pooler);
         say(format!("{name} …"));
-        let outcome = cell.run(&suites, &logs.join(format!("{}.log", name.replace([' ', ','], "-"))))?;
+        let outcome = cell.run(suites, &logs.join(format!("{}.log", name.replace([' ', ','], "-"))))?;
         say(format!("{name}: {}", outcome.told()));
         rows.push((cell, outcome));
     }
-    write(&table(&suites, &rows, &pooler))?;
+    write(&table(suites, &rows, &pooler))?;
     let bad = rows.iter().filter(|(_, outcome)| !outcome.is_good()).count();
     if bad > 0 {
         bail!("{bad} of {} cells did not pass; their output is in {LOGS}", rows.len());
@@ -112,7 +83,8 @@ impl Cell<'_> {
 
     fn run(&self, suites: &str, log: &Path) -> Result<Outcome> {
         let mut command = cargo();
-        command.args(["test", "--quiet", "--package", "tests", "--test", "e2e", "--", "--test-threads", THREADS]);
+        command.args(["test", "--quiet"]).args(WITH_END_TO_END_TESTS);
+        command.args(["--test", "e2e"]);
         command.env("RENTTRACKER_SUITES", suites);
         command.env(stack::REDIS_SERVER, &self.redis.program).env(stack::POSTGRES_PROGRAMS, &self.postgres.programs);
         if self.is_pooled {
@@ -155,9 +127,8 @@ fn outcome(text: &str, is_whole: bool, time: Duration) -> Outcome {
 fn table(suites: &str, rows: &[(Cell<'_>, Outcome)], pooler: &str) -> String {
     let date = output(std::process::Command::new("date").args(["-u", "+%Y-%m-%d"])).unwrap_or_default();
     let mut text = format!(
-        "\nOn {date}, in each cell the suites {}.\n\n\
+        "\nOn {date}, with `RENTTRACKER_SUITES={suites}` (`tests/e2e/suites.rs`) in each cell.\n\n\
          | Redis | PostgreSQL | Pooler | Passed | Failed | Left out | Time |\n|---|---|---|---|---|---|---|\n",
-        suites.replace(',', ", "),
     );
     for (cell, outcome) in rows {
         let Outcome { passed, failed, ignored, time, .. } = outcome;

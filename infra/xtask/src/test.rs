@@ -18,9 +18,13 @@ pub struct Test {
     /// What runs the components in the end-to-end suites
     #[arg(long, value_enum, default_value_t = Runtime::Embedded)]
     runtime: Runtime,
-    /// How the components speak to Redis in the end-to-end suites; both ways if nothing is filtered, else natively
+    /// How the components speak to Redis in the end-to-end suites; both protocols if nothing is filtered, else natively
     #[arg(long, value_enum)]
-    redis: Option<Way>,
+    redis: Option<Protocol>,
+    /// Only what a change of the code breaks first: formatting, clippy, unit and property tests, and the core end-to-end suites
+    /// on one runtime and by one protocol
+    #[arg(long, conflicts_with_all = ["filter", "runtime", "redis", "matrix"])]
+    quick: bool,
     /// Only build, and run the core suites over the versions of Redis and PostgreSQL that the registries carry
     #[arg(long, conflicts_with_all = ["filter", "runtime", "redis"])]
     matrix: bool,
@@ -38,14 +42,28 @@ enum Runtime {
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
-enum Way {
+enum Protocol {
     Native,
     Upstash,
+}
+
+/// What the end-to-end tests run.
+#[derive(Clone, Copy, PartialEq)]
+enum Selection<'a> {
+    /// The suites, the history checker and the simulation of regions.
+    Everything,
+    /// The suites of the set `core` (`tests/e2e/suites.rs`).
+    Core,
+    /// The trials whose names contain this.
+    Named(&'a str),
 }
 
 impl Test {
     pub fn run(self) -> Result<()> {
         let mut steps = Steps::default();
+        if self.quick {
+            return quick(&mut steps);
+        }
         if self.runtime == Runtime::Spin {
             stack::spin_on_path().context("`--runtime spin` needs spin 4.1 or newer on PATH")?;
         }
@@ -63,12 +81,8 @@ impl Test {
             Ok(())
         })?;
         if everything {
-            steps.step("formatting", || {
-                run(cargo().args(["fmt", "--all", "--check"])).context("`cargo fmt --all` mends it")
-            })?;
-            steps.step("clippy", || {
-                run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
-            })?;
+            steps.step("formatting", formatting)?;
+            steps.step("clippy", clippy)?;
             steps.step("clippy for wasm", || clippy_for_wasm(&toolchain))?;
             steps.step("licences, bans and sources", supply_chain)?;
             steps.step("alerts", alerts::check)?;
@@ -88,17 +102,20 @@ impl Test {
         if self.matrix {
             return steps.step("the matrix of servers", || matrix::run_all(self.suites.as_deref()));
         }
-        if self.goes(Way::Native) {
-            steps.step("end-to-end tests", || self.end_to_end(Way::Native))?;
+        let selection = self.filter.as_deref().map_or(Selection::Everything, Selection::Named);
+        if self.uses(Protocol::Native) {
+            steps.step("end-to-end tests", || end_to_end(self.runtime(), Protocol::Native, selection))?;
         }
-        if self.goes(Way::Upstash) {
-            steps.step("end-to-end tests by the REST protocol of Upstash", || self.end_to_end(Way::Upstash))?;
+        if self.uses(Protocol::Upstash) {
+            steps.step("end-to-end tests by the REST protocol of Upstash", || {
+                end_to_end(self.runtime(), Protocol::Upstash, selection)
+            })?;
         }
         if everything {
             steps.step("the double of Upstash against Upstash's own client", conformance::check)?;
             steps.step("the API against its document", || api::check(self.runtime()))?;
         }
-        say(format!("all {} steps passed in {}", steps.done, shown(steps.begun.elapsed())));
+        steps.end();
         Ok(())
     }
 
@@ -109,26 +126,59 @@ impl Test {
         }
     }
 
-    /// Whether the end-to-end suites go this way.
-    fn goes(&self, way: Way) -> bool {
+    /// Whether the end-to-end suites run by this protocol.
+    fn uses(&self, protocol: Protocol) -> bool {
         match self.redis {
-            Some(asked) => asked == way,
-            None => way == Way::Native || self.filter.is_none(),
+            Some(asked) => asked == protocol,
+            None => protocol == Protocol::Native || self.filter.is_none(),
         }
     }
+}
 
-    fn end_to_end(&self, way: Way) -> Result<()> {
-        let mut command = cargo();
-        command.args(["test", "--package", "tests"]).env("RENTTRACKER_RUNTIME", self.runtime().name());
-        if way == Way::Upstash {
-            // The history's faults are those of a server that one can get at.
-            command.args(["--test", "e2e"]).env("RENTTRACKER_REDIS", "upstash");
-        }
-        if let Some(filter) = &self.filter {
-            command.arg("--").arg(filter);
-        }
-        run(&mut command)
+/// `--quick`
+fn quick(steps: &mut Steps) -> Result<()> {
+    let mut toolchain = Toolchain::Rustup;
+    steps.step("what the machine needs", || {
+        ensure_servers(&[Server::Redis, Server::Postgres])?;
+        toolchain = Toolchain::ready()?;
+        Ok(())
+    })?;
+    steps.step("formatting", formatting)?;
+    steps.step("clippy", clippy)?;
+    // `input` has the properties. Left out are the model, whose states take minutes, and what starts servers.
+    steps.step("unit and property tests", || {
+        run(cargo().args(["test"]).args(NATIVE_PACKAGES).args(["--lib", "--bins", "--test", "input"]))
+    })?;
+    steps.step("components and host", || build::run_all(&toolchain))?;
+    steps.step("core end-to-end suites", || end_to_end(stack::Runtime::Embedded, Protocol::Native, Selection::Core))?;
+    steps.end();
+    Ok(())
+}
+
+fn formatting() -> Result<()> {
+    run(cargo().args(["fmt", "--all", "--check"])).context("`cargo fmt --all` mends it")
+}
+
+fn clippy() -> Result<()> {
+    run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+}
+
+fn end_to_end(runtime: stack::Runtime, protocol: Protocol, selection: Selection<'_>) -> Result<()> {
+    let mut command = cargo();
+    command.arg("test").args(WITH_END_TO_END_TESTS).args(["--test", "e2e"]).env("RENTTRACKER_RUNTIME", runtime.name());
+    // The history's faults are those of a server that one can get at.
+    if protocol == Protocol::Native && selection != Selection::Core {
+        command.args(["--test", "history", "--test", "scaling"]);
     }
+    if protocol == Protocol::Upstash {
+        command.env("RENTTRACKER_REDIS", "upstash");
+    }
+    match selection {
+        Selection::Everything => {}
+        Selection::Core => drop(command.env("RENTTRACKER_SUITES", "core")),
+        Selection::Named(filter) => drop(command.arg("--").arg(filter)),
+    }
+    run(&mut command)
 }
 
 /// Everything in `Cargo.lock`, held to `deny.toml`.
@@ -150,19 +200,27 @@ fn clippy_for_wasm(toolchain: &Toolchain) -> Result<()> {
     run(command.args(["--", "-D", "warnings"]))
 }
 
+/// The packages that the end-to-end tests are built among: were `tests` selected alone, a quarter of the crates would have other
+/// features than in the unit tests, and be compiled twice.
+pub const WITH_END_TO_END_TESTS: [&str; 3] = ["--workspace", "--exclude", "edge-host"];
+/// The packages of the unit tests.
+const NATIVE_PACKAGES: [&str; 5] = ["--workspace", "--exclude", "tests", "--exclude", "edge-host"];
+
 /// The host's tests run in the profile that it is built with for use: a second build of the WebAssembly runtime, in
 /// the development profile, would cost more than everything else here.
 fn unit_tests() -> Result<()> {
-    run(cargo().args(["test", "--workspace", "--exclude", "tests", "--exclude", "edge-host"]))?;
+    run(cargo().args(["test"]).args(NATIVE_PACKAGES))?;
     run(cargo().args(["test", "--profile", "host", "--package", "edge-host"]))
 }
 
-/// The one exploration that is too large for the development profile: 83 million states, 6 GB of memory.
+/// The one exploration that is too large for the development profile: 83 million states, 6 GB of memory. The host's profile
+/// optimises as `release` does, without the minutes that `release` spends on whole-program optimisation.
 fn model() -> Result<()> {
     let mut command = cargo();
     command.args([
         "test",
-        "--release",
+        "--profile",
+        "host",
         "--package",
         "shared",
         "--test",
@@ -187,6 +245,10 @@ impl Default for Steps {
 }
 
 impl Steps {
+    fn end(&self) {
+        say(format!("all {} steps passed in {}", self.done, shown(self.begun.elapsed())));
+    }
+
     fn step(&mut self, name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
         check_interrupted()?;
         say(format!("[{}] {name}", self.done + 1));
@@ -212,6 +274,8 @@ fn shown(time: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
 
     #[test]
@@ -221,6 +285,21 @@ mod tests {
         check(12_340, "12.3 s");
         check(59_999, "59.9 s");
         check(61_000, "1 min 1 s");
+    }
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        test: Test,
+    }
+
+    #[test]
+    fn a_quick_run_is_one_run_and_takes_no_choice() {
+        let parse = |words: &[&str]| Line::try_parse_from([&["test"], words].concat());
+        assert!(parse(&["--quick"]).expect("it is taken").test.quick);
+        for other in ["--redis=native", "--runtime=spin", "--matrix", "a_filter"] {
+            assert!(parse(&["--quick", other]).is_err(), "{other}");
+        }
     }
 
     #[test]

@@ -109,8 +109,17 @@ impl Host {
         host
     }
 
-    /// A host with another manifest, or with more arguments.
+    /// A host with another manifest, or with more arguments. It takes compiled components from earlier runs of the tests.
     pub fn start_with(manifest: &str, more: impl FnOnce(&mut Command)) -> Self {
+        let compiled = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("compiled-components");
+        Self::start_compiling(manifest, |host| {
+            host.arg("--compile-cache").arg(compiled);
+            more(host);
+        })
+    }
+
+    /// [`Host::start_with`], but without a compile cache.
+    pub fn start_compiling(manifest: &str, more: impl FnOnce(&mut Command)) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut command = command(folder.path(), manifest, FREE_PORT);
         more(&mut command);

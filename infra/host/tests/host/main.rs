@@ -3,6 +3,7 @@
 mod answers;
 mod chaining;
 mod client;
+mod compile_cache;
 mod fixture;
 mod grants;
 mod lifetime;

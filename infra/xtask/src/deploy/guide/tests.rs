@@ -7,7 +7,7 @@ use clap::{Command, CommandFactory};
 use super::*;
 
 /// Where a word of a guide begins that names a file of the repository.
-const ROOTS: [&str; 8] = ["components/", "fuzz/", "infra/", "tests/", "wit/", "spin.toml", "deny.toml", ".ci/"];
+const ROOTS: [&str; 7] = ["components/", "infra/", "tests/", "wit/", "spin.toml", "deny.toml", ".ci/"];
 /// How a guide calls xtask: here, and where it is installed.
 const CALLS: [&str; 2] = ["cargo xtask ", "renttracker-xtask "];
 

@@ -1,8 +1,0 @@
-//! The body of a POST or PUT.
-#![no_main]
-
-#[allow(dead_code, reason = "each target takes one of the entry points")]
-#[path = "../../components/shared/tests/input/entry.rs"]
-mod entry;
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| entry::body(bytes));

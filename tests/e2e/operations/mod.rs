@@ -1,0 +1,10 @@
+//! What an operator sets, sees and orders.
+
+pub mod breaker_orders;
+pub mod configuration;
+pub mod health;
+pub mod metrics;
+pub mod migrations;
+pub mod observability;
+pub mod trace;
+pub mod webhook;
