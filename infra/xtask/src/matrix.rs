@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::packages::WITH_END_TO_END_TESTS;
 use crate::servers::{self, PostgresServer, RedisServer};
 use crate::shell::{cargo, check_interrupted, output, run, say};
-use crate::test::WITH_END_TO_END_TESTS;
 
 /// What depends on the servers, as `tests/e2e/suites.rs` has it.
 const SUITES: &str = "servers";

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
+use crate::packages::{NATIVE_PACKAGES, WITH_END_TO_END_TESTS};
 use crate::shell::{cargo, check_interrupted, run, say};
 use crate::tools::{Server, ensure_checkers, ensure_curl, ensure_promtool, ensure_servers, ensure_systemd_analyze};
 use crate::wasm::{TARGET, Toolchain};
@@ -199,12 +200,6 @@ fn clippy_for_wasm(toolchain: &Toolchain) -> Result<()> {
     command.args(packages.flat_map(|package| ["--package", package]));
     run(command.args(["--", "-D", "warnings"]))
 }
-
-/// The packages that the end-to-end tests are built among: were `tests` selected alone, a quarter of the crates would have other
-/// features than in the unit tests, and be compiled twice.
-pub const WITH_END_TO_END_TESTS: [&str; 3] = ["--workspace", "--exclude", "edge-host"];
-/// The packages of the unit tests.
-const NATIVE_PACKAGES: [&str; 5] = ["--workspace", "--exclude", "tests", "--exclude", "edge-host"];
 
 /// The host's tests run in the profile that it is built with for use: a second build of the WebAssembly runtime, in
 /// the development profile, would cost more than everything else here.
