@@ -58,6 +58,24 @@ pub enum BeforeStatement {
 
 /// What a write does before its statement, given the breaker's record, or `None` when it cannot be read. `longest` is how
 /// long a statement may take.
+///
+/// ```
+/// use cache::breaker::{Record, State};
+/// use cache::protocol::{BeforeStatement, before_statement};
+/// use std::time::Duration;
+///
+/// let before = |record: Option<&Record>| {
+///     before_statement(record, 10_000, Duration::from_millis(500), Duration::from_secs(4))
+/// };
+/// let record = |state| Record { state, ..Record::initial(1) };
+/// assert_eq!(before(Some(&record(State::Closed))), BeforeStatement::Fence);
+/// // The next probe comes later than the statement ends, or it may come sooner.
+/// let open = |retry_at_ms| record(State::Open { retry_at_ms });
+/// assert_eq!(before(Some(&open(14_000))), BeforeStatement::GoOn(Duration::ZERO));
+/// assert_eq!(before(Some(&open(13_999))), BeforeStatement::FenceAnyway(Duration::ZERO));
+/// // One lease, and what the clocks of two hosts may differ by.
+/// assert_eq!(before(None), BeforeStatement::FenceAnyway(Duration::from_secs(1)));
+/// ```
 pub fn before_statement(record: Option<&Record>, now_ms: u64, lease: Duration, longest: Duration) -> BeforeStatement {
     let Some(record) = record else {
         // It may only be out of reach for a moment, and then say that the cache is used.
@@ -94,6 +112,18 @@ pub enum AfterStatement {
 /// record as it is *now*, or `None` when it cannot be read.
 ///
 /// That Redis may have been given up for another one meanwhile, and still answer.
+///
+/// ```
+/// use cache::breaker::{Record, State};
+/// use cache::protocol::{AfterStatement, after_fenced};
+/// use std::time::Duration;
+///
+/// let record = Record { state: State::Closed, run_id: Some("r1".into()), ..Record::initial(1) };
+/// let after = |record, run_id| after_fenced(record, run_id, 10_000, Duration::from_millis(500));
+/// assert_eq!(after(Some(&record), "r1"), AfterStatement::Done);
+/// assert_eq!(after(Some(&record), "r2"), AfterStatement::Quarantine);
+/// assert_eq!(after(None, "r1"), AfterStatement::Quarantine);
+/// ```
 pub fn after_fenced(record: Option<&Record>, run_id: &str, now_ms: u64, lease: Duration) -> AfterStatement {
     let Some(record) = record else {
         return AfterStatement::Quarantine;

@@ -9,6 +9,20 @@ use std::rc::Rc;
 use std::time::Duration;
 
 /// What an instance keeps of the breaker for itself. All moments are on its monotonic clock, unless they say Unix time.
+///
+/// ```
+/// use cache::breaker::{Admission, Lease, Local, Record, State};
+/// use std::time::Duration;
+///
+/// let at = Duration::from_millis;
+/// let mut local = Local::default();
+/// assert_eq!(local.admission(at(0), at(500)), (Admission::Unknown, false));
+///
+/// local.keep(Lease::new(Record { state: State::Closed, ..Record::initial(1) }, at(0)));
+/// let (admission, renew) = local.admission(at(300), at(500));
+/// assert!(matches!(admission, Admission::Admitted(_)) && renew);
+/// assert!(matches!(local.admission(at(500), at(500)).0, Admission::Lapsed(_)));
+/// ```
 #[derive(Default)]
 pub struct Local {
     lease: Option<Lease>,

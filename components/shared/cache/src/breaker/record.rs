@@ -68,6 +68,21 @@ pub struct Suspicion {
 }
 
 /// What all instances share about the cache.
+///
+/// ```
+/// use cache::breaker::{Event, Record, next};
+/// use std::time::Duration;
+///
+/// let (reset, now_ms) = (Duration::from_secs(60), 1_000_000);
+/// let first = Record::initial(now_ms);
+/// assert!(!first.admits() && first.probe_is_due(now_ms));
+///
+/// let change = |record, event| next(record, event, now_ms, reset);
+/// let probing = change(&first, Event::ProbeOffered { token: "a" }).expect("a probe is due");
+/// assert_eq!(change(&probing, Event::ProbeOffered { token: "b" }), None, "one probe at a time");
+/// let closed = change(&probing, Event::ProbeSucceeded { token: "a", run_id: "r1" }).expect("it is its probe");
+/// assert!(closed.admits() && closed.trusts("r1"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// Whether the cache may be used.

@@ -36,6 +36,16 @@ const FINGERPRINT: usize = GUARD + NONCE_BYTES;
 pub const MAX_ENTRY_BYTES: usize = MAX_STORED_BYTES + 1024;
 
 /// An entry of the cache. "Not there" is an entry too: it saves the database from being asked again and again.
+///
+/// ```
+/// use cache::Entry;
+///
+/// let (name, epoch) = ("notes_ada:note:7\n", 5);
+/// let entry = Entry { note: b"draft".to_vec(), ..Entry::of(b"hello".to_vec()) };
+/// let bytes = entry.wrap(name, epoch, None);
+/// assert_eq!(Entry::open(bytes, name, epoch, None), Ok(entry));
+/// assert!(!Entry::not_there().found);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Whether the resource exists.

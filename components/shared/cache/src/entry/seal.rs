@@ -26,6 +26,22 @@ const MAX_KEYS: usize = 4;
 const MAX_REMEMBERED: usize = 256;
 
 /// A deployment's secret keys, and the owners' keys that were derived from them lately.
+///
+/// ```
+/// use cache::{Owner, Seals};
+///
+/// let secret = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+/// let seals = Seals::parse(secret, b"notes entry 1\0").unwrap().expect("one key");
+/// let seal = |name| seals.of(&Owner::parse(name).unwrap());
+///
+/// let (nonce, clear) = ([7; 24], b"header".len());
+/// let mut bytes = b"headertext".to_vec();
+/// assert!(seal("ada").close(&nonce, &mut bytes, clear));
+/// let (header, sealed) = bytes.split_at_mut(clear);
+/// assert!(!seal("bob").open(&nonce, header, sealed));
+/// assert!(seal("ada").open(&nonce, header, sealed));
+/// assert!(sealed.starts_with(b"text"));
+/// ```
 #[derive(Clone)]
 pub struct Seals {
     keys: Vec<[u8; 32]>,

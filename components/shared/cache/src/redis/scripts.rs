@@ -15,6 +15,15 @@ const MAX_FIELD_BYTES: usize = 4 * 1024;
 const TRIAL_MS: u64 = 1_000;
 
 /// A script with its keys and arguments, ready to be sent as `EVAL`.
+///
+/// ```
+/// use cache::{Namespace, Script};
+///
+/// let script = Script::trial(&Namespace::parse("notes_").unwrap());
+/// let arguments = script.into_arguments();
+/// // Behind the text: how many keys there are, the keys, and the script's own arguments.
+/// assert_eq!(arguments[1..], [&b"1"[..], b"notes_~trial", b"1000"]);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Script {
     /// The text.
@@ -26,6 +35,14 @@ pub struct Script {
 }
 
 /// What the lookup script answered.
+///
+/// ```
+/// use cache::{Lookup, ScriptError};
+///
+/// assert_eq!(Lookup::parse(vec![b"leader".to_vec()]), Ok(Lookup::Leader));
+/// assert_eq!(Lookup::parse(vec![b"value".to_vec(), b"bytes".to_vec()]), Ok(Lookup::Value(b"bytes".to_vec())));
+/// assert_eq!(Lookup::parse(vec![b"OK".to_vec()]), Err(ScriptError));
+/// ```
 #[derive(Debug, PartialEq, Eq)]
 pub enum Lookup {
     /// Somebody has filled it meanwhile.
@@ -39,6 +56,13 @@ pub enum Lookup {
 }
 
 /// What the fill script answered.
+///
+/// ```
+/// use cache::{Fill, ScriptError};
+///
+/// assert_eq!(Fill::parse(&[b"stored".to_vec()]), Ok(Fill::Stored));
+/// assert_eq!(Fill::parse(&[]), Err(ScriptError));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fill {
     /// The value is stored, and was current at that moment.
