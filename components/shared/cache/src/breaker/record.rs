@@ -63,7 +63,7 @@ const VOTE_RESETS: u64 = 2;
 pub struct Suspicion {
     /// Who votes: a token of the instance.
     pub voter: String,
-    /// When, Unix time in milliseconds. It counts for [`VOTE_RESETS`].
+    /// When, Unix time in milliseconds. It counts for two resets.
     pub at_ms: u64,
 }
 
