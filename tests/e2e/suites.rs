@@ -58,7 +58,7 @@ const POSTGRES_ALONE: ByRest = LeftOut("statements, and what PostgreSQL answers;
 const TOKENS_ALONE: ByRest = LeftOut("tokens and their keys; Redis has no part in it");
 const FILES_ALONE: ByRest = LeftOut("files of the repository and of the build; nothing runs");
 
-/// In the order in which they start. The longest come first, so that none of them runs alone at the end.
+/// In the order in which they start: first those whose trials take longest, so that none of them runs alone at the end.
 const SUITES: &[Suite] = &[
     suite!(platform::query_plans, POSTGRES_ALONE, &[Servers]),
     suite!(cache::outage, Runs("a request fails otherwise than a connection"), &[Core, Servers]),
@@ -96,6 +96,7 @@ const SUITES: &[Suite] = &[
     suite!(auth::tenancy, Runs("entries that were tampered with are read in another encoding"), &[Core, Servers]),
     suite!(auth::tenant_spoofing, TOKENS_ALONE, &[]),
     suite!(auth::tokens, TOKENS_ALONE, &[Core]),
+    suite!(platform::restored_database, POSTGRES_ALONE, &[]),
     suite!(cache::breaker, Runs("what counts as a failure, and the probe"), &[Servers]),
     suite!(cache::cached_reads, Runs("lookups and fills are requests"), &[Core, Servers]),
     suite!(
@@ -139,7 +140,6 @@ const SUITES: &[Suite] = &[
     suite!(platform::harness, LeftOut("it tries the tests' own tools"), &[]),
     suite!(platform::postgres_errors, POSTGRES_ALONE, &[]),
     suite!(platform::read_only_postgres, POSTGRES_ALONE, &[]),
-    suite!(platform::restored_database, POSTGRES_ALONE, &[]),
     suite!(
         platform::tls,
         LeftOut("TLS of a connection, and the users of Redis; by REST it is the platform's HTTPS"),
@@ -174,15 +174,15 @@ const TRIALS_LEFT_OUT_BY_REST: &[(&str, &str)] = &[
 
 /// The trials of a run: of all suites, or of `wanted`, which is a set or suites separated by commas.
 pub fn trials(wanted: Option<&str>) -> Vec<Trial> {
-    let suites = SUITES.iter().filter(|suite| wanted.is_none_or(|wanted| suite.is_in(wanted)));
-    let is_known = |name: &str| Set::named(name).is_some() || SUITES.iter().any(|suite| suite.name == name);
-    for name in wanted.unwrap_or("core").split(',') {
-        assert!(is_known(name), "there is no suite and no set {name:?}");
+    for name in wanted.into_iter().flat_map(|wanted| wanted.split(',')) {
+        assert!(SUITES.iter().any(|suite| suite.is_in(name)), "there is no suite and no set {name:?}");
     }
     let named: Vec<String> = SUITES.iter().flat_map(Suite::names).collect();
     for (name, _) in TRIALS_LEFT_OUT_BY_REST {
         assert!(named.iter().any(|trial| trial == name), "no trial is called {name}");
     }
+    let suites =
+        SUITES.iter().filter(|suite| wanted.is_none_or(|wanted| wanted.split(',').any(|name| suite.is_in(name))));
     suites.flat_map(Suite::trials).collect()
 }
 
@@ -198,8 +198,9 @@ pub fn print_by_rest() {
 }
 
 impl Suite {
-    fn is_in(&self, wanted: &str) -> bool {
-        wanted.split(',').any(|name| name == self.name || Set::named(name).is_some_and(|set| self.sets.contains(&set)))
+    /// Whether `name` is its own, or that of a set which it is in.
+    fn is_in(&self, name: &str) -> bool {
+        name == self.name || Set::named(name).is_some_and(|set| self.sets.contains(&set))
     }
 
     fn names(&self) -> impl Iterator<Item = String> {

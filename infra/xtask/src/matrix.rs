@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::servers::{self, PostgresServer, RedisServer};
 use crate::shell::{cargo, check_interrupted, output, run, say};
+use crate::test::WITH_END_TO_END_TESTS;
 
 /// What depends on the servers, as `tests/e2e/suites.rs` has it.
 const SUITES: &str = "servers";
@@ -43,7 +44,7 @@ struct Outcome {
 pub fn run_all(suites: Option<&str>) -> Result<()> {
     let suites = suites.unwrap_or(SUITES);
     let (redis, postgres, pooler) = (servers::redis()?, servers::postgres()?, servers::pooler()?);
-    run(cargo().args(["test", "--package", "tests", "--test", "e2e", "--no-run"]))?;
+    run(cargo().arg("test").args(WITH_END_TO_END_TESTS).args(["--test", "e2e", "--no-run"]))?;
     let logs = stack::repository_root().join(LOGS);
     std::fs::create_dir_all(&logs)?;
     let mut rows = Vec::new();
@@ -84,7 +85,8 @@ impl Cell<'_> {
 
     fn run(&self, suites: &str, log: &Path) -> Result<Outcome> {
         let mut command = cargo();
-        command.args(["test", "--quiet", "--package", "tests", "--test", "e2e", "--", "--test-threads", THREADS]);
+        command.args(["test", "--quiet"]).args(WITH_END_TO_END_TESTS);
+        command.args(["--test", "e2e", "--", "--test-threads", THREADS]);
         command.env("RENTTRACKER_SUITES", suites);
         command.env(stack::REDIS_SERVER, &self.redis.program).env(stack::POSTGRES_PROGRAMS, &self.postgres.programs);
         if self.is_pooled {

@@ -5,6 +5,7 @@ use clap::Args;
 
 use crate::build;
 use crate::shell::{cargo, run, say};
+use crate::test::WITH_END_TO_END_TESTS;
 use crate::tools::{Server, ensure_checkers, ensure_servers};
 use crate::wasm::Toolchain;
 
@@ -26,7 +27,7 @@ impl Soak {
         build::run_all(&Toolchain::ready()?)?;
         say(format!("checking histories for {} minutes", self.minutes));
         let mut command = cargo();
-        command.args(["test", "--package", "tests", "--test", "history", "--", TRIAL]);
+        command.arg("test").args(WITH_END_TO_END_TESTS).args(["--test", "history", "--", TRIAL]);
         command.env("RENTTRACKER_HISTORY_SECONDS", (self.minutes * 60).to_string());
         run(&mut command).context("the history has a fault; its seed is above")
     }

@@ -14,8 +14,9 @@ trials![
     every_component_folder_is_in_the_manifest,
     every_component_of_the_manifest_has_a_folder,
     every_component_has_a_route,
+    a_component_is_a_cdylib_and_nothing_else,
     every_component_has_a_world,
-    only_the_platform_module_calls_the_platform,
+    only_the_platform_crate_depends_on_the_sdk,
     every_crate_inherits_the_lints,
     no_component_may_panic_on_input,
     every_test_that_security_md_names_exists,
@@ -64,6 +65,15 @@ fn every_component_of_the_manifest_has_a_folder() {
     }
 }
 
+/// Cargo runs no link-time optimisation for a library that is an rlib as well, and does not say so.
+fn a_component_is_a_cdylib_and_nothing_else() {
+    for name in folders() {
+        let table: toml::Table = read(format!("components/{name}/Cargo.toml")).parse().expect("a manifest");
+        let kinds = table["lib"]["crate-type"].as_array().expect("a list");
+        assert_eq!(kinds.iter().filter_map(toml::Value::as_str).collect::<Vec<_>>(), ["cdylib"], "{name}");
+    }
+}
+
 fn every_component_has_a_route() {
     let manifest = manifest();
     let triggers = manifest["trigger"]["http"].as_array().expect("routes");
@@ -80,20 +90,22 @@ fn every_component_has_a_world() {
     assert!(missing.is_empty(), "no world in wit/ for {missing:?}");
 }
 
-fn only_the_platform_module_calls_the_platform() {
-    let mut sources = Vec::new();
-    rust_files(&root().join("components"), &mut sources);
-    assert!(sources.len() > 10, "the components have sources");
-    let platform = root().join("components/shared/src/spin");
-    for source in sources.iter().filter(|source| !source.starts_with(&platform)) {
-        let text = std::fs::read_to_string(source).expect("a source file");
-        for (number, line) in text.lines().enumerate() {
-            let line = line.trim();
-            let entry_point = line.starts_with("#[") && line.contains("http_service");
-            let names = ["spin_sdk", "wasip3::", "wit_bindgen"].iter().any(|name| line.contains(name));
-            assert!(!names || entry_point || line.starts_with("//"), "{}:{}: {line}", source.display(), number + 1);
-        }
+/// Everything else is pure, or answers with what the platform crate offers: a component names the SDK for its entry point's
+/// macro alone.
+fn only_the_platform_crate_depends_on_the_sdk() {
+    let shared = |name: &str| -> toml::Table {
+        read(format!("components/shared/{name}/Cargo.toml")).parse().expect("a manifest")
+    };
+    let of_the_platform = |package: &&String| ["spin-sdk", "wit-bindgen", "wasip3"].contains(&package.as_str());
+    for (name, expected) in [("cache", 0), ("rental", 0), ("platform", 2)] {
+        let manifest = shared(name);
+        let dependencies = manifest["dependencies"].as_table().expect("dependencies");
+        assert_eq!(dependencies.keys().filter(of_the_platform).count(), expected, "{name}");
+        assert!(manifest.get("target").is_none(), "{name} depends on something for one target alone");
     }
+    let dependencies = |name: &str| shared(name)["dependencies"].as_table().expect("dependencies").clone();
+    assert!(!["rental", "platform"].iter().any(|above| dependencies("cache").contains_key(*above)));
+    assert!(!dependencies("rental").contains_key("platform"));
 }
 
 /// All files of Rust below a folder.
@@ -134,7 +146,8 @@ fn every_crate_inherits_the_lints() {
 fn no_component_may_panic_on_input() {
     let lints = ["unwrap_used", "expect_used", "panic", "unreachable", "indexing_slicing", "string_slice"]
         .map(|lint| format!("clippy::{lint}"));
-    for name in folders().into_iter().chain(["shared".into()]) {
+    let libraries = ["cache", "rental", "platform"].map(|name| format!("shared/{name}"));
+    for name in folders().into_iter().chain(libraries) {
         let source = read(format!("components/{name}/src/lib.rs"));
         let denied: String = source.lines().filter(|line| line.starts_with("#![deny(")).collect();
         let missing: Vec<&String> = lints.iter().filter(|lint| !denied.contains(*lint)).collect();

@@ -1,12 +1,11 @@
 //! Least privilege: what `spin.toml` grants a component is what its code uses, and nothing else.
 //!
-//! What it uses is read from the sources: from what a component takes of `shared::spin`, along every function that a
-//! function names, as far as its file imports the other's. Where two functions share a name that may find a use too many,
-//! and never one too few.
+//! What it uses is read from the sources ([`super::sources`]).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use crate::platform::components::{manifest, read, root, rust_files};
+use crate::platform::components::{manifest, read};
+use crate::platform::sources::{Library, Names, PLATFORM, functions, sources, words};
 use crate::support::trials;
 
 trials![
@@ -17,125 +16,8 @@ trials![
     variables_that_may_hold_a_secret_are_marked,
 ];
 
-type Names = BTreeSet<String>;
-
 fn components() -> toml::Table {
     manifest()["component"].as_table().expect("components").clone()
-}
-
-/// The Rust files below a folder, with their paths in it and without their tests.
-fn sources(folder: &str) -> Vec<(String, String)> {
-    let folder = root().join(folder);
-    let mut files = Vec::new();
-    rust_files(&folder, &mut files);
-    let read = |file: std::path::PathBuf| {
-        let name = file.strip_prefix(&folder).expect("below it").with_extension("");
-        let text = read(&file);
-        let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-        (name.to_string_lossy().into_owned(), text.to_owned())
-    };
-    files.into_iter().filter(|file| !file.ends_with("tests.rs")).map(read).collect()
-}
-
-fn words(text: &str) -> Names {
-    let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
-    code.flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_')).map(str::to_owned).collect()
-}
-
-/// The functions of a file, by name, as rustfmt lays them out: from their first line to the brace below it.
-fn functions(text: &str) -> Vec<(String, String)> {
-    let lines: Vec<&str> = text.lines().collect();
-    let mut found = Vec::new();
-    for (start, line) in lines.iter().enumerate() {
-        let code = line.trim_start();
-        let indent = &line[..line.len() - code.len()];
-        let Some(at) = ["fn ", "pub fn ", "async fn ", "pub async fn ", "pub(super) fn "]
-            .iter()
-            .find_map(|prefix| code.strip_prefix(prefix))
-        else {
-            continue;
-        };
-        let name: String = at.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-        let is_end = |line: &&str| line.strip_prefix(indent).is_some_and(|rest| rest == "}");
-        let length = lines[start..].iter().position(is_end).unwrap_or(0) + 1;
-        found.push((name, lines[start..start + length].join("\n")));
-    }
-    found
-}
-
-/// A function of the library: the module that it is in, and its name.
-type Function = (String, String);
-
-/// The library: its functions, and which modules each module imports. A module is a file of `spin/`, and elsewhere
-/// everything below the library's root that has one name.
-#[derive(Default)]
-struct Library {
-    functions: BTreeMap<Function, String>,
-    imports: BTreeMap<String, Names>,
-    /// What `shared::spin` offers to components: names and their modules.
-    offers: BTreeMap<String, String>,
-}
-
-impl Library {
-    fn read() -> Library {
-        let mut library = Library::default();
-        for (file, text) in sources("components/shared/src") {
-            let module = match file.strip_prefix("spin/") {
-                Some(_) => file.clone(),
-                None => file.split('/').next().unwrap_or_default().to_owned(),
-            };
-            for (name, body) in functions(&text) {
-                library.functions.entry((module.clone(), name)).or_default().push_str(&body);
-            }
-            let imports = library.imports.entry(module.clone()).or_default();
-            imports.insert(module.clone());
-            for statement in text.split(';').filter_map(|it| it.trim().rsplit_once("use ").map(|(_, path)| path)) {
-                if let Some(path) = statement.strip_prefix("crate::") {
-                    imports.extend(path.split("::").next().map(str::to_owned));
-                }
-                if let Some(path) = statement.strip_prefix("super::").filter(|_| module.starts_with("spin/")) {
-                    // `super::{clock, keys}` imports modules, `super::clock::{elapsed, sleep}` from one.
-                    let modules =
-                        if path.starts_with('{') { path } else { path.split("::").next().unwrap_or_default() };
-                    imports.extend(words(modules).into_iter().map(|it| format!("spin/{it}")));
-                }
-            }
-            if file == "spin/mod" {
-                for line in text.split("pub use ").skip(1) {
-                    let line = line.split(';').next().unwrap_or_default();
-                    let (module, names) = line.split_once("::").expect("a module and what it offers");
-                    library.offers.extend(words(names).into_iter().map(|name| (name, format!("spin/{module}"))));
-                }
-            }
-        }
-        assert!(library.functions.len() > 100 && library.offers.len() > 10, "the library is read");
-        library
-    }
-
-    /// The functions that a component comes to.
-    fn reached_by(&self, component: &str) -> BTreeSet<Function> {
-        let text: String = sources(&format!("components/{component}/src")).into_iter().map(|(_, text)| text).collect();
-        let used = words(&text);
-        let modules: Names =
-            self.offers.iter().filter(|(name, _)| used.contains(*name)).map(|(_, it)| it.clone()).collect();
-        let mut reached = BTreeSet::new();
-        let mut next = vec![(modules, used)];
-        while let Some((modules, used)) = next.pop() {
-            for function in
-                self.functions.keys().filter(|(module, name)| modules.contains(module) && used.contains(name))
-            {
-                if reached.insert(function.clone()) {
-                    next.push((self.imports[&function.0].clone(), words(&self.functions[function])));
-                }
-            }
-        }
-        reached
-    }
-
-    /// The modules that a component comes to.
-    fn modules_of(&self, component: &str) -> Names {
-        self.reached_by(component).into_iter().map(|(module, _)| module).collect()
-    }
 }
 
 /// The fields of the configuration, with the variables that their documentation names, and its methods with theirs.
@@ -208,12 +90,12 @@ fn hosts_are_granted_to_those_that_connect_to_them() {
     for (name, component) in &components() {
         let modules = library.modules_of(name);
         let hosts = [
-            ("spin/redis", "{{ redis_address }}"),
-            ("spin/postgres", "{{ database_address }}"),
-            ("spin/keys", "{{ jwt_jwks_address }}"),
-            ("spin/webhook", "{{ alert_webhook_address }}"),
-            ("spin/chain", "http://writes.spin.internal"),
-            ("spin/metrics", "http://tally.spin.internal"),
+            ("redis", "{{ redis_address }}"),
+            ("postgres", "{{ database_address }}"),
+            ("auth/keys", "{{ jwt_jwks_address }}"),
+            ("webhook", "{{ alert_webhook_address }}"),
+            ("http/chain", "http://writes.spin.internal"),
+            ("metrics/flush", "http://tally.spin.internal"),
         ];
         let used: Names =
             hosts.iter().filter(|(it, _)| modules.contains(*it)).map(|(_, host)| (*host).to_owned()).collect();
@@ -225,7 +107,7 @@ fn hosts_are_granted_to_those_that_connect_to_them() {
 fn stores_are_granted_to_those_that_open_them() {
     let library = Library::read();
     for (name, component) in &components() {
-        let opens = library.modules_of(name).contains("spin/key_value");
+        let opens = library.modules_of(name).contains("key_value");
         let used: Names = opens.then(|| "default".to_owned()).into_iter().collect();
         assert_eq!(granted(component, "key_value_stores"), used, "{name}");
         for kind in ["sqlite_databases", "ai_models", "files"] {
@@ -234,18 +116,20 @@ fn stores_are_granted_to_those_that_open_them() {
     }
     let connects = ["send(", "Connection::open", "Store::open", "store::open"];
     let homes = [
-        "spin/http",
-        "spin/redis/native",
-        "spin/redis/upstash",
-        "spin/postgres",
-        "spin/keys",
-        "spin/webhook",
-        "spin/chain",
-        "spin/key_value",
-        "spin/metrics",
-        "spin/record",
+        "auth/keys",
+        "breaker/record",
+        "http/chain",
+        "http/client",
+        "http/wire",
+        "key_value",
+        "metrics/flush",
+        "metrics/totals",
+        "postgres/session",
+        "redis/native",
+        "redis/upstash",
+        "webhook",
     ];
-    for (file, text) in sources("components/shared/src").iter().filter(|(file, _)| file.starts_with("spin/")) {
+    for (file, text) in &sources(PLATFORM) {
         let code: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
         let imports = code.contains("http::send")
             || code.contains("http::{Response, send")

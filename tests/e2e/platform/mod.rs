@@ -8,4 +8,5 @@ pub mod postgres_errors;
 pub mod query_plans;
 pub mod read_only_postgres;
 pub mod restored_database;
+pub mod sources;
 pub mod tls;

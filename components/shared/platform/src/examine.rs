@@ -26,13 +26,13 @@ pub async fn examine(
     resource: Resource,
     event: &str,
 ) -> Result<Finding, Error> {
-    let finding = look(instance, usable, turns, tenant, resource).await?;
+    let finding = compare(instance, usable, turns, tenant, resource).await?;
     if let Finding::Inconsistent(reason) = finding {
         let fields = [("reason", reason.name()), ("tenant", tenant.as_str()), ("kind", kind(resource))];
         log::write(Level::Error, event, &fields);
         let key = CacheKey::new(&instance.config.namespace, tenant.owner(), &resource);
         // As after a write, so that whoever is just reading what was there before cannot store it again.
-        outbox::invalidate(instance, &usable.kept, &[key], "").await.map_err(unavailable)?;
+        outbox::invalidate(instance, &usable.connection, &[key], "").await.map_err(unavailable)?;
     }
     Ok(finding)
 }
@@ -52,7 +52,7 @@ fn kind(resource: Resource) -> &'static str {
 }
 
 /// Looks at one entry: of a list at one of its pages.
-async fn look(
+async fn compare(
     instance: &Instance,
     usable: &Usable,
     turns: &Turns,
@@ -98,12 +98,14 @@ async fn look(
 
 /// The name of one page of a list. What is no list is looked at, and refused.
 async fn any_field(instance: &Instance, usable: &Usable, key: &CacheKey) -> Result<Option<String>, Error> {
-    let answer = usable.kept.run(instance.config.redis_timeout, Script::any_page(key)).await.map_err(unavailable)?;
+    let answer =
+        usable.connection.run(instance.config.redis_timeout, Script::any_page(key)).await.map_err(unavailable)?;
     Ok(answer.into_iter().next().map(|field| String::from_utf8_lossy(&field).into_owned()))
 }
 
 async fn sight(instance: &Instance, usable: &Usable, slot: &Slot<'_>) -> Result<Option<Sighting>, Error> {
-    let answer = usable.kept.run(instance.config.redis_timeout, Script::sight(slot)).await.map_err(unavailable)?;
+    let answer =
+        usable.connection.run(instance.config.redis_timeout, Script::sight(slot)).await.map_err(unavailable)?;
     Sighting::parse(answer).map_err(|error| Error::Internal(error.to_string()))
 }
 
@@ -113,5 +115,5 @@ async fn was_in_use(instance: &Instance, usable: &Usable) -> bool {
         return false;
     };
     let (then, now) = (&usable.record, lease.shared_record());
-    now.admits() && now.since_ms == then.since_ms && now.epoch == then.epoch && now.trusts(&usable.kept.run_id)
+    now.admits() && now.since_ms == then.since_ms && now.epoch == then.epoch && now.trusts(&usable.connection.run_id)
 }

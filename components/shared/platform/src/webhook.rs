@@ -29,7 +29,7 @@ struct Told<'a> {
 
 /// POSTs what has become of the breaker by `event`, if there is a webhook. What fails is logged, without the address: it may hold a
 /// secret.
-pub fn tell(instance: &Instance, event: &'static str, record: &Record) {
+pub fn notify(instance: &Instance, event: &'static str, record: &Record) {
     let Some(url) = instance.config.alert_webhook_url.clone() else {
         return;
     };

@@ -30,7 +30,7 @@ pub fn at_hand(instance: &Rc<Instance>) -> (Option<Rc<KeySet>>, u64) {
         None => return (None, 0),
         Some(KeySource::Inline(keys)) => {
             if !instance.keys.inline_is_told.replace(true) {
-                tell(instance, keys.left_out());
+                log_left_out(instance, keys.left_out());
             }
             return (Some(Rc::clone(keys)), 0);
         }
@@ -70,7 +70,7 @@ pub enum Place {
 
 /// Looks for the keys of a token that none at hand is for, unless they were just asked for. Requests that come meanwhile wait
 /// for the same look.
-pub async fn look(instance: &Rc<Instance>, place: Place) {
+pub async fn look_for_keys(instance: &Rc<Instance>, place: Place) {
     let Some(KeySource::Url(url)) = &instance.config.auth.source else {
         return;
     };
@@ -86,7 +86,7 @@ pub async fn look(instance: &Rc<Instance>, place: Place) {
 
 /// Has the log tell which keys of a set are left out and why, in the background, and once for all instances: what was told
 /// last is in the key-value store. If that cannot be asked, it is rather told again.
-fn tell(instance: &Rc<Instance>, left_out: &[LeftOut]) {
+fn log_left_out(instance: &Rc<Instance>, left_out: &[LeftOut]) {
     if left_out.is_empty() {
         return;
     }
@@ -160,14 +160,14 @@ async fn ask(instance: &Rc<Instance>, url: &str) {
     let parsed = answer.and_then(|json| match KeySet::parse(&json) {
         Ok(keys) => Ok((keys, json)),
         Err(error) => {
-            tell(instance, error.left_out());
+            log_left_out(instance, error.left_out());
             Err(format!("its answer {error}"))
         }
     });
     match parsed {
         Ok((keys, json)) => {
             instance.counts.count(Count::KeyFetch("fetched"));
-            tell(instance, keys.left_out());
+            log_left_out(instance, keys.left_out());
             instance.keys.supply.borrow_mut().fetched(keys, asked_at, now);
             leave(instance, url, asked_at, &json).await;
         }

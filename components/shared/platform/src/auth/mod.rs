@@ -40,7 +40,7 @@ async fn find(instance: &Rc<Instance>, authorization: Option<&[u8]>) -> Result<C
         if !matches!((&verdict, &instance.config.auth.source), (Verification::UnknownKey, Some(KeySource::Url(_)))) {
             break;
         }
-        keys::look(instance, place).await;
+        keys::look_for_keys(instance, place).await;
         (keys, number) = keys::at_hand(instance);
         verdict = verify(&token, &instance.config.auth, keys.as_deref(), clock::unix_ms() / 1_000);
     }

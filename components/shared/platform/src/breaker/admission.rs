@@ -85,25 +85,25 @@ pub struct Usable {
     /// The record that admits it.
     pub record: Rc<Record>,
     /// A connection to the Redis that the record trusts.
-    pub kept: Rc<Connection>,
+    pub connection: Rc<Connection>,
 }
 
 /// Connects to the Redis that `record` trusts. When another one is at the other end it is reported, and probed at once;
 /// if no lease from before has to be waited for, this very request can use the cache in its new epoch.
 pub async fn trusted(instance: &Rc<Instance>, record: Rc<Record>) -> Option<Usable> {
-    let mut kept = connect(instance).await?;
-    if !record.trusts(&kept.run_id) {
+    let mut connection = connect(instance).await?;
+    if !record.trusts(&connection.run_id) {
         // The kept connection may be the outdated one: a failover leaves the old server's connections open.
-        kept.give_up();
-        kept = connect(instance).await?;
+        connection.give_up();
+        connection = connect(instance).await?;
     }
-    if record.trusts(&kept.run_id) {
-        return Some(Usable { record, kept });
+    if record.trusts(&connection.run_id) {
+        return Some(Usable { record, connection });
     }
-    report(instance, Event::AnotherRedis { run_id: &kept.run_id });
+    report(instance, Event::AnotherRedis { run_id: &connection.run_id });
     probe_and_wait(instance).await;
     let record = instance.breaker.borrow().record()?;
-    (record.admits() && record.trusts(&kept.run_id)).then_some(Usable { record, kept })
+    (record.admits() && record.trusts(&connection.run_id)).then_some(Usable { record, connection })
 }
 
 /// The cache, for an operator: by the record as it is now, whatever the lease says.

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 /// The kept connection, or a new one, whose opening is counted like a command.
 pub async fn connect(instance: &Instance) -> Option<Rc<Connection>> {
-    match instance.redis.kept() {
-        Some(kept) => Some(kept),
+    match instance.redis.current() {
+        Some(connection) => Some(connection),
         None => attempt(instance, instance.redis.connection(&instance.config)).await,
     }
 }

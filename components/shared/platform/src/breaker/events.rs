@@ -74,10 +74,10 @@ pub fn announce(instance: &Instance, before: &Record, record: &Record) {
     let fields = [("state", record.state_name()), ("reason", &record.reason), ("epoch", &epoch)];
     if before.state_name() != record.state_name() {
         instance.counts.count(Count::Transition(record.state_name()));
-        webhook::tell(instance, CHANGED, record);
+        webhook::notify(instance, CHANGED, record);
     } else if before.mode != record.mode {
         // The next change may depend on it, so it is told also where it changes nothing yet.
-        webhook::tell(instance, ORDERED, record);
+        webhook::notify(instance, ORDERED, record);
     }
     if before.mode != record.mode {
         log::write(Level::Warn, ORDERED, &[("mode", record.mode.name()), ("state", record.state_name())]);

@@ -41,14 +41,14 @@ async fn probe(instance: &Rc<Instance>) {
     }
     let outcome = async {
         // A connection from before says nothing of Redis as it is now.
-        if let Some(kept) = instance.redis.kept() {
-            kept.give_up();
+        if let Some(connection) = instance.redis.current() {
+            connection.give_up();
         }
         let failed = |error: &dyn std::fmt::Display| (error.to_string(), instance.config.breaker_max_reset, None);
         let unusable =
             |failure: RedisFailure| (failure.to_string(), instance.config.breaker_max_reset, failure.unfit());
-        let kept = instance.redis.connection(&instance.config).await.map_err(unusable)?;
-        if report(instance, Event::AnotherRedis { run_id: &kept.run_id }) {
+        let connection = instance.redis.connection(&instance.config).await.map_err(unusable)?;
+        if report(instance, Event::AnotherRedis { run_id: &connection.run_id }) {
             // The one from before may be alive, and read under leases from before. A write that this one lets in will not
             // wait for them.
             clock::sleep(leases_left(instance)).await;
@@ -58,12 +58,12 @@ async fn probe(instance: &Rc<Instance>) {
         writes_in_progress::await_them(instance)
             .await
             .map_err(|error| (error.to_string(), instance.config.breaker_reset, None))?;
-        outbox::drain(instance, &kept).await.map_err(|error| failed(&error))?;
-        Ok::<_, (String, Duration, Option<Unfit>)>(kept)
+        outbox::drain(instance, &connection).await.map_err(|error| failed(&error))?;
+        Ok::<_, (String, Duration, Option<Unfit>)>(connection)
     };
     match outcome.await {
-        Ok(kept) => {
-            report(instance, Event::ProbeSucceeded { token: &token, run_id: &kept.run_id });
+        Ok(connection) => {
+            report(instance, Event::ProbeSucceeded { token: &token, run_id: &connection.run_id });
         }
         Err((error, longest, unfit)) => {
             log::write(Level::Warn, "breaker.probe_failed", &[("error", &error)]);

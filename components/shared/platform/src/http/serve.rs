@@ -1,7 +1,7 @@
 //! From a request of the platform to an answer, the same way for every component.
 
 use super::call::Call;
-use super::wire::{Outcome, Request, Unread, send};
+use super::wire::{Outcome, Request, Unread, hand_over};
 use crate::instance;
 use crate::log::{self, Level};
 use crate::metrics;
@@ -58,8 +58,8 @@ async fn serve_scoped(
             log::write(Level::Error, "instance.config.refused", &[("error", &error.to_string())]);
             let mut answer = problem(&error, parts.uri.path());
             finish(&mut answer, &parts.headers, &[]);
-            tell(scope, "none", clock::elapsed().saturating_sub(began), &mut answer);
-            return send(answer);
+            add_server_timing(scope, "none", clock::elapsed().saturating_sub(began), &mut answer);
+            return hand_over(answer);
         }
     };
     let call = Call::new(instance, route, parts, body);
@@ -82,8 +82,8 @@ async fn serve_scoped(
     finish(&mut answer, &call.parts.headers, &call.instance.config.cors_allowed_origins);
     let took = clock::elapsed().saturating_sub(began);
     let result = measure(&call, &answer, took);
-    tell(scope, result, took, &mut answer);
-    send(answer)
+    add_server_timing(scope, result, took, &mut answer);
+    hand_over(answer)
 }
 
 /// Counts the request; what the cache did for it.
@@ -103,7 +103,7 @@ fn measure(call: &Call, answer: &Answer, took: Duration) -> &'static str {
 }
 
 /// Tells the client how long its request took, and how much of that Redis and PostgreSQL (Server-Timing, W3C; milliseconds).
-fn tell(scope: &Scope, result: &str, took: Duration, answer: &mut Answer) {
+fn add_server_timing(scope: &Scope, result: &str, took: Duration, answer: &mut Answer) {
     let [redis, postgres, total] = [scope.waited_for(Share::Redis), scope.waited_for(Share::Postgres), took]
         .map(|duration| duration.as_secs_f64() * 1_000.0);
     let text = format!("cache;desc={result}, redis;dur={redis:.2}, db;dur={postgres:.2}, total;dur={total:.2}");

@@ -112,7 +112,7 @@ fn headers(fields: Vec<(String, Vec<u8>)>) -> Result<HeaderMap, ErrorCode> {
 }
 
 /// Hands the answer to the platform. The body of a HEAD goes too: the server leaves it out and keeps its length.
-pub fn send(answer: Answer) -> Outcome {
+pub fn hand_over(answer: Answer) -> Outcome {
     let fields: Vec<_> =
         answer.headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect();
     let fields = Fields::from_list(&fields).map_err(|error| ErrorCode::InternalError(Some(format!("{error:?}"))))?;

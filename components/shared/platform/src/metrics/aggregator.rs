@@ -4,7 +4,7 @@
 //! Compare-and-swap blocks an instance until the disk has what is written, and every request in it: tens of milliseconds
 //! where the disk is busy. So it is the business of instances that no client waits for.
 
-use crate::http::wire::{Outcome, Request, send};
+use crate::http::wire::{Outcome, Request, hand_over};
 use crate::key_value::KeyValue;
 use crate::log::{self, Level};
 use crate::time::{clock, random};
@@ -53,10 +53,10 @@ pub async fn add_up(request: Request) -> Outcome {
     };
     let (Some(namespace), Some(counted)) = (namespace, body.and_then(|body| parse(&body))) else {
         log::write(Level::Error, "metrics.refused", &[]);
-        return send(Answer::empty(StatusCode::BAD_REQUEST));
+        return hand_over(Answer::empty(StatusCode::BAD_REQUEST));
     };
     keep(namespace, &counted);
-    send(Answer::empty(StatusCode::NO_CONTENT))
+    hand_over(Answer::empty(StatusCode::NO_CONTENT))
 }
 
 /// Keeps what was counted until it is written, after [`WRITE_AFTER`].

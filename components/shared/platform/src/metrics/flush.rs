@@ -41,7 +41,7 @@ async fn flush(instance: &Instance) {
     }
     let mut counted = Totals::default();
     counted.add(&delta, clock::unix_ms());
-    if let Err(error) = tell(&instance.config.namespace, &counted).await {
+    if let Err(error) = send_counts(&instance.config.namespace, &counted).await {
         log::write(Level::Warn, "metrics.kept", &[("error", &error)]);
         instance.counts.put_back(delta);
     }
@@ -51,7 +51,7 @@ async fn flush(instance: &Instance) {
 ///
 /// # Errors
 /// For the log.
-async fn tell(namespace: &Namespace, counted: &Totals) -> Result<(), String> {
+async fn send_counts(namespace: &Namespace, counted: &Totals) -> Result<(), String> {
     let body = serde_json::to_vec(counted).map_err(|error| error.to_string())?;
     let request = http::Request::post(format!("{TALLY}/{}", namespace.as_str()))
         .header(http::header::CONTENT_LENGTH, body.len())

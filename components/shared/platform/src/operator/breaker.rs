@@ -33,7 +33,7 @@ pub fn order(instance: &Instance, mode: Mode) -> Result<Rc<Record>, Error> {
 pub async fn drain(instance: &Rc<Instance>) -> Result<usize, Error> {
     let record =
         renew(instance).await.ok_or_else(|| Error::Unavailable("the breaker's record cannot be read".into()))?;
-    let kept = connect(instance).await.filter(|kept| record.trusts(&kept.run_id));
-    let kept = kept.ok_or_else(|| Error::Unavailable("the trusted Redis cannot be reached".into()))?;
-    outbox::drain(instance, &kept).await
+    let connection = connect(instance).await.filter(|connection| record.trusts(&connection.run_id));
+    let connection = connection.ok_or_else(|| Error::Unavailable("the trusted Redis cannot be reached".into()))?;
+    outbox::drain(instance, &connection).await
 }

@@ -34,19 +34,19 @@ pub async fn purge(
 ) -> Result<Purged, Error> {
     let record =
         renew(instance).await.ok_or_else(|| Error::Unavailable("the breaker's record cannot be read".into()))?;
-    let kept = connect(instance).await.filter(|kept| record.trusts(&kept.run_id));
-    let kept = kept.ok_or_else(|| Error::Unavailable("the trusted Redis cannot be reached".into()))?;
+    let connection = connect(instance).await.filter(|connection| record.trusts(&connection.run_id));
+    let connection = connection.ok_or_else(|| Error::Unavailable("the trusted Redis cannot be reached".into()))?;
     let failed = |failure: RedisFailure| Error::Unavailable(format!("Redis: {failure}"));
     let (glob, prefix) =
         (pattern.glob(&instance.config.namespace, tenant.owner()), prefix(&instance.config.namespace, tenant.owner()));
     let mut removed = 0;
     for _ in 0..MAX_STEPS {
         let (next, mut keys) =
-            kept.scan(instance.config.redis_timeout, cursor, &glob, KEYS_PER_STEP).await.map_err(failed)?;
+            connection.scan(instance.config.redis_timeout, cursor, &glob, KEYS_PER_STEP).await.map_err(failed)?;
         // The pattern admits no other; what is deleted does not rest on how Redis reads patterns.
         keys.retain(|key| key.starts_with(prefix.as_bytes()));
         if !keys.is_empty() {
-            removed += kept.delete(instance.config.redis_timeout, keys).await.map_err(failed)?;
+            removed += connection.delete(instance.config.redis_timeout, keys).await.map_err(failed)?;
         }
         if next == 0 {
             return Ok(Purged { removed, cursor: None });

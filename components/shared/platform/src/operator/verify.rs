@@ -62,7 +62,7 @@ async fn sample(
     let mut cursor = u32::from_le_bytes(random()?).into();
     let (mut found, mut ends) = (HashSet::new(), 0);
     for _ in 0..MAX_STEPS {
-        let step = usable.kept.scan(instance.config.redis_timeout, cursor, &glob, KEYS_PER_STEP).await;
+        let step = usable.connection.scan(instance.config.redis_timeout, cursor, &glob, KEYS_PER_STEP).await;
         let (next, keys) = step.map_err(unavailable)?;
         for key in keys {
             let key = std::str::from_utf8(&key).ok().and_then(|key| CacheKey::parse(&instance.config.namespace, key));

@@ -52,7 +52,7 @@ pub async fn query(instance: &Instance, statement: Statement) -> Result<Vec<Vec<
 /// Runs one statement and says of a failure whether the statement may have run.
 pub async fn run(instance: &Instance, statement: Statement) -> Result<Vec<Vec<Column>>, Failure> {
     let (sql, parameters) = statement.into_parts();
-    send(instance, &sql, parameters).await
+    execute(instance, &sql, parameters).await
 }
 
 /// Calls one of the schema's functions. What is done for all tenants at once is done by those: there is no other statement
@@ -63,10 +63,10 @@ pub async fn call(
     parameters: Vec<Parameter>,
 ) -> Result<Vec<Vec<Column>>, Failure> {
     let numbers: Vec<String> = (1..=parameters.len()).map(|number| format!("${number}")).collect();
-    send(instance, &format!("SELECT * FROM {function}({}) WHERE {CURRENT}", numbers.join(", ")), parameters).await
+    execute(instance, &format!("SELECT * FROM {function}({}) WHERE {CURRENT}", numbers.join(", ")), parameters).await
 }
 
-async fn send(instance: &Instance, sql: &str, parameters: Vec<Parameter>) -> Result<Vec<Vec<Column>>, Failure> {
+async fn execute(instance: &Instance, sql: &str, parameters: Vec<Parameter>) -> Result<Vec<Vec<Column>>, Failure> {
     let began = elapsed();
     let is_late = || elapsed().saturating_sub(began) > instance.config.database_timeout;
     let work = async {

@@ -32,10 +32,10 @@ const SETTLE_AFTER: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 /// When PostgreSQL or Redis fails, or when the outbox fills faster than it drains.
-pub async fn drain(instance: &Instance, kept: &Rc<Connection>) -> Result<usize, Error> {
+pub async fn drain(instance: &Instance, connection: &Rc<Connection>) -> Result<usize, Error> {
     let mut drained = 0;
     for _ in 0..MAX_BATCHES {
-        match drain_batch(instance, kept, 0).await? {
+        match drain_batch(instance, connection, 0).await? {
             0 => return Ok(drained),
             rows => drained += rows,
         }
@@ -85,8 +85,8 @@ pub async fn age_of(instance: &Instance, tenant: &TenantId, resource: Resource) 
 }
 
 /// Has the row of a write whose keys are invalidated removed after `SETTLE_AFTER`, with those of the writes that this
-/// instance does meanwhile. `kept` is the Redis that was told.
-pub fn settle_later(instance: &Rc<Instance>, kept: Rc<Connection>, tenant: &TenantId, write: String) {
+/// instance does meanwhile. `connection` is the Redis that was told.
+pub fn settle_later(instance: &Rc<Instance>, connection: Rc<Connection>, tenant: &TenantId, write: String) {
     let is_first = {
         let mut settled = instance.settled.borrow_mut();
         settled.push((tenant.to_string(), write));
@@ -97,7 +97,7 @@ pub fn settle_later(instance: &Rc<Instance>, kept: Rc<Connection>, tenant: &Tena
         spin_sdk::wasip3::spawn(async move {
             clock::sleep(SETTLE_AFTER).await;
             let (tenants, ids) = instance.settled.take().into_iter().unzip();
-            if let Err(error) = settle(&instance, &kept, tenants, ids).await {
+            if let Err(error) = settle(&instance, &connection, tenants, ids).await {
                 log::write(Level::Warn, "outbox.left", &[("error", &error.to_string())]);
             }
             metrics::flush_later(&instance);
@@ -108,18 +108,18 @@ pub fn settle_later(instance: &Rc<Instance>, kept: Rc<Connection>, tenant: &Tena
 /// Removes these rows, and drains some of what other writers left behind.
 async fn settle(
     instance: &Instance,
-    kept: &Rc<Connection>,
+    connection: &Rc<Connection>,
     tenants: Vec<String>,
     ids: Vec<String>,
 ) -> Result<(), Error> {
     remove(instance, tenants, ids).await?;
-    drain_batch(instance, kept, LEFT_BEHIND_SECONDS).await?;
+    drain_batch(instance, connection, LEFT_BEHIND_SECONDS).await?;
     Ok(())
 }
 
 /// Drains one batch of rows older than `age` seconds; how many there were. Draining is idempotent and order does not
 /// matter, so nothing is claimed: two drainers at once do some work twice, and neither waits for the other.
-async fn drain_batch(instance: &Instance, kept: &Rc<Connection>, age: i64) -> Result<usize, Error> {
+async fn drain_batch(instance: &Instance, connection: &Rc<Connection>, age: i64) -> Result<usize, Error> {
     let rows = call(instance, "outbox_oldest", vec![Parameter::Integer(age), Parameter::Integer(BATCH)]).await?;
     if rows.is_empty() {
         return Ok(0);
@@ -132,7 +132,7 @@ async fn drain_batch(instance: &Instance, kept: &Rc<Connection>, age: i64) -> Re
         tenants.push(tenant.to_string());
         ids.push(id);
     }
-    let invalidated = kept.run_all(instance.config.redis_timeout, scripts).await;
+    let invalidated = connection.run_all(instance.config.redis_timeout, scripts).await;
     invalidated.map_err(|failure| Error::Unavailable(failure.to_string()))?;
     remove(instance, tenants, ids).await?;
     instance.counts.count_many(Count::Drained, u64::try_from(rows.len()).unwrap_or_default());
@@ -162,11 +162,11 @@ fn read(instance: &Instance, row: &[Column]) -> Result<(TenantId, String, Vec<Ca
 /// As every command of Redis.
 pub async fn invalidate(
     instance: &Instance,
-    kept: &Rc<Connection>,
+    connection: &Rc<Connection>,
     keys: &[CacheKey],
     write: &str,
 ) -> Result<(), RedisFailure> {
-    kept.run_all(instance.config.redis_timeout, unfences(keys, write)).await
+    connection.run_all(instance.config.redis_timeout, unfences(keys, write)).await
 }
 
 fn unfences(keys: &[CacheKey], write: &str) -> impl Iterator<Item = Script> {

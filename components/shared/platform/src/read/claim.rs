@@ -14,7 +14,7 @@ use std::time::Duration;
 /// readers of the value would else wait for this one until the lock runs out.
 pub struct Claim<'a> {
     instance: &'a Rc<Instance>,
-    kept: &'a Rc<Connection>,
+    connection: &'a Rc<Connection>,
     slot: &'a Slot<'a>,
     /// By which the scripts know this reader.
     pub token: String,
@@ -26,8 +26,8 @@ impl<'a> Claim<'a> {
     ///
     /// # Errors
     /// As [`token`].
-    pub fn new(instance: &'a Rc<Instance>, kept: &'a Rc<Connection>, slot: &'a Slot<'a>) -> Result<Self, Error> {
-        Ok(Self { instance, kept, slot, token: token()?, may_hold: Cell::new(false) })
+    pub fn new(instance: &'a Rc<Instance>, connection: &'a Rc<Connection>, slot: &'a Slot<'a>) -> Result<Self, Error> {
+        Ok(Self { instance, connection, slot, token: token()?, may_hold: Cell::new(false) })
     }
 
     /// Waits for the answer of a script that takes the lock or gives it back, and remembers what it says of the lock.
@@ -52,7 +52,7 @@ impl Drop for Claim<'_> {
     fn drop(&mut self) {
         if self.may_hold.get() {
             let script = Script::release(self.slot, &self.token);
-            spin_sdk::wasip3::spawn(give_back(Rc::clone(self.instance), Rc::clone(self.kept), script));
+            spin_sdk::wasip3::spawn(give_back(Rc::clone(self.instance), Rc::clone(self.connection), script));
         }
     }
 }
@@ -60,13 +60,13 @@ impl Drop for Claim<'_> {
 /// Gives a lock back. By the same connection, since Redis runs what comes by it in order: however long it stands still,
 /// this cannot overtake the script that takes the lock. By a new one if that has broken off. A lock that was taken before
 /// this is given up has run out by then.
-async fn give_back(instance: Rc<Instance>, kept: Rc<Connection>, script: Script) {
+async fn give_back(instance: Rc<Instance>, connection: Rc<Connection>, script: Script) {
     let deadline = Duration::from_millis(LOCK_MS);
-    if let Err(RedisFailure::Unavailable(_)) = kept.run_aside(deadline, script.clone()).await {
-        kept.give_up();
-        if let Ok(kept) = instance.redis.connection(&instance.config).await {
+    if let Err(RedisFailure::Unavailable(_)) = connection.run_aside(deadline, script.clone()).await {
+        connection.give_up();
+        if let Ok(connection) = instance.redis.connection(&instance.config).await {
             // If it is not given back now, it runs out by itself.
-            let _ = kept.run_aside(deadline, script).await;
+            let _ = connection.run_aside(deadline, script).await;
         }
     }
 }
@@ -80,9 +80,9 @@ pub fn discard_later(instance: &Rc<Instance>, slot: &Slot<'_>) {
     spin_sdk::wasip3::spawn(async move {
         let _turn = turn;
         // By another connection than the one that the page is coming by.
-        if let Ok(kept) = instance.redis.connection(&instance.config).await {
-            // If it fails, the next read that is kept waiting tries again.
-            let _ = kept.run_aside(instance.config.redis_timeout, script).await;
+        if let Ok(connection) = instance.redis.connection(&instance.config).await {
+            // If it fails, the next read that is connection waiting tries again.
+            let _ = connection.run_aside(instance.config.redis_timeout, script).await;
         }
     });
 }

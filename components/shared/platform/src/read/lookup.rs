@@ -43,7 +43,7 @@ async fn get(
 ) -> Option<(Usable, Option<Vec<u8>>)> {
     let usable = budget.spend(|_| trusted(instance, record)).await?;
     let command = async {
-        match budget.spend(|left| usable.kept.get(left, slot.key(), slot.field())).await {
+        match budget.spend(|left| usable.connection.get(left, slot.key(), slot.field())).await {
             // `lookup.lua` deletes invalid values; what Redis refuses us it refuses that script too.
             Err(failure @ RedisFailure::Refused(_)) => {
                 if let Some(rejection) = failure.rejection() {

@@ -35,12 +35,12 @@ pub struct Population<'a> {
 impl Population<'_> {
     /// A claim to the lock on the slot.
     pub fn claim(&self) -> Result<Claim<'_>, Error> {
-        Claim::new(self.instance, &self.usable.kept, self.slot)
+        Claim::new(self.instance, &self.usable.connection, self.slot)
     }
 
     /// Runs a script that takes the lock or gives it back.
     pub async fn run(&self, claim: &Claim<'_>, script: Script) -> Option<Vec<Vec<u8>>> {
-        let running = self.budget.spend(|left| self.usable.kept.run(left, script));
+        let running = self.budget.spend(|left| self.usable.connection.run(left, script));
         attempt(self.instance, claim.learn(running)).await
     }
 

@@ -15,7 +15,7 @@ pub struct TimeBudget {
 impl TimeBudget {
     /// The budget of a request that begins.
     pub fn new(instance: &Instance) -> Self {
-        let whole = if instance.redis.kept().is_some() {
+        let whole = if instance.redis.current().is_some() {
             instance.config.redis_timeout
         } else {
             instance.config.redis_connect_timeout

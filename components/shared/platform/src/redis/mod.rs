@@ -21,19 +21,19 @@ use upstash::Upstash;
 
 /// The instance's connection to Redis, which its requests share.
 pub struct Redis {
-    kept: RefCell<Option<Rc<Connection>>>,
+    current: RefCell<Option<Rc<Connection>>>,
     counts: Rc<Counts>,
 }
 
 impl Redis {
     /// No connection yet.
     pub fn new(counts: Rc<Counts>) -> Self {
-        Self { kept: RefCell::default(), counts }
+        Self { current: RefCell::default(), counts }
     }
 
     /// The kept connection, if there is one. Nothing was asked of it, so that it is there says nothing of Redis.
-    pub fn kept(&self) -> Option<Rc<Connection>> {
-        self.kept.borrow().clone().filter(|kept| !kept.is_given_up())
+    pub fn current(&self) -> Option<Rc<Connection>> {
+        self.current.borrow().clone().filter(|connection| !connection.is_given_up())
     }
 
     /// The kept connection, or a new one.
@@ -41,16 +41,16 @@ impl Redis {
     /// # Errors
     /// As every command.
     pub async fn connection(&self, config: &Config) -> Result<Rc<Connection>, RedisFailure> {
-        if let Some(kept) = self.kept() {
-            return Ok(kept);
+        if let Some(connection) = self.current() {
+            return Ok(connection);
         }
         let (opened, took) = timed(config.redis_connect_timeout, self.open(config)).await;
         let opened = opened.unwrap_or(Err(RedisFailure::TimedOut));
         scope::add(Share::Redis, took);
         self.counts.redis(&opened);
-        let kept = Rc::new(opened?);
-        self.kept.replace(Some(Rc::clone(&kept)));
-        Ok(kept)
+        let connection = Rc::new(opened?);
+        self.current.replace(Some(Rc::clone(&connection)));
+        Ok(connection)
     }
 
     /// What Redis says of itself. An operator asks, so it is no failure for the breaker.

@@ -19,7 +19,7 @@ use std::time::Duration;
 /// made anew. Less is in the time that a statement has to end, which counts no more once it has started.
 const SLOW_REPORT: Duration = Duration::from_millis(STATEMENT_TIMEOUT_MS / 2);
 
-/// How a write is kept from being missed.
+/// How a write is connection from being missed.
 pub struct Fenced {
     /// Where its fence is. `None` when the write goes on without: then the breaker stays open until its statement has started,
     /// and the probe that closes it waits for its end.
@@ -35,27 +35,27 @@ pub async fn fence(instance: &Rc<Instance>, keys: &[CacheKey], write_id: &str) -
         Admission::Lapsed(_) | Admission::Unknown | Admission::Barred => renew(instance).await,
     };
     let (longest, decided_at) = (instance.config.longest_statement(), clock::elapsed());
-    let kept =
+    let connection =
         match (before_statement(record.as_deref(), clock::unix_ms(), instance.config.breaker_lease, longest), record) {
             (BeforeStatement::GoOn(pause), _) => {
                 instance.counts.count(Count::Fence("skipped"));
                 wait(pause).await;
                 return Fenced { by: None, statement_starts_by: decided_at + pause + instance.config.database_timeout };
             }
-            (BeforeStatement::Fence, Some(record)) => trusted(instance, record).await.map(|usable| usable.kept),
+            (BeforeStatement::Fence, Some(record)) => trusted(instance, record).await.map(|usable| usable.connection),
             (BeforeStatement::FenceAnyway(pause), record) => {
                 wait(pause).await;
-                let kept = connect(instance).await;
-                if let (Some(kept), Some(_)) = (&kept, record) {
-                    report(instance, Event::AnotherRedis { run_id: &kept.run_id });
+                let connection = connect(instance).await;
+                if let (Some(connection), Some(_)) = (&connection, record) {
+                    report(instance, Event::AnotherRedis { run_id: &connection.run_id });
                 }
-                kept
+                connection
             }
             (BeforeStatement::Fence, None) => None,
         };
     let fenced_at = clock::elapsed();
-    let by = match kept {
-        Some(kept) => put_up(instance, kept, keys, write_id).await,
+    let by = match connection {
+        Some(connection) => put_up(instance, connection, keys, write_id).await,
         None => None,
     };
     instance.counts.count(Count::Fence(if by.is_some() { "raised" } else { "failed" }));
@@ -83,16 +83,16 @@ async fn hold_open(instance: &Rc<Instance>) -> Duration {
 
 async fn put_up(
     instance: &Rc<Instance>,
-    kept: Rc<Connection>,
+    connection: Rc<Connection>,
     keys: &[CacheKey],
     write_id: &str,
 ) -> Option<Rc<Connection>> {
     if cfg!(feature = "without-fence") {
-        return Some(kept);
+        return Some(connection);
     }
     let fences = keys.chunks(KEYS_PER_SCRIPT).map(|batch| Script::fence(batch, write_id, FENCE_MS));
-    attempt(instance, kept.run_all(instance.config.redis_timeout, fences)).await?;
-    Some(kept)
+    attempt(instance, connection.run_all(instance.config.redis_timeout, fences)).await?;
+    Some(connection)
 }
 
 /// Pauses the write; mostly there is nothing to wait for.

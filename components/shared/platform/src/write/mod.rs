@@ -55,8 +55,8 @@ pub async fn write<T>(
             return Err(error);
         }
         Err(Failure { error, may_have_run: false, .. }) => {
-            if let Some(kept) = fenced_by {
-                attempt(instance, outbox::invalidate(instance, &kept, &keys, &write_id)).await;
+            if let Some(connection) = fenced_by {
+                attempt(instance, outbox::invalidate(instance, &connection, &keys, &write_id)).await;
             }
             return Err(error);
         }
@@ -69,8 +69,8 @@ pub async fn write<T>(
     if invalidated_by.is_none() && written.changed && !instance.config.key_value_shared {
         clock::sleep(isolated_store::settling_time(instance.config.breaker_lease)).await;
     }
-    if let (Some(kept), true) = (invalidated_by, written.changed) {
-        outbox::settle_later(instance, kept, tenant, write_id);
+    if let (Some(connection), true) = (invalidated_by, written.changed) {
+        outbox::settle_later(instance, connection, tenant, write_id);
     }
     Ok(written.result)
 }

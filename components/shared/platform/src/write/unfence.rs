@@ -22,7 +22,7 @@ pub async fn leave(instance: &Rc<Instance>, fenced_by: Option<Rc<Connection>>) {
     let record = record::read(instance).await.ok().flatten().map(|lease| lease.shared_record());
     let (record, now, lease) = (record.as_deref(), clock::unix_ms(), instance.config.breaker_lease);
     let next = match fenced_by {
-        Some(kept) => after_fenced(record, &kept.run_id, now, lease),
+        Some(connection) => after_fenced(record, &connection.run_id, now, lease),
         None => after_unfenced(record, now, lease),
     };
     if let AfterStatement::Invalidate | AfterStatement::Quarantine = next {
@@ -44,37 +44,37 @@ pub async fn unfence(
     changed: bool,
 ) -> Option<Rc<Connection>> {
     let reading = async { record::read(instance).await.ok().flatten().map(|lease| lease.shared_record()) };
-    let (kept, next) = match fenced_by {
-        Some(kept) => {
-            let invalidating = attempt(instance, outbox::invalidate(instance, &kept, keys, write_id));
+    let (connection, next) = match fenced_by {
+        Some(connection) => {
+            let invalidating = attempt(instance, outbox::invalidate(instance, &connection, keys, write_id));
             let (invalidated, record) = join(invalidating, reading).await;
             let next = match invalidated {
                 Some(()) => {
-                    after_fenced(record.as_deref(), &kept.run_id, clock::unix_ms(), instance.config.breaker_lease)
+                    after_fenced(record.as_deref(), &connection.run_id, clock::unix_ms(), instance.config.breaker_lease)
                 }
                 None => AfterStatement::Quarantine,
             };
-            (Some(kept), next)
+            (Some(connection), next)
         }
         None if !changed => return None,
         None => {
             let record = reading.await;
             let next = after_unfenced(record.as_deref(), clock::unix_ms(), instance.config.breaker_lease);
-            let kept = match (next, record) {
+            let connection = match (next, record) {
                 (AfterStatement::Invalidate, Some(record)) => trusted_or_any(instance, record).await,
                 _ => None,
             };
-            (kept, next)
+            (connection, next)
         }
     };
-    let done = match (next, &kept) {
+    let done = match (next, &connection) {
         (AfterStatement::Done, _) => true,
         (AfterStatement::Wait(pause), _) => {
             wait(pause).await;
             return None;
         }
-        (AfterStatement::Invalidate, Some(kept)) => {
-            attempt(instance, outbox::invalidate(instance, kept, keys, write_id)).await.is_some()
+        (AfterStatement::Invalidate, Some(connection)) => {
+            attempt(instance, outbox::invalidate(instance, connection, keys, write_id)).await.is_some()
         }
         (AfterStatement::Invalidate | AfterStatement::Quarantine, _) => false,
     };
@@ -82,13 +82,13 @@ pub async fn unfence(
         quarantine(instance).await;
         return None;
     }
-    kept
+    connection
 }
 
 /// While a probe runs no Redis is trusted yet, and the one that answers is the one that will be.
 async fn trusted_or_any(instance: &Rc<Instance>, record: Rc<Record>) -> Option<Rc<Connection>> {
     if record.admits() {
-        return Some(trusted(instance, record).await?.kept);
+        return Some(trusted(instance, record).await?.connection);
     }
     connect(instance).await
 }

@@ -46,8 +46,8 @@ pub struct Config {
     pub database_url: String,
     /// `database_timeout_ms` (2000): how long a request waits for one statement, its connection included.
     pub database_timeout: Duration,
-    /// `jwt_secret`, `jwt_jwks`, `jwt_jwks_url`, `jwt_jwks_refresh_seconds` and `jwt_jwks_keep_seconds`: what tokens are
-    /// verified with.
+    /// `jwt_secret` (at least 32 bytes), `jwt_jwks` or `jwt_jwks_url`, `jwt_jwks_refresh_seconds` (240),
+    /// `jwt_jwks_keep_seconds` (3600), `jwt_issuer` and `jwt_audience` (`RentTracker`): what tokens are held to.
     pub auth: Policy,
     /// `cors_allowed_origins`: origins of web clients, separated by commas.
     pub cors_allowed_origins: Vec<String>,
