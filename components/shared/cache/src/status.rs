@@ -14,3 +14,19 @@ pub enum CacheStatus {
     /// The cache was not asked: it is out of order, or does not hold such answers.
     Bypass,
 }
+
+impl CacheStatus {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Hit, Self::Stored, Self::Miss, Self::Collapsed, Self::Bypass];
+
+    /// Its name in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Stored => "stored",
+            Self::Miss => "miss",
+            Self::Collapsed => "collapsed",
+            Self::Bypass => "bypass",
+        }
+    }
+}

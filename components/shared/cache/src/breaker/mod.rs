@@ -17,5 +17,5 @@ pub use admission::{Admission, admission, still_counts};
 pub use failures::{Cooldown, Failures};
 pub use lease::{Lease, LeaseState};
 pub use local::{Local, Reaction};
-pub use record::{Mode, Record, State, Suspicion};
+pub use record::{Mode, Record, State, StateKind, Suspicion};
 pub use transition::{Event, PROBE_LEASE_MS, next};

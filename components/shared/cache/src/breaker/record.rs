@@ -25,6 +25,31 @@ pub enum State {
     },
 }
 
+/// The kinds of [`State`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StateKind {
+    /// [`State::Closed`]
+    Closed,
+    /// [`State::Open`]
+    Open,
+    /// [`State::HalfOpen`]
+    HalfOpen,
+}
+
+impl StateKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Closed, Self::Open, Self::HalfOpen];
+
+    /// Its name in logs, health and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half_open",
+        }
+    }
+}
+
 /// What an operator has ordered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -174,13 +199,18 @@ impl Record {
         }
     }
 
+    /// The state's kind.
+    pub fn state_kind(&self) -> StateKind {
+        match self.state {
+            State::Closed => StateKind::Closed,
+            State::Open { .. } => StateKind::Open,
+            State::HalfOpen { .. } => StateKind::HalfOpen,
+        }
+    }
+
     /// The state's name in logs and health.
     pub fn state_name(&self) -> &'static str {
-        match self.state {
-            State::Closed => "closed",
-            State::Open { .. } => "open",
-            State::HalfOpen { .. } => "half_open",
-        }
+        self.state_kind().name()
     }
 }
 

@@ -20,6 +20,31 @@ pub enum RedisFailure {
     Unfit(Unfit),
 }
 
+/// The kinds of [`RedisFailure`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FailureKind {
+    /// [`RedisFailure::Unavailable`]
+    Unavailable,
+    /// [`RedisFailure::TimedOut`]
+    Timeout,
+    /// [`RedisFailure::Refused`]
+    Refused,
+    /// [`RedisFailure::Unfit`]
+    Unfit,
+}
+
+impl FailureKind {
+    /// Its name in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unavailable => "unavailable",
+            Self::Timeout => "timeout",
+            Self::Refused => "refused",
+            Self::Unfit => "unfit",
+        }
+    }
+}
+
 /// How the host begins to say that it will not hand on an answer of that size (128 MiB).
 const TOO_LARGE: &str = "query result exceeds limit";
 /// The code with which the script that reads by REST tells of a value that is larger than any entry.
@@ -106,12 +131,12 @@ fn code_in(text: &str) -> Option<(usize, Refusal)> {
 
 impl RedisFailure {
     /// The kind of failure, as it is counted.
-    pub fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> FailureKind {
         match self {
-            Self::Unavailable(_) => "unavailable",
-            Self::TimedOut => "timeout",
-            Self::Refused(_) => "refused",
-            Self::Unfit(_) => "unfit",
+            Self::Unavailable(_) => FailureKind::Unavailable,
+            Self::TimedOut => FailureKind::Timeout,
+            Self::Refused(_) => FailureKind::Refused,
+            Self::Unfit(_) => FailureKind::Unfit,
         }
     }
 

@@ -80,11 +80,10 @@ impl Redis {
         }
         let answer: &[u8] = if self.is_fenced(&lock) {
             b"fenced"
-        } else if self.leaders.contains_key(&leader) {
-            b"wait"
-        } else {
-            self.leaders.insert(leader, token);
+        } else if *self.leaders.entry(leader).or_insert_with(|| token.clone()) == token {
             b"leader"
+        } else {
+            b"wait"
         };
         vec![answer.to_vec()]
     }

@@ -26,7 +26,7 @@ use crate::time::{timed, within};
 use failure::late;
 use rental::error::Error;
 use rental::metrics::{Count, Timing};
-use rental::sql::sqlstate::{READ_ONLY, TOO_LATE};
+use rental::sql::sqlstate::{Kind, READ_ONLY, TOO_LATE};
 use rental::sql::{CURRENT, CURRENT_WITHOUT_WRITES, Column, Parameter, Statement};
 use session::{END_SESSION, ask, open};
 use spin_sdk::pg::ParameterValue;
@@ -82,7 +82,7 @@ async fn execute(instance: &Instance, sql: &str, parameters: Vec<Parameter>) -> 
                 false => Cow::Owned(sql.replace(CURRENT, CURRENT_WITHOUT_WRITES)),
             };
             match ask(&opened.connection, &sql, parameters.clone()).await {
-                Err(failure) if failure.kind == READ_ONLY.kind && opened.is_for_writes => {
+                Err(failure) if failure.kind == Kind::ReadOnly && opened.is_for_writes => {
                     log::write(Level::Warn, "postgres.session_ended", &[("error", &failure.error.to_string())]);
                     // It answers that it has ended.
                     let _ = ask(&opened.connection, END_SESSION, Vec::new()).await;
@@ -98,7 +98,7 @@ async fn execute(instance: &Instance, sql: &str, parameters: Vec<Parameter>) -> 
     scope::add(Share::Postgres, took);
     if let Err(failure) = &result {
         instance.counts.count(Count::PostgresError(failure.kind));
-        if failure.kind == "unavailable" {
+        if failure.kind == Kind::Unavailable {
             instance.database.is_suspect.set(true);
         }
         if failure.words == TOO_LATE.words {
