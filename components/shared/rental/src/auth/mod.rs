@@ -2,6 +2,7 @@
 //! EdDSA by a key of a JWKS.
 
 mod claims;
+mod jwk;
 mod kept_keys;
 mod key;
 mod key_set;

@@ -1,6 +1,6 @@
 //! Which Redis, and how it is spoken to.
 
-use super::ConfigError;
+use super::error::ConfigError;
 use http::{HeaderValue, Uri};
 
 /// What `redis_url` and `redis_token` say.

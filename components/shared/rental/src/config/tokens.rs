@@ -1,6 +1,6 @@
 //! What tokens are verified with.
 
-use super::ConfigError;
+use super::error::ConfigError;
 use crate::auth::{Ages, Key, KeySet, KeySource, Policy};
 use http::Uri;
 use std::ops::RangeInclusive;

@@ -53,7 +53,7 @@ impl<T> Page<T> {
     }
 }
 
-/// One page of a list by keyset. It has no totals, so that a page costs no count.
+/// One page of a list by keyset. It has no totals: counting is what its pages are spared.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
