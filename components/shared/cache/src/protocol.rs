@@ -29,7 +29,7 @@ pub fn unfenced_writes_are_over_at(now_ms: u64, lease: Duration, longest: Durati
     over_at(now_ms, longest_wait(lease) + longest)
 }
 
-/// How long to wait until no instance can still act on a lease from before the breaker was opened, whoever opened it.
+/// How long to wait until no instance can still act on a lease from before the breaker was opened, by any instance.
 /// `now_ms` is Unix time in milliseconds, `lease` how long a lease lasts.
 pub fn until_leases_are_over(record: &Record, now_ms: u64, lease: Duration) -> Duration {
     longest_wait(lease).saturating_sub(Duration::from_millis(now_ms.saturating_sub(record.left_ms)))
@@ -47,7 +47,7 @@ pub fn until_nobody_uses_the_cache(record: &Record, now_ms: u64, lease: Duration
 pub enum BeforeStatement {
     /// Put up the fence in the Redis that is trusted; if that fails, keep the breaker open as below.
     Fence,
-    /// The cache is out of use, but may be let in again before the statement is over, or nobody knows: wait until the last
+    /// The cache is out of use, but may be let in again before the statement is over, or the record is unknown: wait until the last
     /// lease from before is over, and put up the fence in whatever Redis answers; if none does, keep the breaker open until
     /// the statement is over, and wait [`until_nobody_uses_the_cache`].
     FenceAnyway(Duration),
@@ -165,7 +165,7 @@ mod tests {
     const LONGEST: Duration = Duration::from_millis(4_000);
 
     #[test]
-    fn a_write_without_a_fence_leaves_to_the_outbox_only_what_a_later_probe_will_find() {
+    fn a_write_without_a_fence_relies_on_the_outbox_only_if_a_probe_comes_later() {
         let after = |state| after_unfenced(Some(&record(state)), 10_000, LEASE);
         let probing = State::HalfOpen { probe: "p".into(), lease_until_ms: 0 };
         assert_eq!(after(State::Open { retry_at_ms: 0 }), AfterStatement::Wait(Duration::ZERO));

@@ -5,7 +5,7 @@ use super::record::Record;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// What an instance knows of the breaker without asking anybody.
+/// What an instance knows of the breaker without a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Admission {
     /// The cache may be used.

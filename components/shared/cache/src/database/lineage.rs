@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 /// How long what the record knows is recent enough, in milliseconds: so often one of all instances writes it anew while it
 /// does not change.
 const RECENT_MS: u64 = 4_000;
-/// After how long without news of the database an instance asks that only reads from the cache, in milliseconds. Longer than
-/// leaders and writers keep what they know (`database::LEASE`), so that mostly they have asked.
+/// After how long without news of the database an instance asks whose reads are all hits, in milliseconds. Longer than leaders
+/// and writers keep what they know (`database::LEASE`), so that mostly they have asked.
 const OVERDUE_MS: u64 = 10_000;
 /// How late an answer may come behind a newer one, in milliseconds by the database's clock: as long as a statement may be waited
 /// for. What is older is no late answer: the clock itself went back, as that of a restored machine does.
@@ -60,7 +60,7 @@ pub enum Comparison {
 }
 
 impl Known {
-    /// Whether the database should be asked although nobody reads it.
+    /// Whether the database should be asked although no request reads it.
     pub fn is_overdue(&self, now_ms: u64) -> bool {
         now_ms.saturating_sub(self.told_ms) >= OVERDUE_MS
     }

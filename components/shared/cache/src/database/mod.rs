@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_stored_of_what_a_standby_says() {
+    fn nothing_that_a_standby_answers_is_stored() {
         let standby = DatabaseState { lineage: None, ..state(&[]) };
         assert_eq!(standby.warnings(), [STANDBY]);
         let lease = DatabaseLease::new(standby, Duration::ZERO, Duration::ZERO);

@@ -31,7 +31,7 @@ const NONCE_BYTES: usize = size_of::<Nonce>();
 /// How much of an entry tells it apart from the one that replaces it: its nonce, or its checksum, epoch and version.
 const FINGERPRINT: usize = GUARD + NONCE_BYTES;
 
-/// The longest entry that anybody stored: a body of [`MAX_STORED_BYTES`], and with room to spare a header, a name (a key of
+/// The longest entry that is stored: a body of [`MAX_STORED_BYTES`], and with room to spare a header, a name (a key of
 /// at most 200 bytes and a page) and a note.
 pub const MAX_ENTRY_BYTES: usize = MAX_STORED_BYTES + 1024;
 

@@ -1,5 +1,5 @@
-//! Sealing: entries are encrypted and authenticated under a key of their owner (XChaCha20-Poly1305), so that whoever can
-//! write to Redis can neither read one nor pass off another's, an altered or an older one as the owner's own.
+//! Sealing: entries are encrypted and authenticated under a key of their owner (XChaCha20-Poly1305), so that an
+//! attacker who can write to Redis can neither read an entry nor replace it by an altered or another owner's entry.
 
 use crate::keys::Owner;
 use base64::Engine;
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_key_sealed_opens_with_any_list_that_has_it() {
+    fn an_entry_opens_with_every_list_that_has_its_key() {
         let mut bytes = b"text".to_vec();
         assert!(seal(ONE, "a").close(&[1; 24], &mut bytes, 0));
         for (keys, tenant, opens) in [

@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_or_too_wild_is_refused() {
+    fn a_pattern_that_is_too_long_or_has_too_many_wildcards_is_refused() {
         for bad in ["", "*****", "a\0*", &"x".repeat(129), &"*".repeat(129)] {
             assert_eq!(glob(bad), None, "{bad:?}");
         }

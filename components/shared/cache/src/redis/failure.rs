@@ -265,7 +265,7 @@ mod tests {
 
     /// Each text was answered by a server: Redis 6.2.14, 7.0.15 and 8.2.3, Valkey 9.1.2.
     #[test]
-    fn what_redis_refuses_for_is_told_whatever_its_version_and_wherever_it_happened() {
+    fn a_refusal_is_recognised_in_every_version_and_inside_scripts() {
         use Refusal::{Busy, Loading, Misconf, NoPermission, NoReplicas, OutOfMemory, ReadOnly};
         let busy = "Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
         let full = "Errors writing to the AOF file: No space left on device";
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_of_a_value_or_not_at_all_is_no_refusal() {
+    fn errors_about_a_value_and_missing_answers_are_no_refusals() {
         for failure in [
             RedisFailure::from_server("WRONGTYPE Operation against a key"),
             RedisFailure::too_large(1),

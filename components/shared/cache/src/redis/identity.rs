@@ -42,7 +42,7 @@ impl Identity {
     /// What `INFO` says, without a section or with its sections `server`, `replication`, `stats` and `cluster`.
     ///
     /// # Errors
-    /// [`RedisFailure::Unfit`] when the cache cannot be in this Redis, [`RedisFailure::Refused`] when it does not say who it is.
+    /// [`RedisFailure::Unfit`] when the cache cannot be in this Redis, [`RedisFailure::Refused`] when it does not identify itself.
     pub fn of(info: &[Reply]) -> Result<Self, RedisFailure> {
         let needed = |name: &str, missing: &str| {
             fact(info, name).filter(|value| !value.is_empty()).ok_or_else(|| RedisFailure::Refused(missing.into()))
@@ -132,7 +132,7 @@ pub enum Unfit {
         "it runs in cluster mode, where a value and its lock are in different slots; use one without cluster-enabled"
     )]
     Cluster,
-    /// Its master writes to it, and nobody else may.
+    /// Only its master may write to it.
     #[error("it is a replica; redis_url must lead to the master")]
     Replica,
     /// `KeyDB`: each of two masters takes what the other was told, later.

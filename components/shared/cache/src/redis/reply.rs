@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fact_is_what_its_line_says() {
+    fn a_fact_is_the_rest_of_its_line() {
         let info = [Reply::Nil, Reply::Bytes(b"# Server\r\nrun_id:abc \r\nrole:master\r\n".to_vec())];
         assert_eq!(fact(&info, "run_id:").as_deref(), Some("abc"));
         assert_eq!(fact(&info, "used_memory:"), None);

@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_marker_is_refused() {
+    fn a_text_that_is_no_marker_is_refused() {
         let namespace = Namespace::parse("R_").expect("a namespace");
         for answer in [&[][..], &[Reply::Nil], &[Reply::Bytes(Vec::new())], &[Reply::Status("OK".into())]] {
             assert!(matches!(Marker::found(&namespace, answer), Err(RedisFailure::Refused(_))), "{answer:?}");

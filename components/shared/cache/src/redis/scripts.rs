@@ -45,11 +45,11 @@ pub struct Script {
 /// ```
 #[derive(Debug, PartialEq, Eq)]
 pub enum Lookup {
-    /// Somebody has filled it meanwhile.
+    /// It is filled by now.
     Value(Vec<u8>),
-    /// It is the caller's to fill.
+    /// The caller has the lock, and fills it.
     Leader,
-    /// Somebody else is filling it.
+    /// Another reader is filling it.
     Wait,
     /// A write is under way: read the database, store nothing.
     Fenced,
@@ -90,7 +90,7 @@ pub fn grants_lock(answer: &[Vec<u8>]) -> bool {
     matches!(answer, [one] if one == b"leader")
 }
 
-/// A script answered something that it never answers: a defect, or a Redis that is none.
+/// A script gave an answer that is not one of its own: a defect, or a server that is not Redis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a script's answer is not one of its answers")]
 pub struct ScriptError;

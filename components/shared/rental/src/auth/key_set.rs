@@ -1,4 +1,4 @@
-//! A JWKS (RFC 7517): the public keys of whoever issues tokens.
+//! A JWKS (RFC 7517): the public keys of the issuer of tokens.
 
 use super::jwk::{NamedKey, Reason, read};
 use super::key::Key;

@@ -69,7 +69,7 @@ pub struct Config {
     pub tenant_budget: Option<Budget>,
     /// `cache_seal_key`: what entries of the cache are sealed with; when it is empty they carry a checksum alone.
     pub seals: Option<Seals>,
-    /// `alert_webhook_url`: who is told of the breaker's changes; nobody when it is empty.
+    /// `alert_webhook_url`: where changes of the breaker are POSTed. `None` when it is empty.
     pub alert_webhook_url: Option<String>,
 }
 
@@ -189,7 +189,7 @@ impl Config {
     }
 }
 
-/// Nobody, or where to POST.
+/// Reads `alert_webhook_url`; `None` when it is empty.
 fn webhook_url(url: String) -> Result<Option<String>, ConfigError> {
     if url.is_empty() {
         return Ok(None);

@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_cursor_of_this_order_is_refused() {
+    fn a_cursor_of_another_order_is_refused() {
         let cursor = cursor(Some("1 Main St")).encode(&asked("")).expect("a cursor");
         for (cursor, order, kind) in [
             ("x", "", SortKind::Text),

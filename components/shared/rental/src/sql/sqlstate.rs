@@ -41,7 +41,7 @@ pub struct Meaning {
     /// Whether the same request can succeed later: it is then 503 with `Retry-After`, and otherwise a defect, 500.
     pub passes: bool,
     /// Whether the statement may have taken effect all the same. An error that leaves its session alive has rolled back;
-    /// where the session ends, or nobody says what became of the statement, it may have been committed before.
+    /// where the session ends, or the outcome is unknown, it may have been committed before.
     pub may_have_run: bool,
 }
 
@@ -77,7 +77,7 @@ const CODES: &[(&str, Meaning)] = &[
     ("23505", RACE),
     ("23503", RACE),
     ("25006", READ_ONLY),
-    // A session that somebody else left inside a transaction (25P02), or that PostgreSQL ended for it.
+    // A session that its last user left inside a transaction (25P02), or that PostgreSQL ended for it.
     ("25P02", passes(Kind::Unavailable, "its session was left inside a transaction")),
     ("25P03", ENDING),
     ("25P04", ENDING),
@@ -192,7 +192,7 @@ mod tests {
     ];
 
     #[test]
-    fn every_class_of_appendix_a_has_its_place() {
+    fn every_class_of_appendix_a_is_classified() {
         for (class, passes) in APPENDIX_A {
             assert_eq!(meaning(&format!("{class}ZZZ")).passes, *passes, "{class}");
         }
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_passes_is_told_from_a_defect() {
+    fn errors_that_pass_are_told_from_defects() {
         check("25006", "read_only", true, false);
         check("55P03", "unavailable", true, false);
         check("40001", "unavailable", true, false);
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nobody_says_what_became_of_a_statement_it_may_have_run() {
+    fn a_statement_of_unknown_outcome_may_have_run() {
         for code in ["57P01", "57P02", "57P05", "25P03", "25P04", "40003", "08006", "08P01", "53100", "58030"] {
             check(code, "unavailable", true, true);
         }
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_host_says_of_no_connection_has_its_words() {
+    fn a_failed_connection_is_classified_by_the_text_of_the_host() {
         let words = |text| meaning_of_no_connection(text).words;
         assert_eq!(
             meaning_of_no_connection("error connecting to server\n\nCaused by:\n    database does not allow writes"),

@@ -41,7 +41,7 @@ fn an_entry_comes_back_as_it_was_stored() {
 }
 
 #[test]
-fn an_entry_whose_name_or_note_is_too_long_is_no_bytes_to_store() {
+fn an_entry_with_a_name_or_note_that_is_too_long_is_not_wrapped() {
     let long = Entry { note: vec![b'x'; 256], ..entry() };
     assert!(long.wrap(NAME, EPOCH, None).is_empty() && sealed(&long, NAME, EPOCH).is_empty());
     assert!(entry().wrap(&"x".repeat(65_536), EPOCH, None).is_empty());
@@ -80,7 +80,7 @@ fn an_entry_of_an_older_epoch_is_outdated() {
 
 #[test]
 fn a_sealed_entry_that_was_relabelled_is_forged() {
-    // Whoever can write to Redis can also write another name, another epoch or another version into the header.
+    // An attacker who can write to Redis can also write another name, another epoch or another version into the header.
     let bytes = sealed(&entry(), NAME, EPOCH);
     let other = NAME.replace("_a:", "_b:");
     let at = bytes.windows(NAME.len()).position(|window| window == NAME.as_bytes()).expect("the name is clear");
@@ -134,7 +134,7 @@ fn every_flipped_bit_is_noticed() {
 }
 
 #[test]
-fn the_largest_body_fits_and_what_is_longer_than_any_entry_is_too_large() {
+fn the_largest_body_fits_and_a_longer_entry_is_too_large() {
     let largest = Entry { body: vec![b'x'; MAX_STORED_BYTES], ..entry() };
     let name = "n".repeat(400);
     let bytes = sealed(&largest, &name, EPOCH);

@@ -1,4 +1,4 @@
-//! Two masters at once: after a failover the one from before is alive, and whoever has a connection to it goes on with it.
+//! Two masters at once: after a failover the one from before is alive, and instances with a connection to it go on with it.
 
 use super::{ReaderAt, Step, Switch, Value, World, WriterAt};
 use cache::protocol::{BeforeStatement, before_statement};

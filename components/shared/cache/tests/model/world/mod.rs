@@ -35,7 +35,7 @@ const LATER: u64 = 1_000_000;
 pub enum Switch {
     /// Writes put up no fence and break no locks: they delete the value after their statement.
     Fence,
-    /// A value is stored whoever holds the lock.
+    /// A value is stored without the lock.
     LockToken,
     /// The probe lets the cache in without draining the outbox.
     Drain,
@@ -79,7 +79,7 @@ impl Known {
             BreakerState::HalfOpen => State::HalfOpen { probe: "probe".into(), lease_until_ms: 1 },
         };
         let run_id = (self.run != NONE).then(|| self.run.to_string());
-        // Somebody else has always voted already: when failures open the breaker is of no matter to safety.
+        // Another instance has always voted already: when failures open the breaker is of no matter to safety.
         let suspicion = Some(Suspicion { voter: "another".into(), at_ms: 0 });
         Record { state, epoch: self.epoch.into(), run_id, suspicion, since_ms: 0, left_ms: 0, ..Record::initial(0) }
     }
@@ -324,7 +324,7 @@ impl World {
 
     /// The steps that are worth trying; [`World::step`] says which of them can happen.
     pub fn steps(&self, steps: &mut Vec<Step>) {
-        // Nobody is left to be misled.
+        // No request is left that could be misled.
         if self.readers.iter().all(|reader| reader.at == ReaderAt::Done) {
             return;
         }
@@ -487,7 +487,7 @@ impl World {
         }
     }
 
-    /// Whether Redis answers somebody who trusts `run`; another one at its place is reported.
+    /// Whether Redis answers an instance that trusts `run`; another one at its place is reported.
     fn reaches(&mut self, run: u8) -> bool {
         if self.redis.up {
             self.report_redis();

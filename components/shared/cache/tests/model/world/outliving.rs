@@ -46,7 +46,7 @@ impl World {
         Some(())
     }
 
-    /// Its deadline is over: nobody will ever be told of the outcome.
+    /// Its deadline is over: the outcome is told to no client.
     pub(super) fn give_up(&mut self, w: usize) -> Option<()> {
         let WriterAt::Hanging { fenced } = self.writers[w] else {
             return None;

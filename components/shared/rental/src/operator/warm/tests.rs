@@ -10,7 +10,7 @@ fn property(number: u128) -> PropertyId {
     PropertyId::parse(&format!("{:08x}-0000-7000-8000-000000000000", number)).expect("an id")
 }
 
-/// Who is active, with how many properties.
+/// The active landlords, with how many properties each.
 type Landlords = BTreeMap<String, u128>;
 
 /// Makes one request's warming of these landlords; what it came to, where it stopped, and whether that is the end.
@@ -78,7 +78,7 @@ fn a_walk_sees_the_list_and_then_each_property_with_its_payments() {
 }
 
 #[test]
-fn a_body_says_whose_entries_and_how_many() {
+fn an_order_has_tenants_or_hours_and_a_limit() {
     let order = |body: &str| WarmOrder::parse(body.as_bytes());
     let parsed = order(r#"{"tenants": ["b", "a", "b"], "cursor": "b:property:list"}"#).expect("an order");
     assert_eq!(parsed.whose, Whose::Tenants(vec![tenant("a"), tenant("b")]));
