@@ -1,6 +1,7 @@
 //! What a reader does, step by step.
 
-use super::{Known, Reader, ReaderAt, Switch, World};
+use super::state::{Known, Reader, ReaderAt};
+use super::{Switch, World};
 use cache::breaker::{Admission, still_counts};
 
 impl World {
