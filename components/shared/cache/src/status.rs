@@ -1,4 +1,4 @@
-//! What the cache did for an answer, told to the client (RFC 9211).
+//! What the cache did for an answer, for the client (RFC 9211).
 
 /// The `Cache-Status` of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -118,7 +118,7 @@ impl Local {
 
     /// A command had no result.
     pub fn noted(&mut self, failure: &RedisFailure) {
-        self.problem = Some(failure.told());
+        self.problem = Some(failure.message());
         self.unfit = failure.unfit();
     }
 

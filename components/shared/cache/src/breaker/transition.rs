@@ -162,8 +162,8 @@ pub fn next(record: &Record, event: Event<'_>, now_ms: u64, reset: Duration) -> 
             };
             open_after(until_ms.saturating_sub(now_ms) + HOLD_SLACK_MS, &reason)
         }
-        // A probe or a write is about to act for the sake of this Redis. Whatever becomes of it, the one from before is not
-        // told and is not trusted again without a new epoch.
+        // A probe or a write is about to act for the sake of this Redis. In any case the one from before is not
+        // trusted again without a new epoch.
         (State::Open { .. } | State::HalfOpen { .. }, Event::AnotherRedis { run_id })
             if !record.trusts(run_id) && record.run_id.is_some() =>
         {

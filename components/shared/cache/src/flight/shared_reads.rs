@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 /// The next read of a name.
 struct Next<T, E> {
-    /// Tells its leader that the read before has ended; gone when the leader has been told.
+    /// Wakes its leader when the read before has ended; `None` after that.
     turn: Option<oneshot::Sender<()>>,
     followers: Vec<oneshot::Sender<Result<T, E>>>,
 }

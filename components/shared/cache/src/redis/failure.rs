@@ -1,4 +1,4 @@
-//! Telling a Redis that answered "no" from one that did not answer.
+//! Failures of Redis: an answer that refuses, or no answer.
 
 use super::Unfit;
 use crate::Rejection;
@@ -182,7 +182,7 @@ impl RedisFailure {
         Self::Refused(format!("{TOO_LARGE} of {limit} bytes"))
     }
 
-    /// What a failed look for an entry says of the value that is there.
+    /// Why the value that is there is no entry, when the failure says so.
     pub fn rejection(&self) -> Option<Rejection> {
         match self {
             Self::Refused(text) if text.trim_start_matches('"').starts_with("WRONGTYPE") => Some(Rejection::Mistyped),
@@ -206,8 +206,8 @@ impl RedisFailure {
         Some(code_in(text).map_or(Refusal::Other, |(_, refusal)| refusal))
     }
 
-    /// What an administrator is told: for a refusal what Redis says, without where in a script it was.
-    pub fn told(&self) -> String {
+    /// The text for an administrator: for a refusal the text of Redis, without the place in a script.
+    pub fn message(&self) -> String {
         let Self::Refused(text) = self else {
             return self.to_string();
         };
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_cannot_be_an_entry_is_told_from_other_refusals() {
+    fn a_value_that_cannot_be_an_entry_differs_from_other_refusals() {
         let rejection = |text: &str| RedisFailure::from_text(text).rejection();
         assert_eq!(
             rejection("WRONGTYPE: Operation against a key holding the wrong kind of value"),
@@ -259,8 +259,8 @@ mod tests {
     }
 
     #[track_caller]
-    fn refuses(failure: &RedisFailure, expected: Refusal, told: &str) {
-        assert_eq!((failure.refusal(), failure.told().as_str()), (Some(expected), told), "{failure}");
+    fn refuses(failure: &RedisFailure, expected: Refusal, message: &str) {
+        assert_eq!((failure.refusal(), failure.message().as_str()), (Some(expected), message), "{failure}");
     }
 
     /// Each text was answered by a server: Redis 6.2.14, 7.0.15 and 8.2.3, Valkey 9.1.2.
@@ -269,7 +269,7 @@ mod tests {
         use Refusal::{Busy, Loading, Misconf, NoPermission, NoReplicas, OutOfMemory, ReadOnly};
         let busy = "Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
         let full = "Errors writing to the AOF file: No space left on device";
-        for (said, expected, told) in [
+        for (said, expected, message) in [
             (
                 "LOADING Redis is loading the dataset in memory",
                 Loading,
@@ -315,7 +315,7 @@ mod tests {
             ),
             ("MASTERDOWN Link with MASTER is down", Refusal::Other, "MASTERDOWN: Link with MASTER is down"),
         ] {
-            refuses(&RedisFailure::from_server(said), expected, told);
+            refuses(&RedisFailure::from_server(said), expected, message);
         }
     }
 
@@ -358,7 +358,7 @@ mod tests {
         ] {
             assert_eq!(failure.refusal(), None, "{failure}");
         }
-        assert_eq!(RedisFailure::TimedOut.told(), "no answer within the deadline");
-        assert_eq!(RedisFailure::Unavailable("it is a replica".into()).told(), "unavailable: it is a replica");
+        assert_eq!(RedisFailure::TimedOut.message(), "no answer within the deadline");
+        assert_eq!(RedisFailure::Unavailable("it is a replica".into()).message(), "unavailable: it is a replica");
     }
 }

@@ -1,5 +1,4 @@
-//! Which Redis is at the other end of a connection: its process and its data, by what it says of itself (`INFO`). And whether
-//! it is one that the cache can be in at all.
+//! The identity of a Redis: its process and its data, from `INFO`. And whether it can hold the cache at all.
 
 use super::{RedisFailure, Reply, fact};
 use percent_encoding::percent_decode_str;
@@ -11,7 +10,7 @@ const SEPARATOR: char = '/';
 /// A process, and the history of its data.
 ///
 /// `run_id` names the process. Its data are others than before if it has been a replica meanwhile: it then has those of another
-/// master, which may lack the last invalidations. Two things tell, neither of them alone:
+/// master, which may lack the last invalidations. Two facts show it, neither of them alone:
 ///
 /// - `master_replid` names the history. A promotion makes a new one, and keeps the one from before as `master_replid2`. But a
 ///   new one is also made where the data stay what they are: when the first replica asks a master for a copy, as
@@ -71,8 +70,8 @@ impl Identity {
         Ok(Self { process, history })
     }
 
-    /// What instances know it by that share no record, and so remember nothing together: what does not change while the data
-    /// are the same, as far as it can be seen at one moment. A promotion that is forgotten makes another name once more.
+    /// The name for instances that share no record: what does not change while the data are the same, as far as one moment
+    /// shows. A promotion that the server forgets changes the name once more.
     pub fn unremembered(&self) -> String {
         match &self.history {
             None => self.process.clone(),

@@ -19,7 +19,7 @@ use serde_json::Value;
 
 /// How many scripts go in one request: with 500 keys each and their locks, about 2 MB, where Upstash takes 10.
 pub const SCRIPTS_PER_REQUEST: usize = 16;
-/// The largest answer that is read, in bytes: twice an entry in base64, and far above a step of a walk through all keys.
+/// The largest answer that is read, in bytes: twice an entry in base64, and far above one step of a scan of all keys.
 pub const MAX_ANSWER_BYTES: usize = 3 * MAX_ENTRY_BYTES;
 /// How long the marker stands without being asked for: longer than any value.
 const MARKER_MS: u64 = 900_000;

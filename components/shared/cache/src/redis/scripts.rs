@@ -146,7 +146,7 @@ impl Script {
         Self::fill(slot, token, Vec::new(), 0)
     }
 
-    /// Looks at `slot` as it stands.
+    /// Reads `slot` as it stands.
     pub fn sight(slot: &Slot<'_>) -> Self {
         Self::at(slot, include_str!("scripts/sight.lua"))
     }
@@ -227,7 +227,7 @@ impl Fill {
 }
 
 impl Sighting {
-    /// Reads the answer of the script that looks at an entry; `None` when there is none.
+    /// Reads the answer of the script behind [`Script::sight`]; `None` when there is no entry.
     pub fn parse(answer: Vec<Vec<u8>>) -> Result<Option<Self>, ScriptError> {
         if answer.is_empty() {
             return Ok(None);

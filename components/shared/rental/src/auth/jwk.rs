@@ -41,10 +41,10 @@ pub fn read(jwk: &Members) -> Result<Result<NamedKey, Reason>, Reason> {
     if kind == "oct" {
         return Err("is of the kind `oct`, which is a secret");
     }
-    if PRIVATE.iter().any(|name| jwk.told(name).is_some()) {
+    if PRIVATE.iter().any(|name| jwk.value(name).is_some()) {
         return Err("is a private key");
     }
-    let verifies = match jwk.told("key_ops") {
+    let verifies = match jwk.value("key_ops") {
         None => true,
         Some(Value::Array(uses)) => uses.iter().any(|it| it.as_str() == Some("verify")),
         Some(_) => return Err(MALFORMED),
@@ -75,7 +75,7 @@ pub fn read(jwk: &Members) -> Result<Result<NamedKey, Reason>, Reason> {
 const MALFORMED: Reason = "has a missing or malformed member";
 
 fn text<'a>(jwk: &'a Members, name: &str) -> Result<Option<&'a str>, Reason> {
-    jwk.told(name).map(|value| value.as_str().ok_or(MALFORMED)).transpose()
+    jwk.value(name).map(|value| value.as_str().ok_or(MALFORMED)).transpose()
 }
 
 fn bytes(jwk: &Members, name: &str) -> Result<Vec<u8>, Reason> {

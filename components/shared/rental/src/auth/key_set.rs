@@ -88,7 +88,7 @@ impl KeySet {
                 Ok(Err(reason)) => (reason, false),
                 Err(reason) => (reason, true),
             };
-            let id = jwk.told("kid").and_then(Value::as_str);
+            let id = jwk.value("kid").and_then(Value::as_str);
             let shown = |id: &str| format!("{:?}", id.chars().take(SHOWN_ID_CHARS).collect::<String>());
             let key = id.map_or_else(|| format!("{place}"), shown);
             set.left_out.push(LeftOut { key, reason, is_refused });

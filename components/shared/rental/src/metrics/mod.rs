@@ -1,4 +1,4 @@
-//! What is counted, how counts of many instances are added up, and how they are told to Prometheus.
+//! What is counted, how counts of many instances are added up, and the text of them for Prometheus.
 //!
 //! An instance counts in its own memory ([`Delta`]); what it has counted is added to the shared [`Totals`] after the
 //! answers have gone out. No tenant, id or key is ever part of a name or a label.
@@ -127,7 +127,7 @@ impl Kind {
 }
 
 impl Count {
-    /// What is told as 0 before it has happened, so that rates and ratios are defined from the start.
+    /// What is shown as 0 before it has happened, so that rates and ratios are defined from the start.
     fn known() -> Vec<Self> {
         let mut all = vec![Self::Verified, Self::LockWait, Self::Drained, Self::PostgresRejected, Self::FailedFlush];
         for kind in [Kind::List, Kind::Single] {
@@ -263,7 +263,7 @@ impl Histogram {
 const SLOT_MS: u64 = 10_000;
 const SLOTS: u64 = 6;
 
-/// What an instance has counted since it last told.
+/// What an instance has counted since its last report.
 #[derive(Debug, Default)]
 pub struct Delta {
     counts: BTreeMap<Count, u64>,
@@ -271,7 +271,7 @@ pub struct Delta {
 }
 
 impl Delta {
-    /// Whether there is nothing to tell.
+    /// Whether there is nothing to report.
     pub fn is_empty(&self) -> bool {
         self.counts.is_empty() && self.timings.is_empty()
     }

@@ -1,4 +1,4 @@
-//! How PostgreSQL is, as health tells it.
+//! The state of PostgreSQL, as health shows it.
 
 use super::sqlstate::Kind;
 
