@@ -23,7 +23,7 @@ pub type Answer = Response<UnsyncBoxBody<Bytes, wasmtime::Error>>;
 
 /// A component with its instances.
 pub trait Component: Send + Sync {
-    /// Has one of the instances answer. An error is a component that failed.
+    /// Answers by one of the instances. An error is a component that failed.
     fn answer(&self, request: Incoming) -> Pin<Box<dyn Future<Output = Result<Answer>> + Send + '_>>;
 }
 
@@ -44,8 +44,8 @@ impl App {
         self.address
     }
 
-    /// Lets the component that was matched answer. A component that fails is a 500; an error is a request that cannot be
-    /// put to any component.
+    /// Answers by the component that was matched. A component that fails is a 500; an error is a request that no component can
+    /// be given.
     pub async fn answer(
         &self,
         mut request: Incoming,

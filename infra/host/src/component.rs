@@ -69,7 +69,7 @@ fn compile_cache(folder: &Path) -> Result<Cache> {
     Cache::new(config).map_err(|error| anyhow!("cannot keep compiled components in {}: {error:#}", folder.display()))
 }
 
-/// Everything that a component can import. What is not here, a component on this host does not get.
+/// Everything that a component on this host can import.
 fn linker(engine: &Engine) -> Result<Linker<InstanceState>> {
     let mut linker = Linker::<InstanceState>::new(engine);
     // The standard library speaks WASI 0.2, the SDK 0.3.
@@ -153,7 +153,7 @@ pub struct Shared {
     pub stopping: watch::Receiver<bool>,
     /// How long instances are used.
     pub reuse: Reuse,
-    /// What requests cost, if anybody wants to know.
+    /// Counts what requests cost, if that is asked for.
     pub meter: Option<Arc<Meter>>,
 }
 

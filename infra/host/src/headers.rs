@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 use crate::outbound::chaining_target;
 use crate::routes::RouteMatch;
 
-/// Takes off what a client must not set: the connection's own header, and a `Host` that names a component.
+/// Removes what a client must not set: headers of the connection, and a `Host` that names a component.
 pub fn strip_forbidden(headers: &mut HeaderMap) {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     if host.is_some_and(|host| chaining_target(host).is_some()) {
@@ -36,9 +36,9 @@ pub fn make_absolute<B>(request: &mut Request<B>, scheme: Scheme) -> Result<()> 
     Ok(())
 }
 
-/// Adds the headers that tell a component how it was reached. The URI is absolute by now.
+/// Adds the headers with the route that a component was reached by. The URI is absolute already.
 ///
-/// A client that sends one of these names has its value kept before the true one, as in Spin: do not trust the first.
+/// If the client sent a header of such a name, its value stays before the true one, as in Spin: do not trust the first.
 pub fn add_spin_headers<B>(request: &mut Request<B>, matched: &RouteMatch, client: SocketAddr) -> Result<()> {
     for value in request.headers().values() {
         std::str::from_utf8(value.as_bytes()).context("a header is not UTF-8")?;

@@ -91,7 +91,7 @@ impl Lifetime {
     /// A lifetime that ends after `idle_timeout` without work, or when `stopping` becomes true.
     pub fn new(idle_timeout: Duration, mut stopping: watch::Receiver<bool>) -> Self {
         let stop = async move {
-            // An error is a host that is gone, which has stopped too.
+            // An error means that the host is gone, which is a stop too.
             let _ = stopping.wait_for(|stopping| *stopping).await;
         };
         Self { idle_timeout, idle: Box::pin(tokio::time::sleep(idle_timeout)), stop: Box::pin(stop) }
@@ -112,13 +112,13 @@ impl WorkerExpiration for Lifetime {
     }
 }
 
-/// How many requests an instance takes, and what is said when it fails.
+/// How many requests an instance takes, and what is logged when it fails.
 pub struct Limits {
     /// The component's id, for the log.
     pub component: String,
     /// How many.
     pub reuse: Reuse,
-    /// What its requests cost, if anybody wants to know.
+    /// Counts what its requests cost, if that is asked for.
     pub meter: Option<InstanceMeter>,
 }
 

@@ -1,7 +1,7 @@
 //! The embedded host: runs `spin.toml` and its components as Spin 4.1 does, where the Spin CLI is not installed.
 //!
 //! It has no behaviour that Spin does not have. A component that works here and not on Spin has found a bug of the host.
-//! What it can do beyond Spin, no component can tell: `--meter` says what requests cost.
+//! What it does beyond Spin, no component can observe: `--meter` writes what requests cost.
 
 mod app;
 mod bindings;
@@ -105,7 +105,7 @@ async fn run(arguments: Arguments, meter: Option<Arc<meter::Meter>>) -> Result<(
     let values = variables::Values::resolve(&manifest.variables, &arguments.variables, variables::environment()?)?;
     let router = routes::Router::new(&manifest.triggers)?;
 
-    // Bound before anything is compiled: a taken port is said at once.
+    // Bound before anything is compiled: a taken port is reported at once.
     let listener =
         TcpListener::bind(arguments.listen).await.with_context(|| format!("cannot listen on {}", arguments.listen))?;
     let address = listener.local_addr()?;
@@ -116,7 +116,7 @@ async fn run(arguments: Arguments, meter: Option<Arc<meter::Meter>>) -> Result<(
         let loaded = loader.load(id, entry, &values).with_context(|| format!("component {id:?}"))?;
         Ok((id.clone(), loaded))
     };
-    // A component that no trigger names cannot be reached, by chaining neither.
+    // A component without a trigger cannot be reached, not even by chaining.
     let loaded =
         manifest.components.iter().filter(|(id, _)| triggered(id)).map(load).collect::<Result<BTreeMap<_, _>>>()?;
 
@@ -135,13 +135,13 @@ async fn run(arguments: Arguments, meter: Option<Arc<meter::Meter>>) -> Result<(
     announce(address, &router);
     let server = server::Server::new(app.clone(), router, manifest.info(), arguments.tcp_nodelay);
     let deadline = server.serve(listener, asked_to_stop()?).await;
-    // Idle instances end now; one that still runs a task after its response holds on until that has ended.
+    // Idle instances end now; one that still runs a task after its response ends after that task.
     stop.send_replace(true);
     drop(alive);
     if tokio::time::timeout_at(deadline, all_gone.recv()).await.is_err() {
         eprintln!("tasks after a response were still running and have been cut off");
     }
-    // Until here, for those tasks may have sent requests to other components.
+    // Not earlier: those tasks may send requests to other components.
     drop(app);
     Ok(())
 }
@@ -150,11 +150,11 @@ fn state_folder(arguments: &Arguments, manifest: &Path) -> PathBuf {
     arguments.state_dir.clone().unwrap_or_else(|| manifest.parent().unwrap_or(Path::new("")).join(".spin"))
 }
 
-/// Says on standard output where the application is.
+/// Prints on standard output where the application is.
 fn announce(address: SocketAddr, router: &routes::Router) {
     let route = |(component, route): &(String, String)| format!("  {component}: http://{address}{route}\n");
     let routes: String = router.listing().iter().map(route).collect();
-    // Whoever waits for the first line may close the pipe after it, which must not end the host.
+    // A reader of the first line may close the pipe after it, which must not end the host.
     let _ = std::io::stdout().write_all(format!("Serving http://{address}\nAvailable Routes:\n{routes}").as_bytes());
 }
 

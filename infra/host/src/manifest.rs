@@ -1,4 +1,4 @@
-//! `spin.toml`, read as Spin reads it. What this host cannot honour is refused by name instead of being ignored.
+//! `spin.toml`, read as Spin reads it. A setting that this host does not support is refused by name, not ignored.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// What Spin tells of an application at `/.well-known/spin/info`.
+    /// What Spin answers at `/.well-known/spin/info`.
     pub fn info(&self) -> String {
         let mut info = serde_json::json!({ "name": self.name });
         if !self.version.is_empty() {
@@ -203,7 +203,7 @@ struct ComponentEntry {
     _build: Option<toml::Table>,
     #[serde(rename = "tool")]
     _tool: Option<toml::Table>,
-    // What Spin knows and this host does not do.
+    // What Spin supports and this host does not.
     environment: Option<toml::Value>,
     files: Option<toml::Value>,
     exclude_files: Option<toml::Value>,

@@ -1,6 +1,6 @@
 //! The names that a manifest may give. Spin's rules.
 
-/// Why `name` is not a variable's name, if it is not. Spin's rule and words: a component can meet them.
+/// Why `name` is not a variable's name, if it is not. Rule and text are Spin's: a component can see them.
 pub fn check_variable(name: &str) -> Result<(), String> {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     if name.is_empty() {

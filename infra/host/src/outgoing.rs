@@ -1,4 +1,4 @@
-//! Outgoing HTTP: the allow-list, service chaining, and the network for what is left.
+//! Outgoing HTTP: the allow-list, service chaining, and the network for all other requests.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Weak};
@@ -40,7 +40,7 @@ impl WasiHttpHooks for OutgoingHttp {
         &mut self,
         request: Request<Body>,
         options: Option<RequestOptions>,
-        // Would say how the component fared with the response; there is nobody to tell.
+        // The outcome of the component's work on the response. It is not used.
         _processed: Done,
     ) -> Box<dyn Future<Output = Sent> + Send> {
         let (allowed, app) = (self.allowed.clone(), self.app.clone());
@@ -77,7 +77,7 @@ async fn send(
 
 /// Hands the request to a component of this application, private or not, without a socket.
 async fn chain(component: &str, mut request: Request<Body>, app: &Arc<App>) -> Sent {
-    // The host is a name that only exists here; the component that answers is not told of it.
+    // The host's name exists only here; the component that answers does not see it.
     request.headers_mut().remove(HOST);
     let matched = RouteMatch::chained(component, request.uri().path());
     let request = request.map(|body| body.map_err(Into::into).boxed_unsync());

@@ -1,5 +1,5 @@
-//! `spin:redis`: one multiplexed connection a resource, and no deadline anywhere. That is Spin's behaviour: the
-//! components race every call against their own clock.
+//! `spin:redis`: one multiplexed connection per resource, and no deadline. That is Spin's behaviour: the components have
+//! deadlines of their own.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Handles that a component holds: a map with a limit, in which a missing entry is an answer and never a panic.
+//! Handles that a component holds: a map with a limit. A missing entry is `None`, never a panic.
 
 use std::collections::HashMap;
 

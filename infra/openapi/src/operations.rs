@@ -294,7 +294,7 @@ impl Operation {
             .errors(&[400, 503])
     }
 
-    /// The parameter that has a list's pages told by keyset.
+    /// The parameter that asks for a list's pages by keyset.
     fn after(self) -> Self {
         self.optional(
             ParameterIn::Query,
@@ -305,7 +305,7 @@ impl Operation {
         )
     }
 
-    /// Is done on conditions, which are answered in the order of RFC 9110 (13.2.2).
+    /// Has conditions, which are evaluated in the order of RFC 9110 (13.2.2).
     fn conditional(self, if_match: &str, if_none_match: &str) -> Self {
         let tags = || ObjectBuilder::new().schema_type(Type::String);
         self.optional(ParameterIn::Header, "If-Match", if_match, tags()).optional(
@@ -316,7 +316,7 @@ impl Operation {
         )
     }
 
-    /// Says 304 to who has it already.
+    /// Answers 304 to a client that has it already.
     fn tagged(self) -> Self {
         self.conditional("The ETags that the client wants: 412 for any other", "The ETags that the client has: 304")
     }

@@ -58,7 +58,7 @@ fn keyset_page_name<T: ToSchema>() -> String {
     format!("{}Walk", T::name())
 }
 
-/// A page by its number, or one by keyset.
+/// A page by its number, or by keyset.
 pub fn any_page_of<T: ToSchema>() -> RefOr<Schema> {
     let keyset_page: RefOr<Schema> = Ref::from_schema_name(keyset_page_name::<T>()).into();
     RefOr::T(Schema::AnyOf(AnyOfBuilder::new().item(page_of::<T>()).item(keyset_page).build()))
@@ -69,13 +69,13 @@ pub fn of<T: ToSchema>() -> RefOr<Schema> {
     Ref::from_schema_name(T::name()).into()
 }
 
-/// What health answers: whoever is no administrator is told less.
+/// What health answers: without the role of an administrator, less.
 pub fn health() -> RefOr<Schema> {
     let whole = AllOfBuilder::new().item(of::<Health>()).item(of::<Details>());
     RefOr::T(Schema::AnyOf(AnyOfBuilder::new().item(whole).item(of::<Health>()).build()))
 }
 
-/// What a request may say of a time is more than what an answer does.
+/// A request may write a time in more forms than an answer.
 fn property_draft() -> RefOr<Schema> {
     let RefOr::T(Schema::Object(mut draft)) = PropertyDraft::schema() else {
         unreachable!("a struct is an object");

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, ensure};
 use url::Url;
 
-/// Below `database_timeout_ms` (2000), so that PostgreSQL gives up before the component does and a statement that the
-/// client was told nothing about cannot commit long after.
+/// Below `database_timeout_ms` (2000), so that PostgreSQL gives up before the component does, and no statement commits
+/// long after its client was answered without it.
 const STATEMENT_TIMEOUT_MS: u32 = 1_500;
 /// PostgreSQL's clients count it in whole seconds; the component's own deadline is shorter still.
 const CONNECT_TIMEOUT_SECONDS: u32 = 2;

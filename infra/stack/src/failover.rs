@@ -14,13 +14,13 @@ use crate::{Redis, production, redis};
 
 /// How many Sentinels there are; two make a majority.
 const SENTINELS: usize = 3;
-/// The checks of HAProxy and the Sentinels' acquaintance with each other take seconds; the rest is for a busy machine.
+/// The checks of HAProxy and the Sentinels' discovery of each other take seconds; the rest is for a busy machine.
 const START_PATIENCE: Duration = Duration::from_secs(60);
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A master and a replica that take each other's place, behind one address. Dropping it stops everything.
 pub struct Failover {
-    // In the order in which they are stopped: nobody may act on what ends after him.
+    // In the order in which they are stopped: none may react to the end of another.
     haproxy: Process,
     port: u16,
     sentinels: Vec<(Process, u16)>,
@@ -70,7 +70,7 @@ impl Failover {
         self.redis[number].info("replication").is_ok_and(|info| says(&info, "master_link_status:up"))
     }
 
-    /// The replicas that each Sentinel has in mind, as `host:port`.
+    /// The replicas that each Sentinel knows, as `host:port`.
     pub fn replicas_in_mind(&self) -> Result<Vec<Vec<String>>> {
         let each = |(_, port): &(Process, u16)| {
             let answer = redis::ask(*port, "SENTINEL replicas renttracker\r\n")?;
@@ -93,7 +93,7 @@ impl Failover {
         Ok(())
     }
 
-    /// Whether a failover could begin: everybody knows everybody.
+    /// Whether a failover could begin: all know each other.
     fn is_ready(&mut self) -> Result<()> {
         if let Some(status) = self.haproxy.exited() {
             bail!("HAProxy has ended ({status})");
@@ -148,7 +148,7 @@ fn haproxy(dir: &Path, port: u16, redis: [u16; 2], sentinels: &[u16]) -> Result<
     for (number, port) in (1..).zip(sentinels) {
         command.env(format!("SENTINEL_{number}"), format!("127.0.0.1:{port}"));
     }
-    // Without an access list everybody is the default user, whatever the password.
+    // Without an access list every client is the default user, whatever the password.
     command.env("REDIS_CHECK_USER", "default").env("REDIS_CHECK_PASSWORD", "any");
     spawn(command, &dir.join("haproxy.log"), "HAProxy", || {
         TcpStream::connect(("127.0.0.1", port))?;

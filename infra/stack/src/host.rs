@@ -24,7 +24,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(10);
 /// How many of the last lines are kept for an error message.
 const TAIL_LINES: usize = 40;
 
-/// How a deployment has instances used, on either runtime: for ten thousand requests, and not for 128. A new one connects to
+/// How long a deployment uses an instance, on either runtime: for ten thousand requests, not for 128. A new one connects to
 /// Redis, reads its variables and the breaker's record, and verifies every token anew; spread over 128 requests that is about a
 /// tenth of what a hit costs (`infra/deploy/README.md`).
 pub const LONG_REUSE: [&str; 2] = ["--max-instance-reuse-count", "10000"];
@@ -83,7 +83,7 @@ impl Host {
         let mut command = command(&options, manifest)?;
         command.args(arguments);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        // Spin starts the server as a child of its own, and ends it on a SIGTERM but of course not on a SIGKILL.
+        // Spin starts the server as a child, and ends it on a SIGTERM, but cannot on a SIGKILL.
         let on_our_death = match options.runtime {
             Runtime::Embedded => Signal::SIGKILL,
             Runtime::Spin => Signal::SIGTERM,
@@ -109,7 +109,7 @@ impl Host {
             Ok(base_url) => base_url,
             Err(error) => {
                 process.kill_tree();
-                // The last words are often the reason: they are read to their end before they are told.
+                // The last lines often have the reason: they are read to their end before they are shown.
                 for reader in readers {
                     let _ = reader.join();
                 }
@@ -156,7 +156,7 @@ impl Host {
         self.process.resume_tree();
     }
 
-    /// `SIGTERM`, waits, and kills what does not listen. An error if it had died before: a test that ends with a
+    /// `SIGTERM`, waits, and kills what still runs. An error if it had died before: a test that ends with a
     /// dead host has found something.
     pub fn stop(&mut self) -> Result<()> {
         if let Some(status) = self.process.exited() {
@@ -239,7 +239,7 @@ fn follow(
     std::thread::spawn(move || {
         let mut stream = BufReader::new(stream);
         let mut line = Vec::new();
-        // Read to the end whatever becomes of the sink: a full pipe would stop the host.
+        // Read to the end even if the sink fails: a full pipe would stop the host.
         while stream.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
             let _ = sink.write_all(&line).and_then(|()| sink.flush());
             let text = String::from_utf8_lossy(&line);
@@ -267,7 +267,7 @@ fn await_announcement(process: &mut Process, announced: &mpsc::Receiver<String>)
     loop {
         match announced.recv_timeout(Duration::from_millis(50)) {
             Ok(base_url) => return Ok(base_url),
-            // Its stdout is closed: it is ending, or has nothing more to say.
+            // Its stdout is closed: it is ending, or prints no more.
             Err(RecvTimeoutError::Disconnected) => std::thread::sleep(Duration::from_millis(20)),
             Err(RecvTimeoutError::Timeout) => {}
         }

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::database::{connect, explain, explain_in};
 use crate::preflight;
 
-/// Any number that nobody else locks; two that migrate at once wait for each other.
+/// A number that no other program locks; two migrations at once wait for each other.
 const LOCK: i64 = 0x7265_6E74_5F6D_6967;
 
 /// The connection's own limits are meant for requests; a migration may build an index for longer.
@@ -50,7 +50,7 @@ pub fn migrate_from(database_url: &str, folder: &Path) -> Result<Vec<String>> {
     Ok(pending.into_iter().map(|migration| migration.name.clone()).collect())
 }
 
-/// What there is to say of a migrated database that works, but not as well as it could.
+/// Remarks on a migrated database that works, but not as well as it could.
 pub fn remarks(database_url: &str) -> Result<Vec<String>> {
     let mut client = connect(database_url)?;
     preflight::prepare(&mut client)?;

@@ -68,7 +68,7 @@ fn launch(dir: &Path, server: &Url, port: u16) -> Result<Process> {
     let (host, server_port) = (server.host_str().unwrap_or_default(), server.port().unwrap_or(5432));
     let user = login.get_user().unwrap_or_default();
     let password = String::from_utf8_lossy(login.get_password().unwrap_or_default()).replace('\'', "''");
-    // `auth_type = any`: whoever comes is taken for the user of the next line.
+    // `auth_type = any`: every client is the user of the next line.
     let settings = format!(
         "[databases]\n* = host={host} port={server_port} user={user} password='{password}'\n\
          [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n\

@@ -1,4 +1,4 @@
-//! What a database must be like before the first migration changes it, and how to mend what it is not.
+//! What a database must be like before the first migration, and how to mend one that is not.
 
 use anyhow::{Result, bail};
 use postgres::Client;
@@ -27,7 +27,7 @@ struct Extension {
     may_install: bool,
 }
 
-/// What a database says of itself.
+/// The properties of a database that migrations depend on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Facts {
     version: i32,
@@ -59,7 +59,7 @@ pub fn prepare(client: &mut Client) -> Result<()> {
     client.batch_execute(&format!("SET search_path = {}", search_path(&facts))).map_err(explain)
 }
 
-/// What there is to say of a database that works, but not as well as it could.
+/// Remarks on a database that works, but not as well as it could.
 pub fn remarks(client: &mut Client) -> Result<Vec<String>> {
     let locale = client.query_one("SELECT datctype::text FROM pg_database WHERE datname = current_database()", &[]);
     let locale: String = locale.map_err(explain)?.get(0);
@@ -133,7 +133,7 @@ fn obstacles(facts: &Facts) -> Vec<String> {
     let (role, database) = (quoted(&facts.role), quoted(&facts.database));
     let mut found = Vec::new();
     if facts.is_read_only {
-        // Whatever else is wrong would have to be mended on another server, or later.
+        // Any other fault has to be mended on another server, or later.
         return vec![
             "the server takes no writes: it is a standby, or default_transaction_read_only is on; name the primary"
                 .into(),

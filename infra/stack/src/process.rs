@@ -57,7 +57,7 @@ impl Process {
     /// Sends `signal` to every process of the child's group.
     pub(crate) fn signal_group(&self, signal: Signal) {
         if !self.ended.load(Ordering::SeqCst) {
-            // Fails only when nobody is left in the group, which is what the caller wants to reach anyway.
+            // Fails only when the group is empty, which is what the caller wants.
             let _ = killpg(self.pid(), signal);
         }
     }
@@ -70,7 +70,7 @@ impl Process {
     }
 
     /// Stops the child and all its descendants where they stand, also those in sessions of their own (as the
-    /// processes of PostgreSQL are). Nobody is missed: a stopped parent starts no more children.
+    /// processes of PostgreSQL are). None is missed: a stopped parent starts no more children.
     pub(crate) fn pause_tree(&self) {
         if self.ended.load(Ordering::SeqCst) {
             return;
@@ -216,7 +216,7 @@ fn descendants(ancestor: Pid) -> Vec<Pid> {
     found.split_off(1)
 }
 
-/// Polls `ready` with short growing pauses until it says so, the process dies or `patience` runs out.
+/// Polls `ready` with growing pauses until it succeeds, the process ends or `patience` runs out.
 pub(crate) fn wait_until(
     process: &mut Process,
     patience: Duration,

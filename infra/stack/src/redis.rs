@@ -1,4 +1,4 @@
-//! A Redis server of one's own.
+//! A Redis server for development and tests.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -39,7 +39,7 @@ struct Settings {
     login: Option<Login>,
 }
 
-/// A user of a server that admits nobody else, and its password; neither has a character that a URL would encode.
+/// The only user of a server, and its password; neither has a character that a URL would encode.
 #[derive(Clone)]
 pub struct Login {
     /// Its name.
@@ -87,7 +87,7 @@ impl Redis {
         Ok(())
     }
 
-    /// What it says of itself in this section of `INFO`.
+    /// This section of its `INFO`.
     pub fn info(&self, section: &str) -> Result<String> {
         info(self.port, self.settings.login.as_ref(), section)
     }
@@ -119,8 +119,8 @@ impl Redis {
         self.process.exited().is_none()
     }
 
-    /// Has the disk of a server with `infra/redis/redis.conf` be full, or have room again: whatever it would then add to a file is
-    /// refused as a full disk refuses it, but with `EFBIG`. (Measured beside a tmpfs of 3 MB and `ENOSPC`: Redis 6.2.14, 7.0.15
+    /// Fills the disk of a server with `infra/redis/redis.conf`, or empties it again: each write to a file fails as on a full
+    /// disk, but with `EFBIG`. (Measured beside a tmpfs of 3 MB and `ENOSPC`: Redis 6.2.14, 7.0.15
     /// and 8.2.3 and Valkey 9.1.2 answer the same to both.)
     pub fn fill_disk(&self, is_full: bool) -> Result<()> {
         // The soft limit alone: only root could raise the hard one again.
@@ -190,7 +190,7 @@ fn launch(dir: &Path, port: u16, settings: Settings) -> Result<Redis> {
     let program = program()?;
     let log = dir.join("redis.log");
     let output = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
-    // A write beyond the limit that stands in for a full disk is then an error, and no signal that ends the server.
+    // A write beyond the limit that stands in for a full disk is then an error, not a signal that ends the server.
     let mut command = Command::new("env");
     command.arg("--ignore-signal=XFSZ").arg(program);
     let keeps_nothing = ["--save", "", "--appendonly", "no"];
@@ -215,7 +215,7 @@ fn launch(dir: &Path, port: u16, settings: Settings) -> Result<Redis> {
     Ok(Redis { process, port, dir: dir.to_owned(), settings })
 }
 
-/// What the Redis behind `port` says of itself in this section of `INFO`, to `login` if it admits nobody else.
+/// This section of the `INFO` of the Redis behind `port`, read as `login` if only that user may.
 pub(crate) fn info(port: u16, login: Option<&Login>, section: &str) -> Result<String> {
     let auth = login.map(|login| format!("AUTH {} {}\r\n", login.user, login.password)).unwrap_or_default();
     let answer = ask(port, &format!("{auth}PING\r\nINFO {section}\r\n"))?;
@@ -237,7 +237,7 @@ pub(crate) fn ask(port: u16, commands: &str) -> Result<String> {
     Ok(answer)
 }
 
-/// Asks the server on `port` who it is: another one there would answer as willingly as ours.
+/// Asks the server on `port` for its identity: another server on that port would answer too.
 fn answers_as(pid: u32, port: u16, login: Option<&Login>) -> Result<()> {
     ensure!(
         info(port, login, "server")?.lines().any(|line| line.trim_end() == format!("process_id:{pid}")),

@@ -17,7 +17,7 @@ pub const AUDIENCE: &str = "RentTracker";
 /// RFC 7518 asks for a key at least as long as the hash: 256 bits.
 const SECRET_BYTES: usize = 32;
 
-/// What a token shall say.
+/// The content of a token.
 pub struct TokenRequest<'a> {
     /// The shared secret; its bytes are the key as they stand.
     pub secret: &'a str,

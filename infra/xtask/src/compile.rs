@@ -53,7 +53,7 @@ impl Build<'_> {
         command
     }
 
-    /// How many crates there are to it. Cargo fetches those that the machine lacks, and says so.
+    /// How many crates it is built of. Cargo fetches those that the machine lacks, and prints that.
     fn crates(&self) -> Result<usize> {
         let mut tree = self.command(&["tree", "--prefix", "none", "--format", "{p}", "--edges", "normal,build"]);
         Ok(distinct(&output(tree.stderr(Stdio::inherit()))?))

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 
 use crate::shell::say;
 
-/// Two, so that one can see that neither sees the other's.
+/// Two, to show that neither sees the other's rows.
 pub const TENANTS: [&str; 2] = ["demo-alice", "demo-bob"];
 
 /// The connection may carry the limits that are meant for requests.
@@ -83,7 +83,7 @@ SELECT $1,
        paid_at, paid_at
 FROM numbered, methods";
 
-/// The planner knows nothing about tables that were filled a moment ago.
+/// The planner has no statistics on tables that were just filled.
 const ANALYZE: &str = "ANALYZE properties, payments";
 
 /// Gives each demo tenant `count` properties with twelve payments each, unless it has any already.

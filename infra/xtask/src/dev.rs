@@ -1,4 +1,4 @@
-//! The folder `.dev`: what `up` keeps between runs, and what it tells other programs.
+//! The folder `.dev`: what `up` keeps between runs, and what other programs read of it.
 
 use std::fs::{File, Permissions, TryLockError};
 use std::io::{ErrorKind, Write};
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// Only the owner may read what holds a secret.
 const SECRET_MODE: u32 = 0o600;
-/// Others may pass, not look: the user that PostgreSQL runs as has to reach its own folder.
+/// Others may enter, but not list: the user that PostgreSQL runs as has to reach its own folder.
 const FOLDER_MODE: u32 = 0o711;
 
 /// `.dev/stack.json`: all that a program needs to use what `up` has started.
@@ -20,7 +20,7 @@ pub struct Facts {
     pub redis_url: String,
     /// As the components use it.
     pub database_url: String,
-    /// For schema changes and for looking behind the components' back.
+    /// For schema changes, and to inspect the data without the components.
     pub admin_database_url: String,
     pub redis_instance_name: String,
     pub runtime: String,

@@ -15,6 +15,7 @@ mod load;
 mod matrix;
 mod migrate;
 mod npm;
+mod packages;
 mod python;
 mod redis;
 mod scene;

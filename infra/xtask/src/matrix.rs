@@ -8,14 +8,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::packages::WITH_END_TO_END_TESTS;
 use crate::servers::{self, PostgresServer, RedisServer};
 use crate::shell::{cargo, check_interrupted, output, run, say};
-use crate::test::WITH_END_TO_END_TESTS;
 
 /// What depends on the servers, as `tests/e2e/suites.rs` has it.
 const SUITES: &str = "servers";
-/// The trials wait for servers more than they compute, but a matrix runs beside other work.
-const THREADS: &str = "4";
 /// Where each cell's output is kept.
 const LOGS: &str = "target/matrix";
 /// Where the table stands, and between which lines.
@@ -86,7 +84,7 @@ impl Cell<'_> {
     fn run(&self, suites: &str, log: &Path) -> Result<Outcome> {
         let mut command = cargo();
         command.args(["test", "--quiet"]).args(WITH_END_TO_END_TESTS);
-        command.args(["--test", "e2e", "--", "--test-threads", THREADS]);
+        command.args(["--test", "e2e"]);
         command.env("RENTTRACKER_SUITES", suites);
         command.env(stack::REDIS_SERVER, &self.redis.program).env(stack::POSTGRES_PROGRAMS, &self.postgres.programs);
         if self.is_pooled {

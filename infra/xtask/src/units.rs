@@ -7,10 +7,10 @@ use anyhow::{Context, Result, ensure};
 
 use crate::shell::{output, say};
 
-/// The highest exposure that `systemd-analyze security` may find, in tenths: 2.5 of 10, where 9.6 is a unit that says nothing.
+/// The highest exposure that `systemd-analyze security` may find, in tenths: 2.5 of 10, where a unit without any setting has 9.6.
 /// What is left of it are the network, which a server needs, and compiling at run time, which Spin needs.
 const EXPOSURE: &str = "--threshold=25";
-/// For what a unit starts: a checker that finds no such program says nothing about the rest.
+/// In place of what a unit starts: a checker that does not find the program checks nothing else.
 const STAND_IN: &str = "/usr/bin/true";
 
 pub fn check() -> Result<()> {

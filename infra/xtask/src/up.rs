@@ -129,8 +129,8 @@ impl Up {
             Some(url) => (None, url.clone()),
             None => {
                 say("starting Redis");
-                // It begins empty. What the key-value store knows is about one that is gone, in the words of the build of
-                // that day; with a Redis that stays, it is the record of what must not be read and is kept.
+                // It begins empty, and the key-value store describes a Redis that is gone. With a Redis that stays, the store is
+                // the record of what must not be read, and is kept.
                 let _ = std::fs::remove_dir_all(dev.path("state"));
                 let redis = Redis::start(&dev.path("redis")).context("Redis did not start")?;
                 let url = redis.url();
@@ -215,7 +215,7 @@ fn variables_from_environment() -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The address to serve on, if nobody does yet.
+/// The address to serve on, if it is free.
 fn free_address(listen: &str) -> Result<SocketAddr> {
     let addresses = listen.to_socket_addrs();
     let address = addresses

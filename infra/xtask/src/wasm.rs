@@ -1,4 +1,4 @@
-//! A compiler for wasm32-wasip2: rustup's, or Debian's where rustup reaches nothing.
+//! A compiler for wasm32-wasip2: rustup's, or Debian's where rustup has no network.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -146,9 +146,9 @@ fn every_variable_is_documented_and_granted() {
     assert_eq!(granted, variables(), "config.rs reads what spin.toml grants");
     let addresses: Names = declared.iter().filter(|name| name.ends_with("_address")).cloned().collect();
     assert_eq!(declared, granted.union(&addresses).cloned().collect(), "what is declared is granted, or is an address");
-    let readme = read("README.md");
+    let guide = read("infra/deploy/variables.md");
     for name in &declared {
-        assert!(readme.contains(&format!("`{name}`")), "README.md does not say what {name} is");
+        assert!(guide.contains(&format!("`{name}`")), "infra/deploy/variables.md does not say what {name} is");
     }
     for (component, table) in &components() {
         for (name, value) in variables_of(table) {

@@ -1,4 +1,4 @@
-//! The stores in SQLite: Spin's table, in Spin's file, so that either can go on where the other stopped.
+//! The stores in SQLite: Spin's table in Spin's file, so that Spin and this host can use the same file in turn.
 
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -70,7 +70,7 @@ impl Database {
 /// A key and the value under it.
 pub type Pair = (String, Option<Vec<u8>>);
 
-/// One store. SQLite blocks, so every operation tells the runtime that it will.
+/// One store. SQLite blocks, so every operation announces that to the runtime.
 pub struct Store {
     label: String,
     connection: Arc<Mutex<Connection>>,
@@ -219,7 +219,7 @@ impl Cas {
     }
 }
 
-/// Lets the other tasks of this thread go elsewhere while SQLite works.
+/// Moves the other tasks of this thread to another one while SQLite works.
 fn blocking<T>(work: impl FnOnce() -> T) -> T {
     tokio::task::block_in_place(work)
 }

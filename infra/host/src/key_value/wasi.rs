@@ -1,5 +1,5 @@
-//! `wasi:keyvalue`: buckets, batches, increments and compare-and-swap. Its calls are synchronous: an instance stands
-//! still, with all its requests, while one of them waits.
+//! `wasi:keyvalue`: buckets, batches, increments and compare-and-swap. Its calls are synchronous: while one
+//! waits, the instance and all its requests wait.
 
 use std::sync::Arc;
 
@@ -100,7 +100,7 @@ impl atomics::Host for KeyValueState {
         if cas.swap(&store, &value).map_err(|failure| CasError::StoreError(failure.into()))? {
             return Ok(());
         }
-        // The next try gets a swap that has already seen the value that was in the way.
+        // The next attempt gets a swap that has read the value that made this one fail.
         let next = Comparison::new(cas.key().to_owned());
         next.current(&store).map_err(|failure| CasError::StoreError(failure.into()))?;
         let next = self.keep(Swap { store, cas: Arc::new(next) }).map_err(CasError::StoreError)?;

@@ -112,7 +112,7 @@ impl Host for PostgresState {}
 impl HostConnectionBuilder for PostgresState {
     async fn new(&mut self, address: String) -> wasmtime::Result<Resource<ConnectionBuilder>> {
         let number = self.builders.push(Builder { address, authority: None });
-        // The constructor has no way to say no: the instance ends here, as it does on Spin.
+        // The constructor cannot return an error: the instance ends here, as it does on Spin.
         number.map(Resource::new_own).map_err(|_| wasmtime::format_err!("out of builder table space"))
     }
 

@@ -1,4 +1,4 @@
-//! Connection pools: one an address, of Spin's size, with Spin's way of cleaning a connection between two users.
+//! Connection pools: one per address, of Spin's size. A connection is cleaned between two users as Spin cleans it.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +15,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 /// How many connections an address has.
 const POOL_SIZE: usize = 64;
 
-/// For how many addresses a pool is kept; the one that was not used for longest makes room.
+/// For how many addresses a pool is kept; the least recently used one is dropped for another.
 const POOLS: usize = 16;
 
 /// One component's pools: Spin shares none between components.

@@ -36,7 +36,7 @@ pub async fn execute(connection: &Object, statement: &str, parameters: &[Paramet
 
 /// Runs a query and collects its rows.
 ///
-/// What fails after the query has started is told as text, a database error too: Spin's way, here alone.
+/// A failure after the query has started is returned as text, a database error too. Spin does that in this function alone.
 pub async fn query(connection: &Object, statement: &str, parameters: &[ParameterValue]) -> Result<RowSet, Error> {
     let rows = start(connection, statement, parameters).await?;
     collect(rows).await.map_err(|error| match error {
@@ -74,7 +74,7 @@ pub async fn stream(connection: &Object, statement: &str, parameters: &[Paramete
     Ok(Streamed { columns: columns.await.unwrap_or_default(), rows: rows_rx, end })
 }
 
-/// Sends the rows on until they end, or nobody reads them any more.
+/// Sends the rows on until they end or the reader is gone.
 async fn forward(
     rows: RowStream,
     columns: oneshot::Sender<Vec<Column>>,

@@ -81,7 +81,7 @@ fn value(row: &tokio_postgres::Row, index: usize) -> Result<DbValue> {
         Type::DATE => read(row, index, |v| Ok(DbValue::Date(date_parts(v)?))),
         Type::TIME => read(row, index, |v| Ok(DbValue::Time(time_parts(v)?))),
         // The driver does not read a TIMESTAMPTZ as this type, so such a column **fails**, on Spin 4.1 as here: a statement
-        // must cast it (`at time zone 'utc'`). Announced as a datetime all the same.
+        // must cast it (`at time zone 'utc'`). The column is still announced as a datetime.
         Type::TIMESTAMP | Type::TIMESTAMPTZ => read(row, index, |v| Ok(DbValue::Datetime(datetime_parts(v)?))),
         Type::INTERVAL => read(row, index, |v: RawInterval| Ok(DbValue::Interval(v.0))),
         Type::INT4_RANGE => read(row, index, |v: PgRange<i32>| Ok(DbValue::RangeInt32(ranges::from_pg(&v, |n| *n)))),

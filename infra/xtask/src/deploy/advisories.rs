@@ -97,8 +97,7 @@ pub fn problem(image: &str) -> Option<(String, String)> {
     let Product { name, numbers, source, lines, .. } = product;
     let newest = lines.last()?;
     let Some(version) = version(tag, *numbers) else {
-        let problem =
-            format!("runs {name} in no full version ({image:?}), so that nobody knows which vulnerabilities it has");
+        let problem = format!("runs {name} in no full version ({image:?}), so its vulnerabilities are unknown");
         return Some((problem, format!("image: …:{}, or newer", shown(newest.first_fixed))));
     };
     // All numbers but the last name the line.

@@ -14,7 +14,7 @@ use super::read;
 use crate::scene::Servers;
 
 /// `systemctl` and `cargo xtask migrate` are carried out by us: a line on the third stream, and one back. What was built and
-/// `redis backup` are this program's own. `sudo -u postgres` is whoever may do everything in the database.
+/// `redis backup` are this program's own. `sudo -u postgres` is the superuser of the database.
 const STAND_INS: &str = r#"
 exec 3>&1 >&2
 order() { echo "$*" >&3; local answer; read -r answer; [ "$answer" = done ]; }
@@ -114,7 +114,7 @@ impl Machine {
             Some(("systemctl", "restart redis-server")) => self.servers.redis.restart(),
             Some(("systemctl", "restart renttracker")) => self.restart(),
             Some(("migrate", url)) => stack::migrate_from(url, &checkout.join("infra/migrations")).map(drop),
-            _ => bail!("nobody here knows how to do that"),
+            _ => bail!("unsupported command"),
         }
     }
 

@@ -1,5 +1,5 @@
-//! `cargo xtask deploy`: `check` refuses to call a target's settings safe that are not, and says how to mend each; `drill`
-//! carries the guide for one machine out on servers of its own.
+//! `cargo xtask deploy`: `check` refuses unsafe settings of a target, and says how to mend each; `drill` carries out the guide
+//! for one machine on servers of its own.
 
 mod address;
 mod advisories;
@@ -32,7 +32,7 @@ pub struct Deploy {
 enum Task {
     /// Refuse unsafe settings, and say how to mend each
     Check(Check),
-    /// Deploy a release with another configuration of Redis, roll it back, on servers started for that, and tell how long it took
+    /// Deploy a release with another configuration of Redis and roll it back, on servers started for that; prints the time taken
     Drill(Drill),
 }
 
@@ -116,7 +116,7 @@ impl Check {
     }
 }
 
-/// What stands in the way of the migrations in this database, or is not as good as it could be.
+/// What prevents the migrations in this database, and what could be better.
 fn database(url: &str) -> Vec<rules::Finding> {
     let finding = |problem| rules::Finding { what: "the database".into(), problem, mend: "as it says".into() };
     match stack::remarks(url) {

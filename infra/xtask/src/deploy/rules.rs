@@ -19,7 +19,7 @@ const SEAL_KEY_BYTES: usize = 32;
 /// What people write where a secret should be.
 const GUESSABLE: [&str; 8] =
     ["secret", "password", "changeme", "change-me", "demo", "example", "0123456789", "at least 32"];
-/// Roles that managed services and images give to whoever may do anything.
+/// The superusers of managed services and images.
 const ALMIGHTY: [&str; 10] = [
     "postgres",
     "root",
@@ -139,7 +139,7 @@ fn seal(settings: &Settings, found: &mut Findings) {
     let mend = "openssl rand -base64 32; while changing it, the new one, a comma, and the old one";
     let keys = settings.variable("cache_seal_key");
     if keys.is_empty() {
-        found.add("cache_seal_key", "is not set: whoever can write to Redis can put words into the API's mouth", mend);
+        found.add("cache_seal_key", "is not set: a writer to Redis can forge answers of the API", mend);
         return;
     }
     for key in keys.split(',').map(str::trim) {
@@ -212,7 +212,7 @@ fn redis(settings: &Settings, found: &mut Findings) {
     same_endpoint(settings, "redis_address", &address, REDIS_PORT, found);
 }
 
-/// Upstash's REST protocol: whoever reads the token on the way, or guesses it, has the whole database.
+/// Upstash's REST protocol: its token opens the whole database.
 fn redis_by_rest(settings: &Settings, address: &Address, found: &mut Findings) {
     if address.scheme() == "http" && address.is_off_host() {
         found.add("redis_url", "sends redis_token to another machine without TLS", "use the https:// address");
@@ -294,7 +294,7 @@ fn cors(settings: &Settings, found: &mut Findings) {
         if !address.is_off_host() {
             found.add(name, format!("allows {origin:?}: any program on a landlord's computer"), "take it out");
         } else if address.scheme() != "https" {
-            found.add(name, format!("allows {origin:?}, whose pages anybody on the way can change"), "use https://");
+            found.add(name, format!("allows {origin:?}, whose pages can be changed on the way"), "use https://");
         }
     }
 }
@@ -316,7 +316,7 @@ fn store(settings: &Settings, found: &mut Findings) {
     match (kind.as_str(), settings.target) {
         ("spin", Target::OneMachine) if !path.as_ref().is_some_and(|path| path.starts_with('/')) => found.add(
             what,
-            "keeps the breaker's record in memory, or where nobody knows: two processes would not share it",
+            "keeps the breaker's record in memory or in an unknown place: two processes would not share it",
             "path = \"/var/lib/renttracker/key-value.db\"",
         ),
         ("spin", Target::OneMachine) | ("azure_cosmos", _) => {}
@@ -347,7 +347,7 @@ fn manifest(settings: &Settings, found: &mut Findings) {
     if tag.ends_with(":latest") || !tag.contains([':', '@']) {
         found.add(
             "app.yaml",
-            "names no version of the image, so that nobody knows what runs and nothing can be rolled back to",
+            "names no version of the image, so what runs is unknown and there is nothing to roll back to",
             "image: …:VERSION",
         );
     }

@@ -36,7 +36,7 @@ pub struct Witness {
 }
 
 impl Witness {
-    /// Begins with the property at `path`, which nobody else writes.
+    /// Begins with the property at `path`, which has no other writer.
     pub fn start(client: Client, path: String) -> Witness {
         let (seen, stop) = (Arc::<Mutex<Seen>>::default(), Arc::<AtomicBool>::default());
         let thread = {
@@ -94,7 +94,7 @@ fn watch(client: &Client, path: &str, seen: &Mutex<Seen>, stop: &AtomicBool) -> 
         }
         match client.put(path, &json!({ "address": format!("{number} Witness Street") })) {
             Ok(()) => answered = number,
-            // It may have been carried out all the same.
+            // It may have been carried out.
             Err(_) => note(1, 0),
         }
         match client.get(path) {
@@ -131,7 +131,7 @@ mod tests {
         };
         check(4, false);
         check(5, true);
-        // Not answered, and carried out all the same.
+        // Not answered, but carried out.
         check(7, true);
         check(8, false);
         assert!(current(&json!({ "address": "1 Main Street" }), 5..=7).is_err());

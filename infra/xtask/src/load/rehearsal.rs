@@ -21,7 +21,7 @@ const PROPERTIES: u32 = 30;
 const RATE: u32 = 50;
 const SECONDS: u64 = 4;
 
-/// Loads a host, and holds what the generator says and leaves against what it promises.
+/// Loads a host, and checks the generator's output and its traces against its promises.
 pub fn rehearse(runtime: Runtime) -> Result<()> {
     let generator = Generator::built(Profile::Debug)?;
     let servers = Servers::start(PROPERTIES)?;
@@ -87,7 +87,7 @@ pub fn counts(report: &Path) -> Result<(u64, u64, u64, bool)> {
     let report: Value = serde_json::from_str(&text)?;
     let data = &report["sections"][0]["data"];
     let count = |name: &str| data[name].as_u64().with_context(|| format!("the report has no {name}"));
-    let interrupted = data["interrupted"].as_bool().context("the report says nothing of an interruption")?;
+    let interrupted = data["interrupted"].as_bool().context("the report does not have whether it was interrupted")?;
     Ok((count("due")?, count("answered")?, count("failed")?, interrupted))
 }
 

@@ -28,7 +28,7 @@ pub struct Backup {
     /// For how long a backup is kept
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..), value_name = "DAYS")]
     pub keep: u32,
-    /// Copy this very server, whatever it is: a Sentinel that watches it then keeps the copy in mind as a replica on port 0
+    /// Copy this server though it is a master: a Sentinel that watches it then remembers the copy as a replica on port 0
     #[arg(long)]
     pub from_master: bool,
 }
@@ -38,8 +38,8 @@ impl Backup {
         self.take(SystemTime::now()).map(drop)
     }
 
-    /// Takes a backup, verifies it and only then lets go of older ones. `None` when there is nothing to back up: at night a
-    /// cache can be empty, and what there is stays.
+    /// Takes a backup, verifies it and only then removes older ones. `None` when there is nothing to back up: at night a cache
+    /// can be empty, and the older backups stay.
     pub fn take(&self, now: SystemTime) -> Result<Option<PathBuf>> {
         DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(&self.folder)?;
         let taken_at = humantime::format_rfc3339_seconds(now).to_string();

@@ -1,4 +1,4 @@
-//! What is in a backup, as Redis's own programs say.
+//! What is in a backup, read by Redis's own programs.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,7 +12,7 @@ use super::server::Address;
 pub struct Loaded {
     /// How many keys there are.
     pub keys: u64,
-    /// The server, which has nobody else's data.
+    /// The server, which has no other data.
     pub server: Address,
     _redis: stack::Redis,
     _folder: tempfile::TempDir,
@@ -26,8 +26,8 @@ pub fn load(file: &Path) -> Result<Loaded> {
     ensure!(keys > 0, "there is no key in it");
     let folder = tempfile::tempdir()?;
     std::fs::copy(file, folder.path().join("dump.rdb")).context("the backup cannot be read")?;
-    // A replica, though of nobody, keeps what has run out since: most of a cache is gone after ten minutes, and the
-    // backup is of one moment.
+    // As a replica without a master it keeps expired entries: most of a cache expires within ten minutes, and the backup is
+    // of one moment.
     let options = ["--replicaof", "127.0.0.1", "1", "--enable-debug-command", "local"];
     let redis = stack::Redis::start_with(folder.path(), 0, &options).context("Redis cannot load it")?;
     let server = Address::loopback(redis.port())?;
@@ -48,7 +48,7 @@ fn checked_keys(file: &Path) -> Result<u64> {
     }
 }
 
-/// What `redis-check-rdb` says is wrong: the line behind its headline, or its last one.
+/// What `redis-check-rdb` finds wrong: the line after its headline, or its last one.
 fn reason(text: &str) -> String {
     let mut lines = text.lines().skip_while(|line| !line.contains("RDB ERROR DETECTED")).skip(1);
     let line = lines.next().or(text.lines().rfind(|line| !line.trim().is_empty()));

@@ -15,7 +15,7 @@ use super::inspect::{self, Loaded};
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const BUFFER: usize = 64 * 1024;
 
-/// What was known of a backup when it was taken.
+/// What was known about a backup when it was taken.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Manifest {
     /// RFC 3339.
@@ -60,14 +60,14 @@ pub fn sha256(file: &Path) -> Result<String> {
     }
 }
 
-/// Holds a backup against its manifest: the file byte for byte, its keys, and its entries as a server loads them.
+/// Compares a backup with its manifest: the file byte for byte, its keys, and its entries as a server loads them.
 pub fn verify(backup: &Path) -> Result<(Manifest, Loaded)> {
     let verified = || {
         let path = manifest_path(backup);
-        // What Redis says of a damaged file says more than that it is another one.
+        // First, because Redis's error on a damaged file says more than a digest that differs.
         let loaded = inspect::load(backup)?;
         let text = std::fs::read_to_string(&path)
-            .with_context(|| format!("{} is missing, so nobody knows what must be in it", path.display()))?;
+            .with_context(|| format!("{} is missing, so what must be in it is unknown", path.display()))?;
         let manifest: Manifest =
             serde_json::from_str(&text).with_context(|| format!("{} cannot be read", path.display()))?;
         ensure!(sha256(backup)? == manifest.sha256, "it is not the file that was taken");

@@ -15,10 +15,10 @@ const SAMPLE: u32 = 64;
 /// leaves the server. Run with `EVAL_RO`, which a user who may only read may use.
 const DIGESTS: &str = include_str!("digests.lua");
 
-/// The channel by which Sentinels tell of each other: each subscribes to it at every server that it watches.
+/// The channel by which Sentinels find each other: each subscribes to it at every server that it watches.
 const SENTINELS: &str = "__sentinel__:hello";
 
-/// What a server says of its place among others (`ROLE`).
+/// A server's place among others, as it answers `ROLE`.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Role {
     /// A master, with the addresses of the replicas that are there.
@@ -75,9 +75,9 @@ impl Address {
         Ok(watching > 0)
     }
 
-    /// The server to copy: itself if it is a replica, or a master that nobody watches and that has none; otherwise the first
+    /// The server to copy: itself if it is a replica, or a master without Sentinel and replicas; otherwise the first
     /// replica that a master names and that has caught up. `redis-cli --rdb` is a replica itself while it copies, one that
-    /// listens on port 0, and a Sentinel that sees it at a master keeps it in mind.
+    /// listens on port 0, and a Sentinel that sees it at a master remembers it.
     pub fn source(&self) -> Result<Address> {
         let replicas = match self.role()? {
             Role::Replica(state) => {
@@ -112,7 +112,7 @@ impl Address {
         )
     }
 
-    /// How errors and output name it.
+    /// Its name in errors and output.
     pub fn name(&self) -> String {
         format!("{}:{}", self.url.host_str().unwrap_or_default(), self.url.port().unwrap_or(6379))
     }
@@ -141,7 +141,7 @@ impl Address {
         Ok(command)
     }
 
-    /// What it answers to a command. An error tells the command's name alone: its arguments can be keys, or a script.
+    /// What it answers to a command. An error names the command without its arguments, which can be keys, or a script.
     pub fn ask(&self, words: &[&str]) -> Result<String> {
         let name = words.first().copied().unwrap_or_default();
         let output = self.cli()?.args(words).stdin(Stdio::null()).output();
@@ -193,7 +193,7 @@ impl Address {
     }
 }
 
-/// A copy of a replica whose link is down would be of nobody knows when.
+/// The time of a copy of a replica whose link is down would be unknown.
 fn ensure_current(state: &str) -> Result<()> {
     ensure!(state == "connected", "this replica has not caught up with its master: its link is \"{state}\"");
     Ok(())

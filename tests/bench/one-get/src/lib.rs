@@ -15,8 +15,9 @@ thread_local! {
     static KEPT: RefCell<Option<Rc<(Connection, String)>>> = const { RefCell::new(None) };
 }
 
-#[spin_sdk::http_service]
-async fn handle(_: Request) -> Result<impl IntoResponse> {
+/// Answers. It is exported to WebAssembly alone, whose names no native linker takes.
+#[cfg_attr(target_arch = "wasm32", spin_sdk::http_service)]
+pub async fn handle(_: Request) -> Result<impl IntoResponse> {
     let kept = KEPT.with_borrow(Option::clone);
     let kept = match kept {
         Some(kept) => kept,

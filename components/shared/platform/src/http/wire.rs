@@ -68,11 +68,14 @@ impl Request {
     }
 }
 
-/// Makes `$handle`, an `async fn(Request) -> Outcome`, the component's entry point.
+/// Makes `$handle`, an `async fn(Request) -> Outcome`, the component's entry point. It is exported to WebAssembly alone: no native
+/// linker takes a name such as `[async-lift]wasi:http/handler@0.3.0#handle`, and all else is compiled for both.
 #[macro_export]
 macro_rules! http_component {
     ($handle:ident) => {
-        struct Component;
+        /// What the host calls.
+        pub struct Component;
+        #[cfg(target_arch = "wasm32")]
         ::spin_sdk::wasip3::http::service::export!(Component);
 
         impl ::spin_sdk::wasip3::exports::http::handler::Guest for Component {

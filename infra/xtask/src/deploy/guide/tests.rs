@@ -1,4 +1,4 @@
-//! Whoever follows a guide finds what it names.
+//! Every guide names commands and files that exist.
 
 use std::path::{Path, PathBuf};
 
