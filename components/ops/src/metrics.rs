@@ -1,5 +1,6 @@
 //! `GET /metrics`, for Prometheus. It needs no token: there is nothing of any tenant in it.
 
+use cache::breaker::StateKind;
 use http::{StatusCode, header};
 use platform::breaker::admission::renew;
 use platform::http::Call;
@@ -20,9 +21,9 @@ pub async fn metrics(call: &Call) -> Result<Answer, Error> {
 
     let mut gauges = vec![Gauge::new("build_info", concat!("version=\"", env!("CARGO_PKG_VERSION"), "\""), 1.0)];
     if let Some(record) = renew(instance).await {
-        for state in ["closed", "open", "half_open"] {
-            let is_it = f64::from(u8::from(record.state_name() == state));
-            gauges.push(Gauge::new("breaker_state", &format!("state=\"{state}\""), is_it));
+        for state in StateKind::ALL {
+            let is_it = f64::from(u8::from(record.state_kind() == state));
+            gauges.push(Gauge::new("breaker_state", &format!("state=\"{}\"", state.name()), is_it));
         }
         gauges.push(Gauge::new("cache_epoch", "", record.epoch as f64));
     }

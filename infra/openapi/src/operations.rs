@@ -13,7 +13,7 @@ use utoipa::openapi::{
 };
 
 use crate::answers::{self, empty, problem, text};
-use crate::schemas::{self, of, page_or_walk_of};
+use crate::schemas::{self, any_page_of, of};
 
 /// The name of the bearer token among the security schemes.
 pub const SCHEME: &str = "bearer";
@@ -48,7 +48,7 @@ fn properties() -> Described {
         .token()
         .list(PROPERTY_SORT)
         .after()
-        .answers(200, answers::json("The page", page_or_walk_of::<Property>(), &["Cache-Status"]));
+        .answers(200, answers::json("The page", any_page_of::<Property>(), &["Cache-Status"]));
     let create = Operation::new("createProperty", "Adds a property")
         .token()
         .body::<PropertyDraft>(property_example())
@@ -85,7 +85,7 @@ fn payments() -> Described {
         .ids(&["propertyId"])
         .list(PAYMENT_SORT)
         .after()
-        .answers(200, answers::json("The page", page_or_walk_of::<Payment>(), &["Cache-Status"]));
+        .answers(200, answers::json("The page", any_page_of::<Payment>(), &["Cache-Status"]));
     let create = Operation::new("createPayment", "Records a payment for a property")
         .token()
         .ids(&["propertyId"])

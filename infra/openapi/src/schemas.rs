@@ -1,6 +1,6 @@
 //! The schemas of the types that the components read and write.
 
-use rental::domain::{Page, Payment, PaymentDraft, PaymentMethod, Property, PropertyDraft, Walk};
+use rental::domain::{KeysetPage, Page, Payment, PaymentDraft, PaymentMethod, Property, PropertyDraft};
 use rental::http::Problem;
 use rental::operator::{Breaker, Details, Drained, Health, Order, Purged, Verified, Warmed};
 use rental::operator::{pace, verify, warm};
@@ -17,10 +17,10 @@ pub fn all() -> Vec<(String, RefOr<Schema>)> {
     with::<Property>(&mut all);
     all.push((PropertyDraft::name().into_owned(), property_draft()));
     page::<Property>(&mut all);
-    all.push((walk_name::<Property>(), Walk::<Property>::schema()));
+    all.push((keyset_page_name::<Property>(), KeysetPage::<Property>::schema()));
     with::<Payment>(&mut all);
     page::<Payment>(&mut all);
-    all.push((walk_name::<Payment>(), Walk::<Payment>::schema()));
+    all.push((keyset_page_name::<Payment>(), KeysetPage::<Payment>::schema()));
     with::<PaymentMethod>(&mut all);
     with::<Health>(&mut all);
     with::<Details>(&mut all);
@@ -54,14 +54,14 @@ fn page_of<T: ToSchema>() -> RefOr<Schema> {
     Ref::from_schema_name(page_name::<T>()).into()
 }
 
-fn walk_name<T: ToSchema>() -> String {
+fn keyset_page_name<T: ToSchema>() -> String {
     format!("{}Walk", T::name())
 }
 
 /// A page by its number, or by keyset.
-pub fn page_or_walk_of<T: ToSchema>() -> RefOr<Schema> {
-    let walk: RefOr<Schema> = Ref::from_schema_name(walk_name::<T>()).into();
-    RefOr::T(Schema::AnyOf(AnyOfBuilder::new().item(page_of::<T>()).item(walk).build()))
+pub fn any_page_of<T: ToSchema>() -> RefOr<Schema> {
+    let keyset_page: RefOr<Schema> = Ref::from_schema_name(keyset_page_name::<T>()).into();
+    RefOr::T(Schema::AnyOf(AnyOfBuilder::new().item(page_of::<T>()).item(keyset_page).build()))
 }
 
 /// A reference to the schema of a type.

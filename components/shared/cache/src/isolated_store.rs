@@ -1,16 +1,16 @@
-//! What is otherwise where each host has a key-value store of its own (`key_value_shared = false`): a breaker opened on one
-//! host tells the others nothing. What all of them share is the outbox. A write that could not invalidate leaves its row there,
-//! and a host whose lease runs out looks for rows that should be gone by now.
+//! Behaviour when hosts do not share a key-value store (`key_value_shared = false`). A breaker that opens on one host is not
+//! seen by the others; what they share is the outbox. A write that could not invalidate leaves its row there. A host whose
+//! lease runs out looks for rows that should be gone by now.
 //!
-//! A row becomes conspicuous [`GRACE`] after it was inserted, or when it commits, if that is later. No lease that was taken
-//! before admits for longer than one lease, so after [`settling_time`] from its commit on nobody uses the cache without
-//! having drained that row: the writer waits for so long before it answers.
+//! A row is overdue [`GRACE`] after it was inserted, or when it commits, if that is later. A lease from before admits for one
+//! lease at most. So [`settling_time`] after the commit every instance that uses the cache has drained the row; the writer
+//! waits for so long before it answers.
 
 use crate::database::lineage::Known;
 use std::time::Duration;
 
-/// How old a row of the outbox is that its writer should have removed. A writer removes it right after its answer, within
-/// milliseconds; on a busy host it may take longer, and then others leave the cache alone for a moment without need.
+/// The age at which a row of the outbox is overdue. A writer removes its row within milliseconds of its answer. On a busy
+/// host it may take longer; other hosts then leave the cache alone for a moment without need.
 pub const GRACE: Duration = Duration::from_secs(1);
 
 /// How long a write that left its row in the outbox waits before it is answered, `lease` being how long a lease lasts.
@@ -18,9 +18,9 @@ pub fn settling_time(lease: Duration) -> Duration {
     GRACE + lease
 }
 
-/// The epoch of the entries in the Redis with this `run_id`, read from this database. Hosts that share no record could not agree
-/// on a counted one, and would take each other's entries for outdated. It is another one after each restart of either; only a
-/// Redis that was given up and taken back without a restart gets its old one again.
+/// The epoch of the entries in the Redis with this `run_id`, read from this database. Hosts without a common record
+/// could not agree on a counter: each would reject the other's entries as outdated. A restart of either server changes it. A
+/// Redis that was given up and taken back without a restart gets its earlier epoch again.
 pub fn epoch(run_id: &str, database: Option<&Known>) -> u64 {
     // It only has to tell a few random names apart.
     let mut hasher = crc32fast::Hasher::new();
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_taken_just_before_the_row_became_conspicuous_is_over_when_the_writer_answers() {
+    fn leases_older_than_the_row_have_expired_when_the_write_is_answered() {
         let lease = Duration::from_millis(500);
         let last_that_overlooks_it = GRACE - Duration::from_millis(1);
         assert!(last_that_overlooks_it + lease < settling_time(lease));

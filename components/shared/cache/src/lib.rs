@@ -1,5 +1,5 @@
-//! The cache protocol, as pure decisions: what keys are called, what an entry looks like, what the scripts answer and what
-//! to do next. It knows no product and does no I/O; `README.md` says how to start.
+//! The cache protocol, as pure decisions: the names of keys, the format of entries, the answers of the scripts and the next
+//! step. It knows no product and does no I/O; `README.md` says how to start.
 // A panic ends the instance and every request in it: input is never unwrapped, indexed or sliced.
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::string_slice, clippy::unreachable)]
 #![deny(clippy::unwrap_used)]
@@ -21,7 +21,7 @@ pub use entry::{Entry, MAX_ENTRY_BYTES, Nonce, Rejection, Seal, Seals, fingerpri
 pub use keys::{CacheKey, KeyPattern, Namespace, Owner, Resource, Slot, prefix};
 pub use population::{LOCK_MS, MAX_LIST_PAGES, MAX_STORED_BYTES, WAIT_BUDGET, ttl_ms, wait_before_attempt};
 pub use redis::{
-    Argument, Facts, Fill, Identity, Lookup, RedisFailure, Refusal, Reply, Script, ScriptError, Sighting, Unfit,
-    asks_for_resp3, fact, grants_lock, is_same_redis, rest, strings,
+    Argument, Facts, FailureKind, Fill, Identity, Lookup, RedisFailure, Refusal, Reply, Script, ScriptError, Sighting,
+    Unfit, asks_for_resp3, fact, grants_lock, is_same_redis, rest, strings,
 };
 pub use status::CacheStatus;

@@ -9,7 +9,7 @@ pub const LOCK_MS: u64 = 5_000;
 
 /// How long a request waits for another's read before it reads PostgreSQL itself.
 pub const WAIT_BUDGET: Duration = Duration::from_secs(1);
-/// The first pause between two looks. It doubles up to [`MAX_WAIT`].
+/// The first pause between two lookups. It doubles up to [`MAX_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_millis(2);
 const MAX_WAIT: Duration = Duration::from_millis(100);
 

@@ -29,7 +29,7 @@ pub fn unfenced_writes_are_over_at(now_ms: u64, lease: Duration, longest: Durati
     over_at(now_ms, longest_wait(lease) + longest)
 }
 
-/// How long to wait until no instance can still act on a lease from before the breaker was opened, whoever opened it.
+/// How long to wait until no instance can still act on a lease from before the breaker was opened, by any instance.
 /// `now_ms` is Unix time in milliseconds, `lease` how long a lease lasts.
 pub fn until_leases_are_over(record: &Record, now_ms: u64, lease: Duration) -> Duration {
     longest_wait(lease).saturating_sub(Duration::from_millis(now_ms.saturating_sub(record.left_ms)))
@@ -47,7 +47,7 @@ pub fn until_nobody_uses_the_cache(record: &Record, now_ms: u64, lease: Duration
 pub enum BeforeStatement {
     /// Put up the fence in the Redis that is trusted; if that fails, keep the breaker open as below.
     Fence,
-    /// The cache is out of use, but may be let in again before the statement is over, or nobody knows: wait until the last
+    /// The cache is out of use, but may be let in again before the statement is over, or the record is unknown: wait until the last
     /// lease from before is over, and put up the fence in whatever Redis answers; if none does, keep the breaker open until
     /// the statement is over, and wait [`until_nobody_uses_the_cache`].
     FenceAnyway(Duration),
@@ -58,6 +58,24 @@ pub enum BeforeStatement {
 
 /// What a write does before its statement, given the breaker's record, or `None` when it cannot be read. `longest` is how
 /// long a statement may take.
+///
+/// ```
+/// use cache::breaker::{Record, State};
+/// use cache::protocol::{BeforeStatement, before_statement};
+/// use std::time::Duration;
+///
+/// let before = |record: Option<&Record>| {
+///     before_statement(record, 10_000, Duration::from_millis(500), Duration::from_secs(4))
+/// };
+/// let record = |state| Record { state, ..Record::initial(1) };
+/// assert_eq!(before(Some(&record(State::Closed))), BeforeStatement::Fence);
+/// // The next probe comes later than the statement ends, or it may come sooner.
+/// let open = |retry_at_ms| record(State::Open { retry_at_ms });
+/// assert_eq!(before(Some(&open(14_000))), BeforeStatement::GoOn(Duration::ZERO));
+/// assert_eq!(before(Some(&open(13_999))), BeforeStatement::FenceAnyway(Duration::ZERO));
+/// // One lease, and what the clocks of two hosts may differ by.
+/// assert_eq!(before(None), BeforeStatement::FenceAnyway(Duration::from_secs(1)));
+/// ```
 pub fn before_statement(record: Option<&Record>, now_ms: u64, lease: Duration, longest: Duration) -> BeforeStatement {
     let Some(record) = record else {
         // It may only be out of reach for a moment, and then say that the cache is used.
@@ -94,6 +112,18 @@ pub enum AfterStatement {
 /// record as it is *now*, or `None` when it cannot be read.
 ///
 /// That Redis may have been given up for another one meanwhile, and still answer.
+///
+/// ```
+/// use cache::breaker::{Record, State};
+/// use cache::protocol::{AfterStatement, after_fenced};
+/// use std::time::Duration;
+///
+/// let record = Record { state: State::Closed, run_id: Some("r1".into()), ..Record::initial(1) };
+/// let after = |record, run_id| after_fenced(record, run_id, 10_000, Duration::from_millis(500));
+/// assert_eq!(after(Some(&record), "r1"), AfterStatement::Done);
+/// assert_eq!(after(Some(&record), "r2"), AfterStatement::Quarantine);
+/// assert_eq!(after(None, "r1"), AfterStatement::Quarantine);
+/// ```
 pub fn after_fenced(record: Option<&Record>, run_id: &str, now_ms: u64, lease: Duration) -> AfterStatement {
     let Some(record) = record else {
         return AfterStatement::Quarantine;
@@ -135,7 +165,7 @@ mod tests {
     const LONGEST: Duration = Duration::from_millis(4_000);
 
     #[test]
-    fn a_write_without_a_fence_leaves_to_the_outbox_only_what_a_later_probe_will_find() {
+    fn a_write_without_a_fence_relies_on_the_outbox_only_if_a_probe_comes_later() {
         let after = |state| after_unfenced(Some(&record(state)), 10_000, LEASE);
         let probing = State::HalfOpen { probe: "p".into(), lease_until_ms: 0 };
         assert_eq!(after(State::Open { retry_at_ms: 0 }), AfterStatement::Wait(Duration::ZERO));

@@ -1,4 +1,4 @@
-//! What the cache did for an answer, told to the client (RFC 9211).
+//! What the cache did for an answer, for the client (RFC 9211).
 
 /// The `Cache-Status` of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,4 +13,20 @@ pub enum CacheStatus {
     Collapsed,
     /// The cache was not asked: it is out of order, or does not hold such answers.
     Bypass,
+}
+
+impl CacheStatus {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Hit, Self::Stored, Self::Miss, Self::Collapsed, Self::Bypass];
+
+    /// Its name in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Stored => "stored",
+            Self::Miss => "miss",
+            Self::Collapsed => "collapsed",
+            Self::Bypass => "bypass",
+        }
+    }
 }

@@ -63,7 +63,7 @@ thread_local! {
 /// This instance; the first request reads its configuration.
 ///
 /// # Errors
-/// As [`variables::config`].
+/// When the configuration is refused.
 pub async fn current() -> Result<Rc<Instance>, Error> {
     if let Some(instance) = kept() {
         return Ok(instance);

@@ -5,14 +5,14 @@ use super::record::Record;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// What an instance knows of the breaker without asking anybody.
+/// What an instance knows of the breaker without a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Admission {
     /// The cache may be used.
     Admitted(Rc<Record>),
-    /// It could be used when last looked: look again, and use what Redis says only if it [`still_counts`].
+    /// The record admitted it, and is too old: read the record again, and use an answer of Redis only if it [`still_counts`].
     Lapsed(Rc<Record>),
-    /// Nothing is known, or what was known said no and is too old.
+    /// The record is unknown, or barred the cache and is too old.
     Unknown,
     /// The cache may not be used.
     Barred,
@@ -32,7 +32,7 @@ pub fn admission(lease: Option<&Lease>, now: Duration, length: Duration) -> Admi
     }
 }
 
-/// Whether what Redis said, asked under one record, may be used under the one that was read meanwhile.
+/// Whether an answer of Redis to a request under one record may be used under the record that was read meanwhile.
 pub fn still_counts(asked_under: &Record, renewed: &Record) -> bool {
     renewed.admits() && renewed.epoch == asked_under.epoch
 }

@@ -27,7 +27,7 @@ impl Failures {
     }
 }
 
-/// An instance's own decision to leave Redis alone after it has voted: until then nobody else may have noticed.
+/// An instance's own decision to leave Redis alone after it has voted: other instances may not have noticed yet.
 #[derive(Clone, Copy, Debug)]
 pub struct Cooldown {
     /// The record's change that it was decided under. A later one knows more.

@@ -9,6 +9,20 @@ use std::rc::Rc;
 use std::time::Duration;
 
 /// What an instance keeps of the breaker for itself. All moments are on its monotonic clock, unless they say Unix time.
+///
+/// ```
+/// use cache::breaker::{Admission, Lease, Local, Record, State};
+/// use std::time::Duration;
+///
+/// let at = Duration::from_millis;
+/// let mut local = Local::default();
+/// assert_eq!(local.admission(at(0), at(500)), (Admission::Unknown, false));
+///
+/// local.keep(Lease::new(Record { state: State::Closed, ..Record::initial(1) }, at(0)));
+/// let (admission, renew) = local.admission(at(300), at(500));
+/// assert!(matches!(admission, Admission::Admitted(_)) && renew);
+/// assert!(matches!(local.admission(at(500), at(500)).0, Admission::Lapsed(_)));
+/// ```
 #[derive(Default)]
 pub struct Local {
     lease: Option<Lease>,
@@ -91,8 +105,8 @@ impl Local {
         self.lease = None;
     }
 
-    /// Redis has answered a command that was sent at `sent_at`: what this instance held against it is over. Whether another
-    /// instance's suspicion is to be taken back, of which this one had read before.
+    /// Redis has answered a command that was sent at `sent_at`: forgets failures and the cooldown. Whether the record has a
+    /// suspicion that was read before, and is to be cleared.
     pub fn answered(&mut self, sent_at: Duration) -> bool {
         self.failures.forget();
         self.cooldown = None;
@@ -104,7 +118,7 @@ impl Local {
 
     /// A command had no result.
     pub fn noted(&mut self, failure: &RedisFailure) {
-        self.problem = Some(failure.told());
+        self.problem = Some(failure.message());
         self.unfit = failure.unfit();
     }
 
@@ -134,7 +148,7 @@ impl Local {
         }
     }
 
-    /// Leaves Redis alone for one reset after a vote, even if nobody confirms it.
+    /// Leaves Redis alone for one reset after a vote, even if no other instance confirms it.
     pub fn cool_down(&mut self, now: Duration, reset: Duration) {
         let record = self.record().filter(|record| record.admits());
         self.cooldown = record.map(|record| Cooldown::new(&record, now, reset));
@@ -184,7 +198,7 @@ mod tests {
         assert_eq!(fail(&mut local, 3), Reaction::Vote { voter: "me".into() });
         local.cool_down(at(4), RESET);
         assert_eq!(local.admission(at(5), LENGTH).0, Admission::Barred);
-        assert!(!local.answered(at(6)), "nobody's suspicion is to be taken back");
+        assert!(!local.answered(at(6)), "there is no suspicion to take back");
         assert!(matches!(local.admission(at(7), LENGTH).0, Admission::Admitted(_)));
     }
 
@@ -204,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_breaker_that_is_observed_says_once_what_it_would_do() {
+    fn in_observe_mode_an_instance_reports_its_vote_once() {
         let mut local = holding(Record { mode: Mode::Observe, ..closed() });
         let reactions: Vec<_> = (1..=4).map(|ms| fail(&mut local, ms)).collect();
         assert_eq!(reactions, [Reaction::Wait, Reaction::Wait, Reaction::Observe { failures: 3 }, Reaction::Wait]);

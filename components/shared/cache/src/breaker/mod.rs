@@ -1,6 +1,6 @@
 //! The circuit breaker around Redis, and the quarantine of a cache that missed an invalidation.
 //!
-//! One [`Record`] in the key-value store is shared by all instances; every change of it is a compare-and-swap of what
+//! All instances share one [`Record`] in the key-value store; every change of it is a compare-and-swap of what
 //! [`next`] returns. An instance acts on what it read for one lease ([`Lease`]), so a writer that has swapped in an `Open`
 //! record and waited a lease knows that no reader uses the cache any more.
 
@@ -17,5 +17,5 @@ pub use admission::{Admission, admission, still_counts};
 pub use failures::{Cooldown, Failures};
 pub use lease::{Lease, LeaseState};
 pub use local::{Local, Reaction};
-pub use record::{Mode, Record, State, Suspicion};
+pub use record::{Mode, Record, State, StateKind, Suspicion};
 pub use transition::{Event, PROBE_LEASE_MS, next};

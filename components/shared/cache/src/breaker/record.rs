@@ -11,7 +11,7 @@ use std::time::Duration;
 pub enum State {
     /// The cache is used.
     Closed,
-    /// The cache is not used until somebody probes it.
+    /// The cache is not used until a probe has succeeded.
     Open {
         /// When a probe is due, Unix time in milliseconds.
         retry_at_ms: u64,
@@ -23,6 +23,31 @@ pub enum State {
         /// When the probe counts as dead, Unix time in milliseconds.
         lease_until_ms: u64,
     },
+}
+
+/// The kinds of [`State`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StateKind {
+    /// [`State::Closed`]
+    Closed,
+    /// [`State::Open`]
+    Open,
+    /// [`State::HalfOpen`]
+    HalfOpen,
+}
+
+impl StateKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Closed, Self::Open, Self::HalfOpen];
+
+    /// Its name in logs, health and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half_open",
+        }
+    }
 }
 
 /// What an operator has ordered.
@@ -54,20 +79,34 @@ impl Mode {
     }
 }
 
-/// How many resets a vote counts. One is how long each leaves Redis alone who has voted with it, too early to confirm it: behind
-/// that there must be time to.
+/// A vote expires after two resets, so that an instance barred for one can still confirm it.
 const VOTE_RESETS: u64 = 2;
 
-/// One instance's vote that Redis is failing. It may be the instance that is cut off, so one vote does not open the breaker.
+/// One instance's vote that Redis is failing. The voter may be partitioned, so one vote does not open the breaker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Suspicion {
-    /// Who votes: a token of the instance.
+    /// The token of the instance that votes.
     pub voter: String,
-    /// When, Unix time in milliseconds. It counts for [`VOTE_RESETS`].
+    /// When, Unix time in milliseconds. It counts for two resets.
     pub at_ms: u64,
 }
 
 /// What all instances share about the cache.
+///
+/// ```
+/// use cache::breaker::{Event, Record, next};
+/// use std::time::Duration;
+///
+/// let (reset, now_ms) = (Duration::from_secs(60), 1_000_000);
+/// let first = Record::initial(now_ms);
+/// assert!(!first.admits() && first.probe_is_due(now_ms));
+///
+/// let change = |record, event| next(record, event, now_ms, reset);
+/// let probing = change(&first, Event::ProbeOffered { token: "a" }).expect("a probe is due");
+/// assert_eq!(change(&probing, Event::ProbeOffered { token: "b" }), None, "one probe at a time");
+/// let closed = change(&probing, Event::ProbeSucceeded { token: "a", run_id: "r1" }).expect("it is its probe");
+/// assert!(closed.admits() && closed.trusts("r1"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// Whether the cache may be used.
@@ -90,7 +129,7 @@ pub struct Record {
     /// How many probes have failed in a row.
     #[serde(default)]
     pub failed_probes: u32,
-    /// Who says that Redis is failing, while the breaker is closed.
+    /// The first vote that Redis is failing, while the breaker is closed.
     #[serde(default)]
     pub suspicion: Option<Suspicion>,
     /// Which PostgreSQL the entries of this epoch were read from; `None` until it was asked.
@@ -100,8 +139,8 @@ pub struct Record {
 
 impl Record {
     /// The record of a deployment that has none. It is open, with a probe due at once: the key-value store cannot create a
-    /// key atomically, so two instances may both write this one, and an open record never lets anybody use a cache that
-    /// it should not. The epoch is the time, so that a store that was lost does not bring old entries back.
+    /// key atomically, so two instances may both write this one, and an open record never admits a cache that may not be
+    /// used. The epoch is the time, so that a store that was lost does not bring old entries back.
     pub fn initial(now_ms: u64) -> Self {
         Self {
             state: State::Open { retry_at_ms: now_ms },
@@ -142,7 +181,7 @@ impl Record {
         self.run_id.as_deref().is_some_and(|known| is_same_redis(known, run_id))
     }
 
-    /// Whether somebody should probe now.
+    /// Whether a probe is due.
     pub fn probe_is_due(&self, now_ms: u64) -> bool {
         match &self.state {
             State::Closed => false,
@@ -159,13 +198,18 @@ impl Record {
         }
     }
 
+    /// The state's kind.
+    pub fn state_kind(&self) -> StateKind {
+        match self.state {
+            State::Closed => StateKind::Closed,
+            State::Open { .. } => StateKind::Open,
+            State::HalfOpen { .. } => StateKind::HalfOpen,
+        }
+    }
+
     /// The state's name in logs and health.
     pub fn state_name(&self) -> &'static str {
-        match self.state {
-            State::Closed => "closed",
-            State::Open { .. } => "open",
-            State::HalfOpen { .. } => "half_open",
-        }
+        self.state_kind().name()
     }
 }
 

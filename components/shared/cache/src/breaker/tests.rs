@@ -174,7 +174,7 @@ fn one_instance_alone_does_not_take_the_cache_from_the_others() {
     assert_eq!(suspected.failures_to_vote("second", 3, NOW + 119_999, RESET), 1, "one failure confirms a vote");
     assert_eq!(next(&suspected, SECOND, NOW + 499, RESET), None, "others have not had the time to object");
     assert!(!after(&suspected, SECOND, NOW + 500).admits());
-    assert!(!after(&suspected, SECOND, NOW + 60_499).admits(), "who was too early, when his own bar is over");
+    assert!(!after(&suspected, SECOND, NOW + 60_499).admits(), "the voter that was too early, after its cooldown");
     assert!(!after(&suspected, SECOND, NOW + 119_999).admits());
     // An old vote is none.
     assert_eq!(suspected.failures_to_vote("second", 3, NOW + 120_000, RESET), 3);
@@ -182,7 +182,7 @@ fn one_instance_alone_does_not_take_the_cache_from_the_others() {
 }
 
 #[test]
-fn a_vote_is_taken_back_by_whoever_redis_answers() {
+fn an_instance_that_reaches_redis_clears_the_vote() {
     let suspected = after(&closed(), FIRST, NOW);
     let cleared = after(&suspected, Event::Answering, NOW + 499);
     assert_eq!(cleared, closed());
@@ -217,7 +217,7 @@ fn probes_that_keep_failing_come_less_often_down_to_a_bound() {
 }
 
 #[test]
-fn what_is_forced_open_stays_so_until_another_order() {
+fn forced_open_stays_until_another_order() {
     let forced = after(&closed(), Event::Ordered { mode: Mode::ForcedOpen, over_ms: NOW }, NOW);
     assert!(!forced.admits() && !forced.probe_is_due(NOW + 1_000_000_000));
     assert_eq!(forced.left_ms, NOW);
@@ -230,7 +230,7 @@ fn what_is_forced_open_stays_so_until_another_order() {
 }
 
 #[test]
-fn what_is_forced_closed_or_observed_opens_for_a_missed_invalidation_alone() {
+fn forced_closed_and_observe_open_for_a_missed_invalidation_alone() {
     for mode in [Mode::ForcedClosed, Mode::Observe] {
         let record = after(&closed(), Event::Ordered { mode, over_ms: NOW }, NOW);
         assert!(record.admits());

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 /// How long one instance may take over a probe, in milliseconds: long enough to drain an outbox of some thousand rows.
 pub const PROBE_LEASE_MS: u64 = 10_000;
-/// How soon a cache that only missed an invalidation is looked at again, in milliseconds. Redis may be well; what has to be
-/// made good is the outbox, and that needs no minute.
+/// How soon a probe follows a missed invalidation, in milliseconds. Redis may be well; only the outbox has to be drained, which
+/// takes less than a minute.
 const QUARANTINE_RETRY_MS: u64 = 1_000;
 
 /// How much longer than a write without a fence needs the breaker is held open for it, in milliseconds: many such writes
@@ -22,8 +22,8 @@ pub enum Event<'a> {
     Failing {
         /// The instance's token.
         voter: &'a str,
-        /// How long a lease lasts. A vote has to stand for so long before another confirms it: by then everybody whom
-        /// Redis answers has read it and taken it back. Two instances of one host that is cut off are not enough.
+        /// How long a lease lasts. A vote has to stand for so long before another confirms it: by then every instance
+        /// that reaches Redis has read the vote and cleared it. Two instances of one partitioned host are not enough.
         lease: Duration,
     },
     /// Redis has answered an instance that had read of another's suspicion, or that had voted itself.
@@ -120,7 +120,7 @@ pub fn next(record: &Record, event: Event<'_>, now_ms: u64, reset: Duration) -> 
             mode: Mode::ForcedOpen,
             ..change(State::Open { retry_at_ms: u64::MAX }, "an operator took the cache out of use")?
         }),
-        // Who saw the breaker open counts on no probe before its write is over.
+        // A write that saw the breaker open relies on no probe before it ends.
         (State::Open { retry_at_ms }, Event::Ordered { mode, over_ms }) => Some(Record {
             mode,
             ..change(State::Open { retry_at_ms: (*retry_at_ms).min(over_ms) }, "an operator wants the cache tried")?
@@ -148,7 +148,7 @@ pub fn next(record: &Record, event: Event<'_>, now_ms: u64, reset: Duration) -> 
         (State::Closed | State::HalfOpen { .. }, Event::MissedInvalidation) => {
             open_after(soon, "an invalidation was missed")
         }
-        // Whoever reports it may have compared with an outdated record.
+        // The reporter may have compared with an outdated record.
         (State::Closed, Event::AnotherRedis { run_id }) if !record.trusts(run_id) => {
             open_after(0, "redis is another one than before")
         }
@@ -162,8 +162,8 @@ pub fn next(record: &Record, event: Event<'_>, now_ms: u64, reset: Duration) -> 
             };
             open_after(until_ms.saturating_sub(now_ms) + HOLD_SLACK_MS, &reason)
         }
-        // A probe or a write is about to act for the sake of this Redis. Whatever becomes of it, the one from before is not
-        // told and is not trusted again without a new epoch.
+        // A probe or a write is about to act for the sake of this Redis. In any case the one from before is not
+        // trusted again without a new epoch.
         (State::Open { .. } | State::HalfOpen { .. }, Event::AnotherRedis { run_id })
             if !record.trusts(run_id) && record.run_id.is_some() =>
         {

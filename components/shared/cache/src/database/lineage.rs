@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 /// How long what the record knows is recent enough, in milliseconds: so often one of all instances writes it anew while it
 /// does not change.
 const RECENT_MS: u64 = 4_000;
-/// After how long without news of the database an instance asks that only reads from the cache, in milliseconds. Longer than
-/// leaders and writers keep what they know (`database::LEASE`), so that mostly they have asked.
+/// After how long without news of the database an instance asks whose reads are all hits, in milliseconds. Longer than leaders
+/// and writers keep what they know (`database::LEASE`), so that mostly they have asked.
 const OVERDUE_MS: u64 = 10_000;
 /// How late an answer may come behind a newer one, in milliseconds by the database's clock: as long as a statement may be waited
 /// for. What is older is no late answer: the clock itself went back, as that of a restored machine does.
@@ -44,7 +44,7 @@ pub struct Known {
     pub position: i64,
     /// [`Seen::clock_ms`]
     pub clock_ms: i64,
-    /// When the record was told, Unix time in milliseconds.
+    /// When the record was updated, Unix time in milliseconds.
     pub told_ms: u64,
 }
 
@@ -60,7 +60,7 @@ pub enum Comparison {
 }
 
 impl Known {
-    /// Whether the database should be asked although nobody reads it.
+    /// Whether the database should be asked although no request reads it.
     pub fn is_overdue(&self, now_ms: u64) -> bool {
         now_ms.saturating_sub(self.told_ms) >= OVERDUE_MS
     }
@@ -70,9 +70,9 @@ impl Known {
 ///
 /// In one run nothing is lost. A new run has all that was committed before if it began from an orderly shutdown, at a position
 /// of the WAL that is not before the one that was known: a copy of the disk was made before. What is known has been seen at
-/// least once in its run, and before the first row that this run changed could be stored, because a write looks which run it
+/// least once in its run, and before the first row that this run changed could be stored, because a write learns the run that it
 /// was done in. A run that began with a recovery may have lost something (commits that did not wait for the disk, or all
-/// since a snapshot that was put back), and nothing tells.
+/// since a snapshot that was put back), which nothing shows.
 pub fn compare(known: Option<&Known>, seen: &Seen, now_ms: u64) -> Comparison {
     let Seen { id, run, run_from, position, clock_ms } = seen;
     let told = |position| Known { id: id.clone(), run: run.clone(), position, clock_ms: *clock_ms, told_ms: now_ms };

@@ -1,5 +1,5 @@
-//! What an instance has to know of the database before it stores what it reads there, and before it writes: a *database
-//! lease*. It is what keeps the cache from a write that outlives its fence.
+//! The *database lease*: what an instance knows of PostgreSQL before it stores what it reads there, and before it writes. It
+//! protects the cache from a write that outlives its fence.
 //!
 //! A statement that is over for its client need not be over for PostgreSQL: a commit waits for a synchronous standby past
 //! every limit, a pooler may lose the limit or keep the statement in a queue. So each write shows in the database while it is
@@ -23,8 +23,8 @@ use lineage::Seen;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 
-/// How long an instance may store on what it last heard of the database. Short, because a tenant in doubt is told so long
-/// later that it is over; long, because it costs a statement.
+/// How long an instance may store under one answer of PostgreSQL. A shorter lease ends a doubt sooner; a longer one costs
+/// fewer statements.
 pub const LEASE: Duration = Duration::from_secs(5);
 
 /// How long a write may be in progress until its tenant is in doubt, in whole seconds: longer than PostgreSQL works on one
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_stored_of_what_a_standby_says() {
+    fn nothing_that_a_standby_answers_is_stored() {
         let standby = DatabaseState { lineage: None, ..state(&[]) };
         assert_eq!(standby.warnings(), [STANDBY]);
         let lease = DatabaseLease::new(standby, Duration::ZERO, Duration::ZERO);
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_is_told_by_postgresqls_clock_as_if_it_had_been_read_when_the_answer_came() {
+    fn a_moment_by_postgresqls_clock_counts_from_when_the_answer_came() {
         let at = Duration::from_millis;
         let lease = DatabaseLease::new(state(&[]), at(1_000), at(1_400));
         assert_eq!(lease.by_its_clock(at(1_400)), 1_000_000);
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_that_is_missing_or_longer_than_ours_is_told() {
+    fn a_limit_that_is_missing_or_longer_than_ours_is_noticed() {
         let ends = |ms| DatabaseState { statement_timeout_ms: ms, ..state(&[]) }.ends_statements();
         assert!(ends(1) && ends(1_500));
         assert!(!ends(0) && !ends(1_501) && !ends(-1));

@@ -1,4 +1,4 @@
-//! What an entry looks like in Redis, and why bytes are not taken for one.
+//! The format of an entry in Redis, and why bytes are rejected.
 
 mod envelope;
 mod rejection;

@@ -1,5 +1,5 @@
-//! Sealing: entries are encrypted and authenticated under a key of their owner (XChaCha20-Poly1305), so that whoever can
-//! write to Redis can neither read one nor pass off another's, an altered or an older one as the owner's own.
+//! Sealing: entries are encrypted and authenticated under a key of their owner (XChaCha20-Poly1305), so that an
+//! attacker who can write to Redis can neither read an entry nor replace it by an altered or another owner's entry.
 
 use crate::keys::Owner;
 use base64::Engine;
@@ -26,6 +26,22 @@ const MAX_KEYS: usize = 4;
 const MAX_REMEMBERED: usize = 256;
 
 /// A deployment's secret keys, and the owners' keys that were derived from them lately.
+///
+/// ```
+/// use cache::{Owner, Seals};
+///
+/// let secret = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+/// let seals = Seals::parse(secret, b"notes entry 1\0").unwrap().expect("one key");
+/// let seal = |name| seals.of(&Owner::parse(name).unwrap());
+///
+/// let (nonce, clear) = ([7; 24], b"header".len());
+/// let mut bytes = b"headertext".to_vec();
+/// assert!(seal("ada").close(&nonce, &mut bytes, clear));
+/// let (header, sealed) = bytes.split_at_mut(clear);
+/// assert!(!seal("bob").open(&nonce, header, sealed));
+/// assert!(seal("ada").open(&nonce, header, sealed));
+/// assert!(sealed.starts_with(b"text"));
+/// ```
 #[derive(Clone)]
 pub struct Seals {
     keys: Vec<[u8; 32]>,
@@ -165,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_key_sealed_opens_with_any_list_that_has_it() {
+    fn an_entry_opens_with_every_list_that_has_its_key() {
         let mut bytes = b"text".to_vec();
         assert!(seal(ONE, "a").close(&[1; 24], &mut bytes, 0));
         for (keys, tenant, opens) in [

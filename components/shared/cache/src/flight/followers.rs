@@ -4,14 +4,14 @@ use futures::channel::oneshot;
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-/// The entries that requests of this instance are reading for the cache, by name, and who waits for each.
+/// The entries that requests of this instance are reading for the cache, by name, with the followers of each.
 ///
 /// ```
 /// use cache::flight::Followers;
 /// use futures::executor::block_on;
 ///
 /// let followers: Followers<u32> = Followers::default();
-/// let leader = followers.lead("answer").expect("nobody else reads it");
+/// let leader = followers.lead("answer").expect("no other request reads it");
 /// let waiting = followers.follow("answer").expect("there is a leader");
 /// leader.close().into_iter().for_each(|follower| drop(follower.send(42)));
 /// assert_eq!(block_on(waiting), Ok(42));

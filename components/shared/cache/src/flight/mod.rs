@@ -1,6 +1,6 @@
 //! Single flight: an instance reads once for many requests that ask for the same.
 //!
-//! A value may only be shared with those who asked before its statement was sent: what it shows is then never older than
+//! A value may only be shared with requests that arrived before its statement was sent: what it shows is then never older than
 //! anything that was answered before they asked. Two cases differ in what proves that:
 //!
 //! - [`SharedReads`]: without the cache nothing proves that a read under way is current. Requests that arrive during it wait for

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 /// The next read of a name.
 struct Next<T, E> {
-    /// Tells its leader that the read before has ended; gone when the leader has been told.
+    /// Wakes its leader when the read before has ended; `None` after that.
     turn: Option<oneshot::Sender<()>>,
     followers: Vec<oneshot::Sender<Result<T, E>>>,
 }
@@ -24,7 +24,7 @@ struct Next<T, E> {
 /// assert_eq!(block_on(reads.share("answer", async || Ok(42))), Ok(42));
 /// ```
 pub struct SharedReads<T, E> {
-    /// The names of which a read is under way, and who waits for the next.
+    /// The names of which a read is under way, with the requests that wait for the next.
     under_way: RefCell<HashMap<String, Option<Next<T, E>>>>,
 }
 
@@ -47,7 +47,7 @@ impl<T: Clone, E: Clone> SharedReads<T, E> {
     /// Answers what `fetch` answers, from a call of it that began after this one.
     ///
     /// # Errors
-    /// Those of `fetch`, which all who share a read get.
+    /// Those of `fetch`, which every request that shares the read gets.
     pub async fn share(&self, name: &str, fetch: impl AsyncFn() -> Result<T, E>) -> Result<T, E> {
         let followers = match self.role(name) {
             Role::Leader(followers) => followers,
@@ -116,7 +116,7 @@ impl<T, E> Waiting<'_, T, E> {
 impl<T, E> Drop for Waiting<'_, T, E> {
     fn drop(&mut self) {
         if !self.is_over && self.take().is_none_or(|next| next.turn.is_none()) {
-            // The read before has ended, so nobody else removes the name.
+            // The read before has ended, so nothing else removes the name.
             self.reads.under_way.borrow_mut().remove(self.name);
         }
     }
@@ -172,7 +172,7 @@ mod tests {
 
         fn answer(&self) {
             let next = self.waiting.borrow_mut().remove(0);
-            next.send(()).expect("somebody waits for it");
+            next.send(()).expect("a request waits for it");
         }
     }
 

@@ -33,7 +33,7 @@ impl CacheKey {
         Self { text: format!("{}{owner}:{resource}", namespace.as_str()), is_list: resource.is_list() }
     }
 
-    /// Whose value and which one a key of Redis holds; `None` for a key that is none of these.
+    /// The owner and the resource of a key of Redis; `None` for any other key.
     pub fn parse<R: Resource>(namespace: &Namespace, key: &str) -> Option<(Owner, R)> {
         let (owner, name) = key.strip_prefix(namespace.as_str())?.split_once(':')?;
         let (owner, resource) = (Owner::parse(owner)?, R::parse(name)?);

@@ -1,4 +1,4 @@
-//! What entries are called: namespace, owner and resource make a key; a key and a page make a slot.
+//! Names of entries: namespace, owner and resource make a key; a key and a page make a slot.
 
 mod key;
 mod owner;

@@ -1,12 +1,12 @@
-//! Whose an entry is.
+//! The owner of an entry.
 
 use std::fmt;
 
 /// The longest owner, in bytes.
 const MAX_BYTES: usize = 64;
 
-/// Whose entries are kept apart from everybody else's: a tenant, a user, an organisation. To the protocol it is a name
-/// without a meaning.
+/// The owner of entries, which are kept apart from those of all others: a tenant, a user, an organisation. To the protocol it
+/// is a name without a meaning.
 ///
 /// 1 to 64 characters of `A-Z a-z 0-9 _ -`. The alphabet has no `:` and no `~`, which is what keeps one owner's keys from
 /// ever being a prefix of another's, and the deployment's own keys out of every owner's reach.

@@ -9,6 +9,16 @@ const MAX_PATTERN_BYTES: usize = 128;
 const MAX_WILDCARDS: usize = 4;
 
 /// A pattern of the names of one owner's resources. `*` stands for any characters, everything else for itself.
+///
+/// ```
+/// use cache::{KeyPattern, Namespace, Owner};
+///
+/// let (namespace, ada) = (Namespace::parse("notes_").unwrap(), Owner::parse("ada").unwrap());
+/// let glob = |pattern| KeyPattern::parse(pattern).map(|pattern| pattern.glob(&namespace, &ada));
+/// assert_eq!(glob("note:*").as_deref(), Ok("notes_ada:note:*"));
+/// assert_eq!(glob("note:?").as_deref(), Ok(r"notes_ada:note:\?"));
+/// assert!(glob("*****").is_err());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyPattern(String);
 
@@ -80,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_or_too_wild_is_refused() {
+    fn a_pattern_that_is_too_long_or_has_too_many_wildcards_is_refused() {
         for bad in ["", "*****", "a\0*", &"x".repeat(129), &"*".repeat(129)] {
             assert_eq!(glob(bad), None, "{bad:?}");
         }

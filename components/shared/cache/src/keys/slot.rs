@@ -5,6 +5,35 @@ use crate::entry::{Entry, Nonce, Rejection, Seal, Seals};
 use std::rc::Rc;
 
 /// Where one entry lies: a key, and in the key of a list a field; the name that the entry is bound to; and what seals it.
+///
+/// ```
+/// # #[derive(Clone, Copy)]
+/// # struct Note(u32);
+/// # impl std::fmt::Display for Note {
+/// #     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+/// #         write!(f, "note:{}", self.0)
+/// #     }
+/// # }
+/// # impl cache::Resource for Note {
+/// #     fn parse(name: &str) -> Option<Self> {
+/// #         name.strip_prefix("note:")?.parse().ok().map(Self)
+/// #     }
+/// #     fn is_list(&self) -> bool {
+/// #         false
+/// #     }
+/// # }
+/// use cache::{Entry, Namespace, Owner, Rejection, Slot};
+///
+/// let (namespace, ada) = (Namespace::parse("notes_").unwrap(), Owner::parse("ada").unwrap());
+/// let slot = |number| Slot::new(&namespace, None, &ada, &Note(number), "");
+/// let (epoch, entry) = (5, Entry::of(b"hello".to_vec()));
+/// let bytes = slot(7).wrap(&entry, epoch, None);
+///
+/// assert_eq!(slot(7).key().as_str(), "notes_ada:note:7");
+/// assert_eq!(slot(7).open(bytes.clone(), epoch), Ok(entry));
+/// assert_eq!(slot(8).open(bytes.clone(), epoch), Err(Rejection::Misplaced));
+/// assert_eq!(slot(7).open(bytes, epoch + 1), Err(Rejection::Outdated));
+/// ```
 pub struct Slot<'a> {
     key: CacheKey,
     field: &'a str,

@@ -1,4 +1,4 @@
-//! Telling a Redis that answered "no" from one that did not answer.
+//! Failures of Redis: an answer that refuses, or no answer.
 
 use super::Unfit;
 use crate::Rejection;
@@ -18,6 +18,31 @@ pub enum RedisFailure {
     /// It answers, and the cache cannot be in it. To the breaker that is as if it could not be reached.
     #[error("unfit: {0}")]
     Unfit(Unfit),
+}
+
+/// The kinds of [`RedisFailure`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FailureKind {
+    /// [`RedisFailure::Unavailable`]
+    Unavailable,
+    /// [`RedisFailure::TimedOut`]
+    Timeout,
+    /// [`RedisFailure::Refused`]
+    Refused,
+    /// [`RedisFailure::Unfit`]
+    Unfit,
+}
+
+impl FailureKind {
+    /// Its name in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unavailable => "unavailable",
+            Self::Timeout => "timeout",
+            Self::Refused => "refused",
+            Self::Unfit => "unfit",
+        }
+    }
 }
 
 /// How the host begins to say that it will not hand on an answer of that size (128 MiB).
@@ -106,12 +131,12 @@ fn code_in(text: &str) -> Option<(usize, Refusal)> {
 
 impl RedisFailure {
     /// The kind of failure, as it is counted.
-    pub fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> FailureKind {
         match self {
-            Self::Unavailable(_) => "unavailable",
-            Self::TimedOut => "timeout",
-            Self::Refused(_) => "refused",
-            Self::Unfit(_) => "unfit",
+            Self::Unavailable(_) => FailureKind::Unavailable,
+            Self::TimedOut => FailureKind::Timeout,
+            Self::Refused(_) => FailureKind::Refused,
+            Self::Unfit(_) => FailureKind::Unfit,
         }
     }
 
@@ -157,7 +182,7 @@ impl RedisFailure {
         Self::Refused(format!("{TOO_LARGE} of {limit} bytes"))
     }
 
-    /// What a failed look for an entry says of the value that is there.
+    /// Why the value that is there is no entry, when the failure says so.
     pub fn rejection(&self) -> Option<Rejection> {
         match self {
             Self::Refused(text) if text.trim_start_matches('"').starts_with("WRONGTYPE") => Some(Rejection::Mistyped),
@@ -181,8 +206,8 @@ impl RedisFailure {
         Some(code_in(text).map_or(Refusal::Other, |(_, refusal)| refusal))
     }
 
-    /// What an administrator is told: for a refusal what Redis says, without where in a script it was.
-    pub fn told(&self) -> String {
+    /// The text for an administrator: for a refusal the text of Redis, without the place in a script.
+    pub fn message(&self) -> String {
         let Self::Refused(text) = self else {
             return self.to_string();
         };
@@ -220,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_cannot_be_an_entry_is_told_from_other_refusals() {
+    fn a_value_that_cannot_be_an_entry_differs_from_other_refusals() {
         let rejection = |text: &str| RedisFailure::from_text(text).rejection();
         assert_eq!(
             rejection("WRONGTYPE: Operation against a key holding the wrong kind of value"),
@@ -234,17 +259,17 @@ mod tests {
     }
 
     #[track_caller]
-    fn refuses(failure: &RedisFailure, expected: Refusal, told: &str) {
-        assert_eq!((failure.refusal(), failure.told().as_str()), (Some(expected), told), "{failure}");
+    fn refuses(failure: &RedisFailure, expected: Refusal, message: &str) {
+        assert_eq!((failure.refusal(), failure.message().as_str()), (Some(expected), message), "{failure}");
     }
 
     /// Each text was answered by a server: Redis 6.2.14, 7.0.15 and 8.2.3, Valkey 9.1.2.
     #[test]
-    fn what_redis_refuses_for_is_told_whatever_its_version_and_wherever_it_happened() {
+    fn a_refusal_is_recognised_in_every_version_and_inside_scripts() {
         use Refusal::{Busy, Loading, Misconf, NoPermission, NoReplicas, OutOfMemory, ReadOnly};
         let busy = "Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
         let full = "Errors writing to the AOF file: No space left on device";
-        for (said, expected, told) in [
+        for (said, expected, message) in [
             (
                 "LOADING Redis is loading the dataset in memory",
                 Loading,
@@ -290,7 +315,7 @@ mod tests {
             ),
             ("MASTERDOWN Link with MASTER is down", Refusal::Other, "MASTERDOWN: Link with MASTER is down"),
         ] {
-            refuses(&RedisFailure::from_server(said), expected, told);
+            refuses(&RedisFailure::from_server(said), expected, message);
         }
     }
 
@@ -324,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_of_a_value_or_not_at_all_is_no_refusal() {
+    fn errors_about_a_value_and_missing_answers_are_no_refusals() {
         for failure in [
             RedisFailure::from_server("WRONGTYPE Operation against a key"),
             RedisFailure::too_large(1),
@@ -333,7 +358,7 @@ mod tests {
         ] {
             assert_eq!(failure.refusal(), None, "{failure}");
         }
-        assert_eq!(RedisFailure::TimedOut.told(), "no answer within the deadline");
-        assert_eq!(RedisFailure::Unavailable("it is a replica".into()).told(), "unavailable: it is a replica");
+        assert_eq!(RedisFailure::TimedOut.message(), "no answer within the deadline");
+        assert_eq!(RedisFailure::Unavailable("it is a replica".into()).message(), "unavailable: it is a replica");
     }
 }

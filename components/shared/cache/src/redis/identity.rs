@@ -1,5 +1,4 @@
-//! Which Redis is at the other end of a connection: its process and its data, by what it says of itself (`INFO`). And whether
-//! it is one that the cache can be in at all.
+//! The identity of a Redis: its process and its data, from `INFO`. And whether it can hold the cache at all.
 
 use super::{RedisFailure, Reply, fact};
 use percent_encoding::percent_decode_str;
@@ -11,7 +10,7 @@ const SEPARATOR: char = '/';
 /// A process, and the history of its data.
 ///
 /// `run_id` names the process. Its data are others than before if it has been a replica meanwhile: it then has those of another
-/// master, which may lack the last invalidations. Two things tell, neither of them alone:
+/// master, which may lack the last invalidations. Two facts show it, neither of them alone:
 ///
 /// - `master_replid` names the history. A promotion makes a new one, and keeps the one from before as `master_replid2`. But a
 ///   new one is also made where the data stay what they are: when the first replica asks a master for a copy, as
@@ -42,7 +41,7 @@ impl Identity {
     /// What `INFO` says, without a section or with its sections `server`, `replication`, `stats` and `cluster`.
     ///
     /// # Errors
-    /// [`RedisFailure::Unfit`] when the cache cannot be in this Redis, [`RedisFailure::Refused`] when it does not say who it is.
+    /// [`RedisFailure::Unfit`] when the cache cannot be in this Redis, [`RedisFailure::Refused`] when it does not identify itself.
     pub fn of(info: &[Reply]) -> Result<Self, RedisFailure> {
         let needed = |name: &str, missing: &str| {
             fact(info, name).filter(|value| !value.is_empty()).ok_or_else(|| RedisFailure::Refused(missing.into()))
@@ -71,8 +70,8 @@ impl Identity {
         Ok(Self { process, history })
     }
 
-    /// What instances know it by that share no record, and so remember nothing together: what does not change while the data
-    /// are the same, as far as it can be seen at one moment. A promotion that is forgotten makes another name once more.
+    /// The name for instances that share no record: what does not change while the data are the same, as far as one moment
+    /// shows. A promotion that the server forgets changes the name once more.
     pub fn unremembered(&self) -> String {
         match &self.history {
             None => self.process.clone(),
@@ -132,7 +131,7 @@ pub enum Unfit {
         "it runs in cluster mode, where a value and its lock are in different slots; use one without cluster-enabled"
     )]
     Cluster,
-    /// Its master writes to it, and nobody else may.
+    /// Only its master may write to it.
     #[error("it is a replica; redis_url must lead to the master")]
     Replica,
     /// `KeyDB`: each of two masters takes what the other was told, later.

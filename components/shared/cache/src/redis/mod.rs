@@ -6,7 +6,7 @@ mod reply;
 pub mod rest;
 mod scripts;
 
-pub use failure::{RedisFailure, Refusal};
+pub use failure::{FailureKind, RedisFailure, Refusal};
 pub use identity::{Identity, Unfit, asks_for_resp3, is_same_redis};
 pub use reply::{Facts, Reply, fact, strings};
 pub use scripts::{Argument, Fill, Lookup, Script, ScriptError, Sighting, grants_lock};

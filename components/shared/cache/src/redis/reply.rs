@@ -1,4 +1,4 @@
-//! What Redis answers, whichever way it is spoken to.
+//! What Redis answers, by either protocol.
 
 /// One part of an answer. Lists in lists come as one flat list of their parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub fn fact(info: &[Reply], name: &str) -> Option<String> {
     })
 }
 
-/// What INFO tells an operator.
+/// The part of INFO that is for an operator.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
     /// How many bytes it uses.
@@ -64,7 +64,7 @@ mod tests {
 
     /// Lines as Redis 7.0.15 writes them.
     #[test]
-    fn an_operator_is_told_of_the_memory_and_the_disk() {
+    fn memory_and_disk_are_read_from_info() {
         let of = |text: &str| Facts::of(&[Reply::Bytes(text.as_bytes().to_vec())]);
         let told = of("# Memory\r\nused_memory:1048576\r\nused_memory_human:1.00M\r\n# Persistence\r\n\
             rdb_last_bgsave_status:ok\r\naof_enabled:1\r\naof_last_bgrewrite_status:ok\r\naof_last_write_status:err\r\n");
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fact_is_what_its_line_says() {
+    fn a_fact_is_the_rest_of_its_line() {
         let info = [Reply::Nil, Reply::Bytes(b"# Server\r\nrun_id:abc \r\nrole:master\r\n".to_vec())];
         assert_eq!(fact(&info, "run_id:").as_deref(), Some("abc"));
         assert_eq!(fact(&info, "used_memory:"), None);

@@ -19,7 +19,7 @@ use serde_json::Value;
 
 /// How many scripts go in one request: with 500 keys each and their locks, about 2 MB, where Upstash takes 10.
 pub const SCRIPTS_PER_REQUEST: usize = 16;
-/// The largest answer that is read, in bytes: twice an entry in base64, and far above a step of a walk through all keys.
+/// The largest answer that is read, in bytes: twice an entry in base64, and far above one step of a scan of all keys.
 pub const MAX_ANSWER_BYTES: usize = 3 * MAX_ENTRY_BYTES;
 /// How long the marker stands without being asked for: longer than any value.
 const MARKER_MS: u64 = 900_000;
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_marker_is_refused() {
+    fn a_text_that_is_no_marker_is_refused() {
         let namespace = Namespace::parse("R_").expect("a namespace");
         for answer in [&[][..], &[Reply::Nil], &[Reply::Bytes(Vec::new())], &[Reply::Status("OK".into())]] {
             assert!(matches!(Marker::found(&namespace, answer), Err(RedisFailure::Refused(_))), "{answer:?}");
@@ -277,7 +277,11 @@ mod tests {
     fn an_error_of_redis_is_a_refusal_and_everything_else_is_unavailable() {
         let check = |status, body: &str, expected: &str| {
             let failure = answer(status, body.as_bytes()).expect_err("no result");
-            assert_eq!((failure.kind(), failure.is_answer()), (expected, expected == "refused"), "{status} {body}");
+            assert_eq!(
+                (failure.kind().name(), failure.is_answer()),
+                (expected, expected == "refused"),
+                "{status} {body}"
+            );
         };
         check(400, r#"{"error":"WRONGTYPE Operation against a key holding the wrong kind of value"}"#, "refused");
         check(200, r#"{"error":"ERR unknown command"}"#, "refused");

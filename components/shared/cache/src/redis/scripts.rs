@@ -15,6 +15,15 @@ const MAX_FIELD_BYTES: usize = 4 * 1024;
 const TRIAL_MS: u64 = 1_000;
 
 /// A script with its keys and arguments, ready to be sent as `EVAL`.
+///
+/// ```
+/// use cache::{Namespace, Script};
+///
+/// let script = Script::trial(&Namespace::parse("notes_").unwrap());
+/// let arguments = script.into_arguments();
+/// // Behind the text: how many keys there are, the keys, and the script's own arguments.
+/// assert_eq!(arguments[1..], [&b"1"[..], b"notes_~trial", b"1000"]);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Script {
     /// The text.
@@ -26,19 +35,34 @@ pub struct Script {
 }
 
 /// What the lookup script answered.
+///
+/// ```
+/// use cache::{Lookup, ScriptError};
+///
+/// assert_eq!(Lookup::parse(vec![b"leader".to_vec()]), Ok(Lookup::Leader));
+/// assert_eq!(Lookup::parse(vec![b"value".to_vec(), b"bytes".to_vec()]), Ok(Lookup::Value(b"bytes".to_vec())));
+/// assert_eq!(Lookup::parse(vec![b"OK".to_vec()]), Err(ScriptError));
+/// ```
 #[derive(Debug, PartialEq, Eq)]
 pub enum Lookup {
-    /// Somebody has filled it meanwhile.
+    /// It is filled by now.
     Value(Vec<u8>),
-    /// It is the caller's to fill.
+    /// The caller has the lock, and fills it.
     Leader,
-    /// Somebody else is filling it.
+    /// Another reader is filling it.
     Wait,
     /// A write is under way: read the database, store nothing.
     Fenced,
 }
 
 /// What the fill script answered.
+///
+/// ```
+/// use cache::{Fill, ScriptError};
+///
+/// assert_eq!(Fill::parse(&[b"stored".to_vec()]), Ok(Fill::Stored));
+/// assert_eq!(Fill::parse(&[]), Err(ScriptError));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fill {
     /// The value is stored, and was current at that moment.
@@ -66,7 +90,7 @@ pub fn grants_lock(answer: &[Vec<u8>]) -> bool {
     matches!(answer, [one] if one == b"leader")
 }
 
-/// A script answered something that it never answers: a defect, or a Redis that is none.
+/// A script gave an answer that is not one of its own: a defect, or a server that is not Redis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a script's answer is not one of its answers")]
 pub struct ScriptError;
@@ -122,7 +146,7 @@ impl Script {
         Self::fill(slot, token, Vec::new(), 0)
     }
 
-    /// Looks at `slot` as it stands.
+    /// Reads `slot` as it stands.
     pub fn sight(slot: &Slot<'_>) -> Self {
         Self::at(slot, include_str!("scripts/sight.lua"))
     }
@@ -203,7 +227,7 @@ impl Fill {
 }
 
 impl Sighting {
-    /// Reads the answer of the script that looks at an entry; `None` when there is none.
+    /// Reads the answer of the script behind [`Script::sight`]; `None` when there is no entry.
     pub fn parse(answer: Vec<Vec<u8>>) -> Result<Option<Self>, ScriptError> {
         if answer.is_empty() {
             return Ok(None);

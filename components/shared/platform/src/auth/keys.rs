@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt, Empty, Limited};
 use rental::auth::{KeySet, KeySource, LeftOut, keep, kept};
-use rental::metrics::Count;
+use rental::metrics::{Count, KeyFetchResult};
 use sha2::{Digest, Sha256};
 use spin_sdk::http::send;
 use spin_sdk::key_value::Store;
@@ -166,13 +166,13 @@ async fn ask(instance: &Rc<Instance>, url: &str) {
     });
     match parsed {
         Ok((keys, json)) => {
-            instance.counts.count(Count::KeyFetch("fetched"));
+            instance.counts.count(Count::KeyFetch(KeyFetchResult::Fetched));
             log_left_out(instance, keys.left_out());
             instance.keys.supply.borrow_mut().fetched(keys, asked_at, now);
             leave(instance, url, asked_at, &json).await;
         }
         Err(error) => {
-            instance.counts.count(Count::KeyFetch("failed"));
+            instance.counts.count(Count::KeyFetch(KeyFetchResult::Failed));
             instance.keys.supply.borrow_mut().asked(now);
             log::write(Level::Warn, "jwks.not_fetched", &[("error", &error)]);
         }

@@ -8,7 +8,7 @@ use crate::time::clock;
 use keys::Place;
 use rental::auth::{Caller, KeySource, Print, Token, Verification, bearer, verify};
 use rental::error::Error;
-use rental::metrics::Count;
+use rental::metrics::{Count, TokenResult};
 use std::rc::Rc;
 
 /// Verifies the value of an `Authorization` header.
@@ -20,7 +20,7 @@ use std::rc::Rc;
 pub async fn authenticate(instance: &Rc<Instance>, authorization: Option<&[u8]>) -> Result<Caller, Error> {
     let caller = find(instance, authorization).await;
     if let Err(Error::Unauthenticated(_) | Error::Forbidden(_)) = &caller {
-        instance.counts.count(Count::Token("refused"));
+        instance.counts.count(Count::Token(TokenResult::Refused));
     }
     caller
 }
@@ -31,7 +31,7 @@ async fn find(instance: &Rc<Instance>, authorization: Option<&[u8]>) -> Result<C
     let now = clock::unix_ms() / 1_000;
     let (mut keys, mut number) = keys::at_hand(instance);
     if let Some(caller) = instance.tokens.borrow_mut().recall(&print, number, now) {
-        instance.counts.count(Count::Token("remembered"));
+        instance.counts.count(Count::Token(TokenResult::Remembered));
         return Ok(caller);
     }
     let token = Token::parse(token)?;
@@ -46,7 +46,7 @@ async fn find(instance: &Rc<Instance>, authorization: Option<&[u8]>) -> Result<C
     }
     match verdict {
         Verification::Verified(verified) => {
-            instance.counts.count(Count::Token("verified"));
+            instance.counts.count(Count::Token(TokenResult::Verified));
             let caller = verified.caller.clone();
             instance.tokens.borrow_mut().remember(print, number, verified);
             Ok(caller)

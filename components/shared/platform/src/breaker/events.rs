@@ -73,7 +73,7 @@ pub fn announce(instance: &Instance, before: &Record, record: &Record) {
     let epoch = record.epoch.to_string();
     let fields = [("state", record.state_name()), ("reason", &record.reason), ("epoch", &epoch)];
     if before.state_name() != record.state_name() {
-        instance.counts.count(Count::Transition(record.state_name()));
+        instance.counts.count(Count::Transition(record.state_kind()));
         webhook::notify(instance, CHANGED, record);
     } else if before.mode != record.mode {
         // The next change may depend on it, so it is told also where it changes nothing yet.

@@ -11,7 +11,7 @@ use http::header;
 use http::request::Parts;
 use rental::error::Error;
 use rental::http::{Action, Answer, Route, check_head, conditional, finish, preflight, problem, trace_id};
-use rental::metrics::{Count, Timing, result_label};
+use rental::metrics::{Count, RequestResult, Timing};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ async fn serve_scoped(
             log::write(Level::Error, "instance.config.refused", &[("error", &error.to_string())]);
             let mut answer = problem(&error, parts.uri.path());
             finish(&mut answer, &parts.headers, &[]);
-            add_server_timing(scope, "none", clock::elapsed().saturating_sub(began), &mut answer);
+            add_server_timing(scope, RequestResult::None, clock::elapsed().saturating_sub(began), &mut answer);
             return hand_over(answer);
         }
     };
@@ -87,13 +87,13 @@ async fn serve_scoped(
 }
 
 /// Counts the request; what the cache did for it.
-fn measure(call: &Call, answer: &Answer, took: Duration) -> &'static str {
+fn measure(call: &Call, answer: &Answer, took: Duration) -> RequestResult {
     let method = method_label(&call.parts.method);
     let is_write = call.route.is_some_and(|route| route.action(&call.parts.method) == Action::Write);
     let result = match answer.cache_status {
-        Some(status) => result_label(status),
-        None if is_write => "write",
-        None => "none",
+        Some(status) => RequestResult::Asked(status),
+        None if is_write => RequestResult::Write,
+        None => RequestResult::None,
     };
     let route = call.route.map_or("other", Route::name);
     call.instance.counts.count(Count::Request { route, method, status: answer.status.as_u16() });
@@ -103,12 +103,18 @@ fn measure(call: &Call, answer: &Answer, took: Duration) -> &'static str {
 }
 
 /// Tells the client how long its request took, and how much of that Redis and PostgreSQL (Server-Timing, W3C; milliseconds).
-fn add_server_timing(scope: &Scope, result: &str, took: Duration, answer: &mut Answer) {
+fn add_server_timing(scope: &Scope, result: RequestResult, took: Duration, answer: &mut Answer) {
     let [redis, postgres, total] =
         [scope.waited_for(Share::Redis), scope.waited_for(Share::Postgres), took].map(millis);
     let text = format!(
-        "cache;desc={result}, redis;dur={}.{:02}, db;dur={}.{:02}, total;dur={}.{:02}",
-        redis.0, redis.1, postgres.0, postgres.1, total.0, total.1
+        "cache;desc={}, redis;dur={}.{:02}, db;dur={}.{:02}, total;dur={}.{:02}",
+        result.name(),
+        redis.0,
+        redis.1,
+        postgres.0,
+        postgres.1,
+        total.0,
+        total.1
     );
     if let Ok(value) = http::HeaderValue::try_from(text) {
         answer.headers.insert(SERVER_TIMING, value);

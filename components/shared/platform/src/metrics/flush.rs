@@ -22,7 +22,7 @@ const TALLY: &str = "http://tally.spin.internal";
 /// How long telling may take. No request waits for it, but it keeps the instance alive.
 const DEADLINE: Duration = Duration::from_secs(2);
 
-/// Has what is counted by then told after [`FLUSH_AFTER`].
+/// Has what is counted by then told after `FLUSH_AFTER`.
 pub fn flush_later(instance: &Rc<Instance>) {
     if !instance.counts.begin_flush() {
         return;

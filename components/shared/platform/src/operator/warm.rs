@@ -12,11 +12,11 @@ use rental::domain::{PropertyId, TenantId};
 use rental::error::Error;
 use rental::operator::Warmed;
 use rental::operator::pace::WORKING_TIME;
-use rental::operator::warm::{PROPERTIES_AT_A_TIME, Position, Step, TENANTS_AT_A_TIME, Walk, WarmOrder};
+use rental::operator::warm::{PROPERTIES_AT_A_TIME, Step, TENANTS_AT_A_TIME, WarmCursor, WarmOrder, Warming};
 use rental::sql::{Parameter, RowReader, Statement};
 use std::rc::Rc;
 
-/// Goes on with a walk for as many entries as are ordered and as long as a request may work, with one statement at a time.
+/// Goes on with a warming for as many entries as are ordered and as long as a request may work, with one statement at a time.
 /// Whoever reads meanwhile finds the lock or the entry, and whoever writes breaks it, as with every other reader.
 ///
 /// # Errors
@@ -24,31 +24,31 @@ use std::rc::Rc;
 /// by then stays, and the same request finds it there.
 pub async fn warm(instance: &Rc<Instance>, order: &WarmOrder) -> Result<Warmed, Error> {
     usable(instance).await?;
-    let (mut walk, turns) = (Walk::new(order), Turns::new(order.rate));
+    let (mut warming, turns) = (Warming::new(order), Turns::new(order.rate));
     let (mut done, mut last) = (Warmed::default(), order.cursor.clone());
     let began = clock::elapsed();
     loop {
         turns.wait().await;
-        match walk.step() {
+        match warming.step() {
             Step::ListTenants { hours, after } => {
                 let (tenants, all) = turns.take(active_tenants(instance, hours, &after)).await?;
-                walk.take_tenants(tenants, all);
+                warming.take_tenants(tenants, all);
             }
             Step::ListProperties { tenant, after } => {
-                walk.take_properties(turns.take(properties(instance, &tenant, after)).await?);
+                warming.take_properties(turns.take(properties(instance, &tenant, after)).await?);
             }
-            Step::Entry(position) => {
+            Step::Entry(cursor) => {
                 let is_late = done.entries() > 0 && clock::elapsed().saturating_sub(began) >= WORKING_TIME;
                 if done.entries() == order.limit || is_late {
-                    done.cursor = last.as_ref().map(Position::to_string);
+                    done.cursor = last.as_ref().map(WarmCursor::to_string);
                     break;
                 }
-                *match fill(instance, &position, &turns).await? {
+                *match fill(instance, &cursor, &turns).await? {
                     Filled::Stored => &mut done.warmed,
                     Filled::Present => &mut done.already_there,
                     Filled::Unstored => &mut done.not_stored,
                 } += 1;
-                last = Some(position);
+                last = Some(cursor);
             }
             Step::Done => {
                 done.done = true;
@@ -56,7 +56,7 @@ pub async fn warm(instance: &Rc<Instance>, order: &WarmOrder) -> Result<Warmed, 
             }
         }
     }
-    done.tenants_left = walk.tenants_left();
+    done.tenants_left = warming.tenants_left();
     let fields = [("warmed", done.warmed), ("already_there", done.already_there), ("not_stored", done.not_stored)];
     let fields = fields.map(|(name, count)| (name, count.to_string()));
     log::write(Level::Info, "cache.warmed", &fields.each_ref().map(|(name, count)| (*name, count.as_str())));
@@ -64,12 +64,12 @@ pub async fn warm(instance: &Rc<Instance>, order: &WarmOrder) -> Result<Warmed, 
 }
 
 /// Sees to one entry.
-async fn fill(instance: &Rc<Instance>, position: &Position, turns: &Turns) -> Result<Filled, Error> {
-    let source = position.source()?;
+async fn fill(instance: &Rc<Instance>, cursor: &WarmCursor, turns: &Turns) -> Result<Filled, Error> {
+    let source = cursor.source()?;
     let Some(field) = source.field()? else {
         return Ok(Filled::Unstored);
     };
-    let tenant = &position.tenant;
+    let tenant = &cursor.tenant;
     let slot = slot(instance, tenant, &source, &field);
     let filled =
         fill_through(instance, tenant, &slot, async || turns.take(fetch(instance, tenant, &source)).await).await;

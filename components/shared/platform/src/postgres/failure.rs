@@ -1,7 +1,7 @@
 //! Why a statement has no result.
 
 use rental::error::Error;
-use rental::sql::sqlstate::{self, Meaning, SILENT};
+use rental::sql::sqlstate::{self, Kind, Meaning, SILENT};
 use spin_sdk::pg::{Error as SdkError, PgError, QueryError};
 
 /// Why a statement has no result.
@@ -10,7 +10,7 @@ pub struct Failure {
     /// What the caller is told.
     pub error: Error,
     /// The kind of failure, as it is counted.
-    pub kind: &'static str,
+    pub kind: Kind,
     /// Whether the statement may have taken effect all the same, now or later.
     pub may_have_run: bool,
     /// What it means, in words.

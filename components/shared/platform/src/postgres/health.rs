@@ -3,6 +3,7 @@
 use super::{call, execute};
 use crate::instance::Instance;
 use rental::error::Error;
+use rental::sql::sqlstate::Kind;
 use rental::sql::{CURRENT, DatabaseHealth, RowReader};
 
 /// How PostgreSQL is. It waits for no turn: a busy instance is well.
@@ -19,7 +20,7 @@ pub async fn database_health(instance: &Instance) -> DatabaseHealth {
         Some((row.boolean().ok()?, row.text().ok()?))
     });
     settings.map_or_else(
-        || DatabaseHealth::failing("internal", "it answers no row"),
+        || DatabaseHealth::failing(Kind::Internal, "it answers no row"),
         |(it, how)| DatabaseHealth::answering(it, how),
     )
 }

@@ -1,10 +1,11 @@
 //! PostgreSQL: a connection is taken from the host's pool for one statement and given back at once. There are no
 //! transactions: the pool does not roll back, so what one request left open the next could commit.
 //!
-//! A connection is opened to a server that takes writes (`target_session_attrs`, see [`Config::database_url`]): a standby may
-//! be behind. A pool keeps connections for as long as they last, also those to a server that has stopped taking writes while
-//! the address leads to another by now. So each statement asks for that (`is_current` in
-//! `infra/migrations/0015_current_server.sql`; what writes is refused anyway), the session is ended, and the statement sent again.
+//! A connection is opened to a server that takes writes (`target_session_attrs`, see
+//! [`rental::config::Config::database_url`]): a standby may be behind. A pool keeps connections for as long as they last, also
+//! those to a server that has stopped taking writes while the address leads to another by now. So each statement asks for
+//! that (`is_current` in `infra/migrations/0015_current_server.sql`; what writes is refused anyway), the session is ended, and
+//! the statement sent again.
 
 mod failure;
 pub mod health;
@@ -25,7 +26,7 @@ use crate::time::{timed, within};
 use failure::late;
 use rental::error::Error;
 use rental::metrics::{Count, Timing};
-use rental::sql::sqlstate::{READ_ONLY, TOO_LATE};
+use rental::sql::sqlstate::{Kind, READ_ONLY, TOO_LATE};
 use rental::sql::{CURRENT, CURRENT_WITHOUT_WRITES, Column, Parameter, Statement};
 use session::{END_SESSION, ask, open};
 use spin_sdk::pg::ParameterValue;
@@ -81,7 +82,7 @@ async fn execute(instance: &Instance, sql: &str, parameters: Vec<Parameter>) -> 
                 false => Cow::Owned(sql.replace(CURRENT, CURRENT_WITHOUT_WRITES)),
             };
             match ask(&opened.connection, &sql, parameters.clone()).await {
-                Err(failure) if failure.kind == READ_ONLY.kind && opened.is_for_writes => {
+                Err(failure) if failure.kind == Kind::ReadOnly && opened.is_for_writes => {
                     log::write(Level::Warn, "postgres.session_ended", &[("error", &failure.error.to_string())]);
                     // It answers that it has ended.
                     let _ = ask(&opened.connection, END_SESSION, Vec::new()).await;
@@ -97,7 +98,7 @@ async fn execute(instance: &Instance, sql: &str, parameters: Vec<Parameter>) -> 
     scope::add(Share::Postgres, took);
     if let Err(failure) = &result {
         instance.counts.count(Count::PostgresError(failure.kind));
-        if failure.kind == "unavailable" {
+        if failure.kind == Kind::Unavailable {
             instance.database.is_suspect.set(true);
         }
         if failure.words == TOO_LATE.words {

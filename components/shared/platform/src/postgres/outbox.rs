@@ -84,7 +84,7 @@ pub async fn age_of(instance: &Instance, tenant: &TenantId, resource: Resource) 
     Ok(age.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or_default())))
 }
 
-/// Has the row of a write whose keys are invalidated removed after [`SETTLE_AFTER`], with those of the writes that this
+/// Has the row of a write whose keys are invalidated removed after `SETTLE_AFTER`, with those of the writes that this
 /// instance does meanwhile. `connection` is the Redis that was told.
 pub fn settle_later(instance: &Rc<Instance>, connection: Rc<Connection>, tenant: &TenantId, write: String) {
     let is_first = {

@@ -4,7 +4,7 @@ use super::failure::{Failure, failed, not_reached};
 use super::values::column;
 use crate::instance::Instance;
 use rental::sql::Column;
-use rental::sql::sqlstate::READ_ONLY;
+use rental::sql::sqlstate::Kind;
 use spin_sdk::pg::{Connection, ParameterValue};
 
 /// Ends the session that it runs in, also where nothing can be written.
@@ -22,7 +22,7 @@ pub struct Opened {
 /// shows is as it is. Each statement looks anew: another server may take writes at any moment, and what the first shows is then old.
 pub async fn open(instance: &Instance) -> Result<Opened, Failure> {
     match Connection::open(instance.config.database_url.as_str()).await.map_err(not_reached) {
-        Err(failure) if failure.kind == READ_ONLY.kind => {
+        Err(failure) if failure.kind == Kind::ReadOnly => {
             let connection = Connection::open(instance.config.any_database_url()).await.map_err(not_reached)?;
             Ok(Opened { connection, is_for_writes: false })
         }

@@ -23,7 +23,7 @@ use time_budget::TimeBudget;
 /// with Redis, the answer is PostgreSQL's.
 ///
 /// # Errors
-/// Those of [`fetch`].
+/// Those of reading PostgreSQL.
 pub async fn read(instance: &Rc<Instance>, tenant: &TenantId, source: &Source) -> Result<(Entry, CacheStatus), Error> {
     let Some(field) = source.field()? else {
         return Ok((fetch(instance, tenant, source).await?, CacheStatus::Bypass));

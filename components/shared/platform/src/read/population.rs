@@ -14,7 +14,7 @@ use cache::{
 };
 use rental::domain::TenantId;
 use rental::error::Error;
-use rental::metrics::Count;
+use rental::metrics::{Count, FillResult};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -101,7 +101,7 @@ impl Population<'_> {
     pub async fn may_store(&self, claim: &Claim<'_>) -> bool {
         let may = database_lease::vouches_for(self.instance, self.tenant).await;
         if !may {
-            self.instance.counts.count(Count::Fill("in_doubt"));
+            self.instance.counts.count(Count::Fill(FillResult::InDoubt));
             self.run(claim, Script::release(self.slot, &claim.token)).await;
         }
         may
@@ -130,11 +130,11 @@ impl Population<'_> {
         let answer = self.run(claim, script).await;
         let filled = answer.and_then(|answer| Fill::parse(&answer).ok());
         self.instance.counts.count(Count::Fill(match (&fetched, filled) {
-            (Err(_), _) | (_, None) => "failed",
-            (Ok(entry), _) if entry.body.len() > MAX_STORED_BYTES => "too_large",
-            (Ok(_), Some(Fill::Stored)) => "stored",
-            (Ok(_), Some(Fill::Refused)) => "refused",
-            (Ok(_), Some(Fill::Full)) => "full",
+            (Err(_), _) | (_, None) => FillResult::Failed,
+            (Ok(entry), _) if entry.body.len() > MAX_STORED_BYTES => FillResult::TooLarge,
+            (Ok(_), Some(Fill::Stored)) => FillResult::Stored,
+            (Ok(_), Some(Fill::Refused)) => FillResult::Refused,
+            (Ok(_), Some(Fill::Full)) => FillResult::Full,
         }));
         let entry = fetched?;
         if filled != Some(Fill::Stored) {

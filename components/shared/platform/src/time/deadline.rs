@@ -19,7 +19,7 @@ pub async fn within<T>(deadline: Duration, work: impl Future<Output = T>) -> Opt
 ///
 /// An instance that stands still (compare-and-swap blocks it, or the machine has no processor for it) finds the answer and
 /// the end of the deadline side by side when it goes on, and may be told of either first. So what it was late itself, and at
-/// least [`ANOTHER_LOOK`], is not held against `work`.
+/// least `ANOTHER_LOOK`, is not held against `work`.
 pub async fn timed<T>(deadline: Duration, work: impl Future<Output = T>) -> (Option<T>, Duration) {
     let began = elapsed();
     let mut work = pin!(work);

@@ -11,7 +11,7 @@ use cache::breaker::{Admission, Event};
 use cache::database::START_WITHIN;
 use cache::protocol::{BeforeStatement, FENCE_MS, STATEMENT_TIMEOUT_MS, before_statement, over_at};
 use cache::{CacheKey, Script};
-use rental::metrics::Count;
+use rental::metrics::{Count, FenceResult};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ pub async fn fence(instance: &Rc<Instance>, keys: &[CacheKey], write_id: &str) -
     let connection =
         match (before_statement(record.as_deref(), clock::unix_ms(), instance.config.breaker_lease, longest), record) {
             (BeforeStatement::GoOn(pause), _) => {
-                instance.counts.count(Count::Fence("skipped"));
+                instance.counts.count(Count::Fence(FenceResult::Skipped));
                 wait(pause).await;
                 return Fenced { by: None, statement_starts_by: decided_at + pause + instance.config.database_timeout };
             }
@@ -58,7 +58,7 @@ pub async fn fence(instance: &Rc<Instance>, keys: &[CacheKey], write_id: &str) -
         Some(connection) => put_up(instance, connection, keys, write_id).await,
         None => None,
     };
-    instance.counts.count(Count::Fence(if by.is_some() { "raised" } else { "failed" }));
+    instance.counts.count(Count::Fence(if by.is_some() { FenceResult::Raised } else { FenceResult::Failed }));
     let statement_starts_by = match by {
         // Not after its writer has stopped waiting for it; and the fence counts from when it was sent, also where the instance
         // stood still before it learnt of it (a key-value store that blocks it).

@@ -55,10 +55,10 @@ impl Validity {
     }
 }
 
-/// Who is asking, and for how long that may be believed without looking again.
+/// The caller, and for how long this may be used without verifying the token again.
 #[derive(Clone, Debug)]
 pub struct VerifiedToken {
-    /// Who is asking.
+    /// The caller.
     pub caller: Caller,
     /// When the token is good.
     pub validity: Validity,

@@ -12,7 +12,7 @@ const PURPOSE: &[u8] = b"renttracker-edge key set 1\0";
 
 /// What to store of the set `json`, which `url` answered when it was asked at `asked_at` (Unix time).
 ///
-/// Whoever can write to the store must not be able to sign as a landlord. So it is authenticated (HMAC-SHA256, RFC 2104)
+/// An attacker who can write to the store must not be able to sign as a landlord. So it is authenticated (HMAC-SHA256, RFC 2104)
 /// under `secret`: one that every component has, and that opens as much by itself, which is `database_url`.
 pub fn keep(secret: &str, url: &str, asked_at: Duration, json: &[u8]) -> Option<Vec<u8>> {
     let time = u64::try_from(asked_at.as_millis()).ok()?.to_be_bytes();
@@ -43,13 +43,13 @@ mod tests {
     const ASKED_AT: Duration = Duration::from_millis(1_700_000_000_123);
 
     #[test]
-    fn what_a_component_stored_is_taken_with_its_time() {
+    fn a_set_that_a_component_stored_is_taken_with_its_time() {
         let stored = keep("secret", "https://id/keys", ASKED_AT, b"{}").expect("stored");
         assert_eq!(kept("secret", "https://id/keys", &stored), Some((ASKED_AT, &b"{}"[..])));
     }
 
     #[test]
-    fn what_anyone_else_stored_is_not() {
+    fn a_set_that_another_writer_stored_is_refused() {
         let stored = keep("secret", "https://id/keys", ASKED_AT, b"{\"keys\":[]}").expect("stored");
         for at in 0..stored.len() {
             let mut altered = stored.clone();

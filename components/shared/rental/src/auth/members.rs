@@ -17,7 +17,7 @@ impl Members {
 
     /// The member, if it says anything: what is null or empty is as good as absent. So are those of a JWK, none of which but
     /// `kty` is needed for every key (RFC 7517, section 4), and .NET writes all that it knows of (`"key_ops": []`).
-    pub fn told(&self, name: &str) -> Option<&Value> {
+    pub fn value(&self, name: &str) -> Option<&Value> {
         self.get(name).filter(|value| match value {
             Value::Null => false,
             Value::String(text) => !text.is_empty(),

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 /// How many tokens each of the two generations holds: some 200 bytes each, so all of them stay below 500 KB.
 const GENERATION: usize = 1024;
 
-/// What stands for a token. The token itself is not kept: who could read the memory could use it.
+/// What stands for a token. The token itself is not kept: an attacker who reads the memory could use it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Print([u8; 32]);
 
@@ -32,7 +32,7 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Who sent this token, if it was verified with these keys and is good at `now` (Unix time in seconds). With other keys
+    /// The caller of this token, if it was verified with these keys and is good at `now` (Unix time in seconds). With other keys
     /// than before everything is forgotten: a token must not outlive its key.
     pub fn recall(&mut self, print: &Print, keys: u64, now: u64) -> Option<Caller> {
         if self.keys != keys {
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn the_number_is_bounded_and_what_is_in_use_stays() {
+    fn the_number_is_bounded_and_used_ones_stay() {
         let mut memory = Memory::default();
         let known = verified("a", NOW, NOW + 100);
         memory.remember(Print::of("used"), 0, known.clone());
@@ -117,6 +117,6 @@ mod tests {
             }
             assert!(memory.young.len() + memory.old.len() <= 2 * GENERATION);
         }
-        assert!(recalls(&mut memory, "0", 0, NOW).is_none(), "nobody has asked for it");
+        assert!(recalls(&mut memory, "0", 0, NOW).is_none(), "it is the least recently used");
     }
 }

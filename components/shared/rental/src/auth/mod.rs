@@ -1,7 +1,8 @@
-//! Who is asking: bearer tokens (JSON Web Tokens, RFC 7519), signed with HS256 by a shared secret, or with RS256, ES256 or
+//! Authentication: bearer tokens (JSON Web Tokens, RFC 7519), signed with HS256 by a shared secret, or with RS256, ES256 or
 //! EdDSA by a key of a JWKS.
 
 mod claims;
+mod jwk;
 mod kept_keys;
 mod key;
 mod key_set;
@@ -25,7 +26,7 @@ pub use token::{Token, bearer};
 use crate::domain::TenantId;
 use crate::error::Error;
 
-/// Who is asking.
+/// The caller of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// The landlord whose data the request may touch.

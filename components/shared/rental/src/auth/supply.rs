@@ -4,10 +4,10 @@ use super::key_set::KeySet;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// How soon the address may be asked again after it was. Whoever makes up key ids can make an instance ask so often, and
-/// not more.
+/// How soon the address may be asked again after it was. A client that makes up key ids can make an instance ask
+/// this often, and not more.
 pub const ASK_AGAIN_AFTER: Duration = Duration::from_secs(5);
-/// The same while there are no keys: nobody can be let in then, and the first success ends it.
+/// The same while there are no keys: no token can be verified then, and the first success ends it.
 pub const ASK_AGAIN_WITHOUT_KEYS: Duration = Duration::from_secs(1);
 
 /// How long keys are used.
@@ -126,7 +126,7 @@ mod tests {
             assert_eq!(supply.at_hand(at(second), AGES).1, number);
         }
         let (keys, later) = supply.at_hand(at(3_600), AGES);
-        assert!(keys.is_none() && later != number, "keys that nobody vouches for any more are not used");
+        assert!(keys.is_none() && later != number, "keys older than `keep` are not used");
         assert!(!supply.is_due(at(3_600), AGES), "without keys a request that needs them asks");
         supply.fetched(set("a"), at(3_700), at(3_701));
         assert!(supply.at_hand(at(3_701), AGES).1 > later);
@@ -140,10 +140,10 @@ mod tests {
     }
 
     #[test]
-    fn what_another_instance_left_is_taken_if_it_is_newer_and_not_too_old() {
+    fn keys_of_another_instance_are_taken_if_they_are_newer_and_not_too_old() {
         let mut supply = KeySupply::default();
         supply.recalled(set("old"), at(0), at(3_600), AGES);
-        assert!(supply.at_hand(at(3_600), AGES).0.is_none(), "nobody vouches for them any more");
+        assert!(supply.at_hand(at(3_600), AGES).0.is_none(), "they are older than `keep`");
         supply.recalled(set("a"), at(3_500), at(3_600), AGES);
         let (keys, number) = supply.at_hand(at(3_600), AGES);
         assert!(keys.is_some() && !supply.is_due(at(3_600), AGES));

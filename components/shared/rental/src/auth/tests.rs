@@ -345,7 +345,7 @@ fn the_role_is_a_text_or_a_list() {
 }
 
 #[test]
-fn what_is_no_bearer_token_is_refused() {
+fn a_value_that_is_no_bearer_token_is_refused() {
     for bad in ["", "Bearer", "Basic a.b.c", "Bearera.b.c"] {
         assert!(matches!(bearer(Some(bad.as_bytes())), Err(Error::Unauthenticated(_))), "{bad}");
     }

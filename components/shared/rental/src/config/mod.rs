@@ -1,8 +1,11 @@
 //! The configuration: Spin variables, parsed once, refused with a sentence that says how to mend them.
 
+mod database;
+mod error;
 mod redis;
 mod tokens;
 
+pub use error::ConfigError;
 pub use redis::RedisEndpoint;
 
 use crate::auth::Policy;
@@ -15,14 +18,6 @@ use std::time::Duration;
 const MAX_TTL_MINUTES: u64 = 13;
 /// Bounds of every deadline, in milliseconds: above the longest the platform lets a request wait makes no sense.
 const DEADLINE_BOUNDS_MS: std::ops::RangeInclusive<u64> = 1..=LONGEST_DEADLINE_MS;
-
-/// What each connection asks of PostgreSQL besides, whatever is set for the role or the database. The functions of the writes
-/// count on it that each of their statements sees anew, and the tables are in `public`.
-const SESSION: &str = "-c%20default_transaction_isolation%3Dread%5C%20committed%20-c%20search_path%3Dpublic";
-/// A connection goes to a server that takes writes.
-const WRITES: &str = "target_session_attrs=read-write";
-/// The same, to any server.
-const ANY: &str = "target_session_attrs=any";
 
 /// What the keys that seal entries are derived for. A tenant id has no NUL.
 const SEAL_PURPOSE: &[u8] = b"renttracker-edge cache entry 1\0";
@@ -74,34 +69,20 @@ pub struct Config {
     pub tenant_budget: Option<Budget>,
     /// `cache_seal_key`: what entries of the cache are sealed with; when it is empty they carry a checksum alone.
     pub seals: Option<Seals>,
-    /// `alert_webhook_url`: who is told of the breaker's changes; nobody when it is empty.
+    /// `alert_webhook_url`: where changes of the breaker are POSTed. `None` when it is empty.
     pub alert_webhook_url: Option<String>,
 }
 
 impl Config {
     /// `database_url` for a server that need not take writes.
     pub fn any_database_url(&self) -> String {
-        self.database_url.replace(WRITES, ANY)
+        database::for_any_server(&self.database_url)
     }
 
     /// The longest that a statement may be under way: what the component waits for it, its connection included, and what
     /// PostgreSQL may still work on it when the component has just sent it.
     pub fn longest_statement(&self) -> Duration {
         self.database_timeout + Duration::from_millis(STATEMENT_TIMEOUT_MS)
-    }
-}
-
-/// A variable that is missing or wrong, and what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the variable `{variable}` {problem}")]
-pub struct ConfigError {
-    variable: &'static str,
-    problem: String,
-}
-
-impl ConfigError {
-    fn new(variable: &'static str, problem: impl Into<String>) -> Self {
-        Self { variable, problem: problem.into() }
     }
 }
 
@@ -181,7 +162,7 @@ impl Config {
             ttl: Duration::from_secs(minutes * 60),
             redis_timeout: milliseconds("redis_timeout_ms", 50)?,
             redis_connect_timeout: milliseconds("redis_connect_timeout_ms", 100)?,
-            database_url: database_url(&required("database_url")?)?,
+            database_url: database::parse(&required("database_url")?)?,
             database_timeout: milliseconds("database_timeout_ms", 2_000)?,
             auth: tokens::parse(&lookup, seconds)?,
             cors_allowed_origins: origins(lookup("cors_allowed_origins").as_deref().unwrap_or_default())?,
@@ -208,54 +189,7 @@ impl Config {
     }
 }
 
-/// Makes sure that PostgreSQL itself gives up on a statement: the fence's arithmetic rests on it.
-fn database_url(url: &str) -> Result<String, ConfigError> {
-    if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
-        return Err(ConfigError::new("database_url", "must begin with postgres://"));
-    }
-    if url.contains("sslmode=verify-") {
-        return Err(ConfigError::new(
-            "database_url",
-            "has a sslmode that Spin's client does not know; its `require` verifies the certificate and the host's name, \
-             as `verify-full` does elsewhere",
-        ));
-    }
-    if url.contains("target_session_attrs=") && !url.contains(WRITES) {
-        return Err(ConfigError::new(
-            "database_url",
-            format!("may say {WRITES}, which it says anyway, and nothing else of it"),
-        ));
-    }
-    if url.contains("transaction_isolation") || url.contains("search_path") {
-        return Err(ConfigError::new(
-            "database_url",
-            "sets transaction_isolation or search_path, which the components set: read committed, and public",
-        ));
-    }
-    if url.contains("options=") {
-        let given =
-            url.split_once("statement_timeout").map(|(_, rest)| rest.trim_start_matches("%3D").trim_start_matches('='));
-        let digits = given.and_then(|text| text.split(['&', '%', '+']).next());
-        let milliseconds = digits.and_then(|digits| digits.parse().ok());
-        // 0 would be no limit at all.
-        if milliseconds.is_some_and(|limit: u64| (1..=STATEMENT_TIMEOUT_MS).contains(&limit)) {
-            return Ok(with_writes(url.replacen("options=", &format!("options={SESSION}%20"), 1)));
-        }
-        return Err(ConfigError::new(
-            "database_url",
-            format!("sets options that must hold -c statement_timeout=N, with N from 1 to {STATEMENT_TIMEOUT_MS} ms"),
-        ));
-    }
-    let separator = if url.contains('?') { '&' } else { '?' };
-    Ok(with_writes(format!("{url}{separator}options={SESSION}%20-c%20statement_timeout%3D{STATEMENT_TIMEOUT_MS}")))
-}
-
-/// `url` has parameters.
-fn with_writes(url: String) -> String {
-    if url.contains(WRITES) { url } else { format!("{url}&{WRITES}") }
-}
-
-/// Nobody, or where to POST.
+/// Reads `alert_webhook_url`; `None` when it is empty.
 fn webhook_url(url: String) -> Result<Option<String>, ConfigError> {
     if url.is_empty() {
         return Ok(None);
@@ -312,44 +246,6 @@ mod tests {
         assert!(!config.require_if_match);
         assert!(config.key_value_shared);
         assert_eq!(config.auth.issuer, "RentTracker");
-    }
-
-    #[test]
-    fn postgresql_is_always_told_to_give_up() {
-        let url = |text| parse(&[("database_url", text)]).map(|config| config.database_url);
-        let rest = format!("options={SESSION}%20-c%20statement_timeout%3D1500&{WRITES}");
-        assert_eq!(url("postgres://h/d").expect("valid"), format!("postgres://h/d?{rest}"));
-        assert_eq!(
-            url("postgres://h/d?sslmode=require").expect("valid"),
-            format!("postgres://h/d?sslmode=require&{rest}")
-        );
-        assert!(url("postgres://h/d?options=-c%20statement_timeout%3D900").is_ok());
-        assert!(url("postgres://h/d?options=-c%20statement_timeout%3D1500&connect_timeout=2").is_ok());
-        assert!(url("postgres://h/d?options=-c%20statement_timeout%3D0").is_err());
-        assert!(url("postgres://h/d?options=-c%20statement_timeout%3D1501").is_err());
-        assert!(url("postgres://h/d?options=-c%20statement_timeout%3D60s").is_err());
-        assert!(url("postgres://h/d?options=-c%20work_mem%3D1MB").is_err());
-    }
-
-    #[test]
-    fn a_connection_is_for_writes_and_sees_anew_whatever_else_the_url_says() {
-        let url = |text| parse(&[("database_url", text)]).map(|config| config.database_url);
-        assert_eq!(
-            url("postgres://h/d?options=-c%20statement_timeout%3D900").expect("valid"),
-            format!("postgres://h/d?options={SESSION}%20-c%20statement_timeout%3D900&{WRITES}")
-        );
-        let said = url("postgres://h/d?target_session_attrs=read-write").expect("valid");
-        assert_eq!(said.matches(WRITES).count(), 1, "{said}");
-        for refused in [
-            "target_session_attrs=any",
-            "options=-c%20statement_timeout%3D900%20-c%20default_transaction_isolation%3Dserializable",
-            "options=-c%20statement_timeout%3D900%20-csearch_path%3Dapp",
-        ] {
-            let whole = format!("postgres://h/d?{refused}");
-            assert!(parse(&[("database_url", &whole)]).is_err(), "{refused}");
-        }
-        let any = parse(&[("database_url", "postgres://h/d")]).expect("valid").any_database_url();
-        assert!(any.contains(SESSION) && any.ends_with(ANY), "{any}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! Which Redis, and how it is spoken to.
+//! Which Redis, and by which protocol.
 
-use super::ConfigError;
+use super::error::ConfigError;
 use http::{HeaderValue, Uri};
 
 /// What `redis_url` and `redis_token` say.
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn the_scheme_says_how_redis_is_spoken_to() {
+    fn the_scheme_decides_the_protocol() {
         for url in ["redis://h", "rediss://u:p@h:6380/1"] {
             assert!(matches!(parse(url, ""), Ok(RedisEndpoint::Native(native)) if native == url), "{url}");
         }
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_go_together_is_refused_and_no_secret_is_told() {
+    fn a_wrong_combination_is_refused_without_showing_a_secret() {
         for (url, token, variable) in [
             ("https://h", "", "redis_token"),
             ("https://h", "a\nb", "redis_token"),

@@ -1,6 +1,6 @@
 //! What tokens are verified with.
 
-use super::ConfigError;
+use super::error::ConfigError;
 use crate::auth::{Ages, Key, KeySet, KeySource, Policy};
 use http::Uri;
 use std::ops::RangeInclusive;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// The shortest HS256 secret, in bytes: a key as long as the hash (RFC 7518, section 3.2).
 const MIN_SECRET_BYTES: usize = 32;
-/// Bounds of the keys' ages, in seconds: a day after it was withdrawn a key is good for nothing.
+/// Bounds of the keys' ages, in seconds: a withdrawn key is refused a day later at most.
 const AGE_BOUNDS: RangeInclusive<u64> = 1..=86_400;
 
 /// Reads `jwt_secret`, `jwt_jwks` or `jwt_jwks_url`, `jwt_jwks_refresh_seconds` (240), `jwt_jwks_keep_seconds` (3600),
@@ -44,7 +44,7 @@ fn secret(text: String) -> Result<Key, ConfigError> {
     Ok(Key::Hs256(text.into_bytes()))
 }
 
-/// The keys decide who is let in, so nobody on the way may change them: plain HTTP is for this machine.
+/// The keys decide which tokens are accepted, so they come over TLS: plain HTTP is for this machine.
 fn source(inline: Option<String>, url: Option<String>) -> Result<Option<KeySource>, ConfigError> {
     match (inline, url) {
         (None, None) => Ok(None),
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_come_over_a_way_that_nobody_can_change_them_on() {
+    fn keys_come_over_tls_except_from_this_machine() {
         for url in
             ["https://id.example/keys", "http://127.0.0.1:8080/keys", "http://[::1]/keys", "http://localhost/keys"]
         {

@@ -15,7 +15,7 @@ const MAX_VALUES: usize = 64 * 1024;
 /// A JSON object from a client whose members match in any case: the client sends `Address`, other callers `address`.
 ///
 /// Each getter answers what the member holds, or `None` after noting what is wrong with it; [`Members::finish`] tells
-/// whether anything was. Members that nobody asks for are ignored, and nothing is built of them.
+/// whether anything was. Members that are not asked for are ignored, and nothing is built of them.
 #[derive(Debug)]
 pub struct Members<'a> {
     /// As they are spelled in the body, by their names in lower case. A number keeps its digits: money never passes through

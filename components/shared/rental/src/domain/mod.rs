@@ -14,7 +14,7 @@ mod version;
 pub use ids::{Id, PaymentId, PaymentMethodId, PropertyId};
 pub use members::Members;
 pub use money::Money;
-pub use page::{Page, Walk};
+pub use page::{KeysetPage, Page};
 pub use payment::{MethodChoice, Payment, PaymentDraft, PaymentMethod};
 pub use property::{Property, PropertyDraft};
 pub use tenant::TenantId;

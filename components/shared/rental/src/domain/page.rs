@@ -57,7 +57,7 @@ impl<T> Page<T> {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Walk<T> {
+pub struct KeysetPage<T> {
     items: Vec<T>,
     has_next_page: bool,
     has_previous_page: bool,
@@ -65,7 +65,7 @@ pub struct Walk<T> {
     next_cursor: Option<String>,
 }
 
-impl<T> Walk<T> {
+impl<T> KeysetPage<T> {
     /// Puts a page together from its items and the one behind them, if there is one; `cursor` names an item.
     ///
     /// # Errors
@@ -120,12 +120,13 @@ mod tests {
     }
 
     #[test]
-    fn a_walk_names_its_last_item_only_when_there_is_more() {
-        let walk = |items: Vec<i64>| {
-            Walk::new(items, 2, false, |last| Ok::<_, ()>(last.to_string())).map(|walk| (walk.items, walk.next_cursor))
+    fn a_keyset_page_has_a_cursor_only_when_there_is_more() {
+        let page = |items: Vec<i64>| {
+            KeysetPage::new(items, 2, false, |last| Ok::<_, ()>(last.to_string()))
+                .map(|page| (page.items, page.next_cursor))
         };
-        assert_eq!(walk(vec![1, 2, 3]), Ok((vec![1, 2], Some("2".into()))));
-        assert_eq!(walk(vec![1, 2]), Ok((vec![1, 2], None)));
-        assert_eq!(walk(vec![]), Ok((vec![], None)));
+        assert_eq!(page(vec![1, 2, 3]), Ok((vec![1, 2], Some("2".into()))));
+        assert_eq!(page(vec![1, 2]), Ok((vec![1, 2], None)));
+        assert_eq!(page(vec![]), Ok((vec![], None)));
     }
 }

@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_or_no_year_of_ours_is_refused() {
+    fn a_text_that_is_no_time_or_has_a_year_out_of_bounds_is_refused() {
         for bad in [
             "",
             "yesterday",

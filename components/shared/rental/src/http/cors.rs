@@ -30,7 +30,7 @@ pub fn preflight(request: &HeaderMap, allowed_origins: &[String], allow: &'stati
 /// peer's delayed acknowledgement.
 pub fn finish(answer: &mut Answer, request: &HeaderMap, allowed_origins: &[String]) {
     let headers = &mut answer.headers;
-    // An error may be gone with the next request, and nobody revalidates one.
+    // An error may be gone with the next request, and a client does not revalidate one.
     let is_error = answer.status.is_client_error() || answer.status.is_server_error();
     let caching = if is_error { "no-store" } else { "private, no-cache" };
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_error_may_be_kept_by_its_client_and_errors_by_nobody() {
+    fn answers_may_be_kept_by_their_client_and_errors_may_not() {
         let caching = |status| finished(status, &HeaderMap::new()).headers[header::CACHE_CONTROL].clone();
         for status in [StatusCode::OK, StatusCode::CREATED, StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED] {
             assert_eq!(caching(status), "private, no-cache", "{status}");

@@ -75,7 +75,7 @@ fn unquoted(text: &str) -> Option<String> {
 /// What a key turned out to be when a statement claimed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claim {
-    /// Nobody has used it, or there is none: the statement did what the request asks for.
+    /// It is new, or there is none: the statement did what the request asks for.
     First,
     /// It was used for this request before, and the rest of the row is what that request made.
     Again,
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_refused() {
+    fn a_text_that_is_no_key_is_refused() {
         let long = "k".repeat(256);
         for bad in
             ["", " ", "\"\"", "a b", "\"a b\"", "\"a", "\"a\"b", "\"a\";p=1", r#""a\n""#, r#""a\"#, "k\u{e9}", &long]

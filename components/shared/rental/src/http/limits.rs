@@ -16,7 +16,7 @@ pub const MAX_QUERY_BYTES: usize = 8 * 1024;
 /// and each proxy on the way adds a few.
 pub const MAX_HEADERS: usize = 64;
 /// The longest header section, in bytes of names and values: twice what common proxies let through. `Authorization` is
-/// not counted: whoever reads the token bounds it, and answers 401.
+/// not counted: the reader of the token bounds it, and answers 401.
 pub const MAX_HEADER_BYTES: usize = 32 * 1024;
 
 /// What the host tells a component beside the client's headers, each once and behind what the client sent by the same name
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_host_adds_is_not_the_clients() {
+    fn headers_that_the_host_adds_do_not_count() {
         let of_host = HOST_HEADERS.map(|name| (name, 1_000));
         let with_host = |of_client: &[(&'static str, usize)], expected| {
             check("/", &[of_client, &of_host].concat(), expected);

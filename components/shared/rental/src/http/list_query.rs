@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_or_boolean_is_refused_by_name() {
+    fn a_member_that_is_no_number_or_boolean_is_refused_by_name() {
         for (query, member) in [
             ("pageNumber=x", "pageNumber"),
             ("pageNumber=", "pageNumber"),

@@ -1,8 +1,8 @@
 //! HTTP as the contract has it: routes, queries, preconditions, CORS, answers and problems. All of it is pure.
 
-mod after;
 mod answer;
 mod cors;
+mod cursor;
 mod idempotency;
 mod limits;
 mod list_query;
@@ -15,9 +15,9 @@ mod resource;
 mod route;
 mod traceparent;
 
-pub use after::{After, Position, SortKind, split_cache_field};
 pub use answer::Answer;
 pub use cors::{finish, preflight};
+pub use cursor::{AfterCursor, Cursor, SortKind, split_cache_field};
 pub use idempotency::{Claim, Idempotency};
 pub use limits::{MAX_HEADER_BYTES, MAX_HEADERS, MAX_PATH_BYTES, MAX_QUERY_BYTES, check_limits};
 pub use list_query::{Direction, ListQuery, SortFields};

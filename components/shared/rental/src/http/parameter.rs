@@ -4,7 +4,7 @@ use crate::domain::Violations;
 use percent_encoding::percent_decode_str;
 
 /// The parameter `name` as text, `None` when it is absent. Names match in any case, and the first of two with the same name
-/// counts. What is no UTF-8 is noted as a violation rather than replaced by something that nobody sent, and so is NUL,
+/// counts. What is no UTF-8 is noted as a violation rather than replaced by something that was not sent, and so is NUL,
 /// which PostgreSQL's text cannot hold. A `%` that begins no escape is a `%`.
 pub fn parameter(query: Option<&str>, name: &str, violations: &mut Violations) -> Option<String> {
     let mut pairs = query?.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));

@@ -161,7 +161,7 @@ impl Precondition {
         Self { conditions: Conditions::of(headers), row_version }
     }
 
-    /// Whether it names a version that it replaces, so that it is not the last writer who wins.
+    /// Whether it names a version that it replaces, so that the last writer does not win.
     pub fn names_a_version(&self) -> bool {
         self.conditions.if_match != Tags::Absent || self.row_version.is_some()
     }

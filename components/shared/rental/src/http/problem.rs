@@ -32,7 +32,7 @@ pub struct Problem<'a> {
 /// The answer for an error on the path `instance`. What only the log may know stays behind.
 pub fn problem(error: &Error, instance: &str) -> Answer {
     let (status, detail) = match error {
-        // One text for everything that can be wrong with a token: which it was helps only who forges one.
+        // One text for everything that can be wrong with a token: details help only an attacker who forges one.
         Error::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "A valid bearer token is required."),
         Error::Forbidden(detail) => (StatusCode::FORBIDDEN, *detail),
         Error::NotFound => (StatusCode::NOT_FOUND, "There is no such resource."),
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_the_log_may_know_is_not_told() {
+    fn the_reason_of_an_internal_error_is_not_told_to_the_client() {
         for error in [
             Error::Unavailable("connect to db.internal:5432 failed".into()),
             Error::Internal("relation \"properties\" does not exist".into()),
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_over_its_budget_is_told_when_to_come_back() {
+    fn a_tenant_over_its_budget_is_told_when_to_come_back() {
         let answer = problem(&Error::OverBudget(7), "/");
         assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
         assert_eq!(answer.headers[header::RETRY_AFTER], "7");

@@ -11,7 +11,7 @@ pub struct PurgeQuery {
     pub pattern: KeyPattern,
     /// Whose they are, when that is not the caller's to begin with.
     pub tenant: Option<TenantId>,
-    /// Where an earlier walk stopped; 0 begins one.
+    /// Where an earlier request stopped; 0 begins a scan.
     pub cursor: u64,
 }
 

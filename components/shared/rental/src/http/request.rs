@@ -11,7 +11,7 @@ use http::{HeaderMap, header};
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 /// Headers of which there is one at most (RFC 9110, section 5.3), and whose first and last could mean different things to us
-/// and to who stands in front. `Idempotency-Key` is checked where it is read, and `Content-Length` by the platform. Those that
+/// and to proxies in front. `Idempotency-Key` is checked where it is read, and `Content-Length` by the platform. Those that
 /// are lists are read as one (`If-Match`, `If-None-Match`).
 const SINGLETONS: [(HeaderName, &str); 3] =
     [(header::AUTHORIZATION, "Authorization"), (header::CONTENT_TYPE, "Content-Type"), (header::ORIGIN, "Origin")];
@@ -87,7 +87,7 @@ mod tests {
             ("If-None-Match", false),
             ("traceparent", false),
         ] {
-            // The same twice is no better: whoever is in front may have read them otherwise.
+            // The same twice is no better: a proxy in front may have read the other one.
             for second in ["a", "b"] {
                 let request = http::Request::get("/").header("x", "a").header(name, "a").header(name, second);
                 let (parts, ()) = request.body(()).expect("a request").into_parts();

@@ -1,4 +1,4 @@
-//! How Prometheus is told: the text-based format 0.0.4.
+//! The text for Prometheus: its text-based format 0.0.4.
 
 use super::{Count, Histogram, Totals};
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ const fn histogram(name: &'static str, help: &'static str) -> Family {
     Family { name, kind: "histogram", help }
 }
 
-/// Every family, in the order in which they are told.
+/// Every family, in the order of the text.
 pub(super) const FAMILIES: &[Family] = &[
     gauge("renttracker_build_info", "The version that answers."),
     counter("renttracker_requests_total", "Requests answered."),
@@ -90,7 +90,7 @@ pub fn exposition(totals: &Totals, gauges: &[Gauge]) -> String {
         }
         for (series, histogram) in totals.timings.iter().filter(|(series, _)| belongs(series)) {
             let labels = series.split_once('{').map_or("", |(_, rest)| rest.trim_end_matches('}'));
-            tell(&mut lines, family.name, labels, histogram);
+            write_histogram(&mut lines, family.name, labels, histogram);
         }
         if !lines.is_empty() {
             let _ = writeln!(text, "# HELP {} {}\n# TYPE {} {}", family.name, family.help, family.name, family.kind);
@@ -100,7 +100,7 @@ pub fn exposition(totals: &Totals, gauges: &[Gauge]) -> String {
     text
 }
 
-fn tell(lines: &mut String, name: &str, labels: &str, histogram: &Histogram) {
+fn write_histogram(lines: &mut String, name: &str, labels: &str, histogram: &Histogram) {
     let comma = if labels.is_empty() { "" } else { "," };
     let bounds = histogram.bounds.iter().map(|micros| seconds(*micros)).chain(["+Inf".to_owned()]);
     let mut cumulated = 0;

@@ -1,17 +1,21 @@
-//! What is counted, how counts of many instances are added up, and how they are told to Prometheus.
+//! What is counted, how counts of many instances are added up, and the text of them for Prometheus.
 //!
 //! An instance counts in its own memory ([`Delta`]); what it has counted is added to the shared [`Totals`] after the
 //! answers have gone out. No tenant, id or key is ever part of a name or a label.
 
 mod exposition;
+mod labels;
 
 use crate::operator::verify::{Finding, Reason};
-use cache::{CacheStatus, Refusal, Rejection};
+use crate::sql::sqlstate::Kind as PostgresError;
+use cache::breaker::StateKind;
+use cache::{CacheStatus, FailureKind, Refusal, Rejection};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use exposition::{Gauge, exposition};
+pub use labels::{FenceResult, FillResult, KeyFetchResult, RequestResult, TokenResult};
 
 /// Whether a lookup was for one resource or for a page of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,8 +61,8 @@ pub enum Count {
     },
     /// A read that asked the cache, and what that did for it.
     Lookup(Kind, CacheStatus),
-    /// A leader's attempt to store what it had read, by how it ended.
-    Fill(&'static str),
+    /// A leader's attempt to store what it had read.
+    Fill(FillResult),
     /// A hit that was compared with PostgreSQL.
     Check(Check),
     /// An entry that an operator's verification compared with PostgreSQL.
@@ -67,27 +71,26 @@ pub enum Count {
     Inconsistent(Reason),
     /// A pause of a read that waited for another instance's leader.
     LockWait,
-    /// A write's fence, by how it ended.
-    Fence(&'static str),
+    /// A write's fence.
+    Fence(FenceResult),
     /// An entry that was not taken, by reason.
     Rejected(Rejection),
     /// An invalidation that was made up for.
     Drained,
     /// A change of the breaker's state, by the new one.
-    Transition(&'static str),
-    /// A command that Redis did not answer within its deadline (`timeout`) or at all (`unavailable`), or `refused`.
-    RedisError(&'static str),
+    Transition(StateKind),
+    /// A command of Redis that failed.
+    RedisError(FailureKind),
     /// One of the refused that says something of Redis itself, by what it says.
     RedisRefused(Refusal),
-    /// A statement that was not over within its deadline, PostgreSQL's or ours (`timeout`), that PostgreSQL could not take
-    /// (`unavailable`, or `read_only`), or that is wrong (`internal`).
-    PostgresError(&'static str),
+    /// A statement that failed.
+    PostgresError(PostgresError),
     /// A read that was not let through to PostgreSQL.
     PostgresRejected,
-    /// A token that was looked at, by what became of it.
-    Token(&'static str),
-    /// A set of keys that was asked for, by how that ended.
-    KeyFetch(&'static str),
+    /// A token that was looked at.
+    Token(TokenResult),
+    /// A set of keys that was asked for.
+    KeyFetch(KeyFetchResult),
     /// Counts that could not be added to the totals at once; they were kept for the next time.
     FailedFlush,
 }
@@ -95,12 +98,12 @@ pub enum Count {
 /// Something whose duration is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Timing {
-    /// A request, by route and by what the cache did for it (`write` and `none` where it was not asked).
+    /// A request, by route and by what the cache did for it.
     Request {
         /// The route's name.
         route: &'static str,
         /// What the cache did.
-        result: &'static str,
+        result: RequestResult,
     },
     /// A command of Redis that was answered or given up.
     Redis(&'static str),
@@ -123,37 +126,26 @@ impl Kind {
     }
 }
 
-/// The label of what the cache did.
-pub fn result_label(status: CacheStatus) -> &'static str {
-    match status {
-        CacheStatus::Hit => "hit",
-        CacheStatus::Stored => "stored",
-        CacheStatus::Miss => "miss",
-        CacheStatus::Collapsed => "collapsed",
-        CacheStatus::Bypass => "bypass",
-    }
-}
-
 impl Count {
-    /// What is told as 0 before it has happened, so that rates and ratios are defined from the start.
+    /// What is shown as 0 before it has happened, so that rates and ratios are defined from the start.
     fn known() -> Vec<Self> {
         let mut all = vec![Self::Verified, Self::LockWait, Self::Drained, Self::PostgresRejected, Self::FailedFlush];
         for kind in [Kind::List, Kind::Single] {
-            use CacheStatus::{Bypass, Collapsed, Hit, Miss, Stored};
-            all.extend([Hit, Stored, Miss, Collapsed, Bypass].map(|status| Self::Lookup(kind, status)));
+            all.extend(CacheStatus::ALL.map(|status| Self::Lookup(kind, status)));
         }
-        all.extend(["stored", "refused", "full", "too_large", "in_doubt", "failed"].map(Self::Fill));
-        all.extend(["raised", "failed", "skipped"].map(Self::Fence));
+        all.extend(FillResult::ALL.iter().copied().map(Self::Fill));
+        all.extend(FenceResult::ALL.iter().copied().map(Self::Fence));
         all.extend([Check::Consistent, Check::Changed].map(Self::Check));
         all.extend(Reason::ALL.map(|reason| Self::Check(Check::Stale(reason))));
         all.extend(Reason::ALL.map(Self::Inconsistent));
         all.extend(Rejection::ALL.map(Self::Rejected));
-        all.extend(["closed", "open", "half_open"].map(Self::Transition));
-        all.extend(["timeout", "unavailable", "refused"].map(Self::RedisError));
+        all.extend(StateKind::ALL.map(Self::Transition));
+        // What is unfit is a matter of the deployment, and seldom.
+        all.extend([FailureKind::Timeout, FailureKind::Unavailable, FailureKind::Refused].map(Self::RedisError));
         all.extend(Refusal::ALL.map(Self::RedisRefused));
-        all.extend(["timeout", "read_only", "unavailable", "internal"].map(Self::PostgresError));
-        all.extend(["verified", "remembered", "refused"].map(Self::Token));
-        all.extend(["fetched", "failed"].map(Self::KeyFetch));
+        all.extend(PostgresError::ALL.map(Self::PostgresError));
+        all.extend(TokenResult::ALL.iter().copied().map(Self::Token));
+        all.extend(KeyFetchResult::ALL.iter().copied().map(Self::KeyFetch));
         all
     }
 
@@ -164,12 +156,10 @@ impl Count {
             Self::Request { route, method, status } => {
                 format!("renttracker_requests_total{{route=\"{route}\",method=\"{method}\",status=\"{status}\"}}")
             }
-            Self::Lookup(kind, status) => format!(
-                "renttracker_cache_lookups_total{{kind=\"{}\",result=\"{}\"}}",
-                kind.label(),
-                result_label(status)
-            ),
-            Self::Fill(result) => labelled("cache_fills_total", "result", result),
+            Self::Lookup(kind, status) => {
+                format!("renttracker_cache_lookups_total{{kind=\"{}\",result=\"{}\"}}", kind.label(), status.name())
+            }
+            Self::Fill(result) => labelled("cache_fills_total", "result", result.name()),
             Self::Check(Check::Consistent) => labelled("cache_checks_total", "result", "consistent"),
             Self::Check(Check::Changed) => labelled("cache_checks_total", "result", "changed"),
             Self::Check(Check::Stale(reason)) => {
@@ -178,16 +168,16 @@ impl Count {
             Self::Verified => "renttracker_cache_verify_checked_total".into(),
             Self::Inconsistent(reason) => labelled("cache_verify_inconsistent_total", "reason", reason.name()),
             Self::LockWait => "renttracker_cache_lock_waits_total".into(),
-            Self::Fence(result) => labelled("cache_fences_total", "result", result),
+            Self::Fence(result) => labelled("cache_fences_total", "result", result.name()),
             Self::Rejected(reason) => labelled("cache_rejected_total", "reason", reason.name()),
             Self::Drained => "renttracker_outbox_drained_total".into(),
-            Self::Transition(to) => labelled("breaker_transitions_total", "to", to),
-            Self::RedisError(kind) => labelled("redis_errors_total", "kind", kind),
+            Self::Transition(to) => labelled("breaker_transitions_total", "to", to.name()),
+            Self::RedisError(kind) => labelled("redis_errors_total", "kind", kind.name()),
             Self::RedisRefused(refusal) => labelled("redis_refused_total", "reason", refusal.name()),
-            Self::PostgresError(kind) => labelled("postgres_errors_total", "kind", kind),
+            Self::PostgresError(kind) => labelled("postgres_errors_total", "kind", kind.name()),
             Self::PostgresRejected => "renttracker_postgres_rejected_total".into(),
-            Self::Token(result) => labelled("tokens_total", "result", result),
-            Self::KeyFetch(result) => labelled("jwks_fetches_total", "result", result),
+            Self::Token(result) => labelled("tokens_total", "result", result.name()),
+            Self::KeyFetch(result) => labelled("jwks_fetches_total", "result", result.name()),
             Self::FailedFlush => "renttracker_metrics_failed_flushes_total".into(),
         }
     }
@@ -205,6 +195,7 @@ impl Timing {
     fn series(self) -> String {
         match self {
             Self::Request { route, result } => {
+                let result = result.name();
                 format!("renttracker_request_duration_seconds{{route=\"{route}\",result=\"{result}\"}}")
             }
             Self::Redis(command) => format!("renttracker_redis_duration_seconds{{command=\"{command}\"}}"),
@@ -272,7 +263,7 @@ impl Histogram {
 const SLOT_MS: u64 = 10_000;
 const SLOTS: u64 = 6;
 
-/// What an instance has counted since it last told.
+/// What an instance has counted since its last report.
 #[derive(Debug, Default)]
 pub struct Delta {
     counts: BTreeMap<Count, u64>,
@@ -280,7 +271,7 @@ pub struct Delta {
 }
 
 impl Delta {
-    /// Whether there is nothing to tell.
+    /// Whether there is nothing to report.
     pub fn is_empty(&self) -> bool {
         self.counts.is_empty() && self.timings.is_empty()
     }

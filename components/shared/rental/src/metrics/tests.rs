@@ -20,7 +20,8 @@ fn every_series_belongs_to_a_family_that_is_told() {
         let family = FAMILIES.iter().find(|family| series.split('{').next() == Some(family.name));
         assert_eq!(family.map(|family| family.kind), Some("counter"), "{series}");
     }
-    for timing in [Timing::Request { route: "x", result: "hit" }, Timing::Redis("GET"), Timing::Postgres] {
+    for timing in [Timing::Request { route: "x", result: RequestResult::Write }, Timing::Redis("GET"), Timing::Postgres]
+    {
         let series = timing.series();
         let family = FAMILIES.iter().find(|family| series.split('{').next() == Some(family.name));
         assert_eq!(family.map(|family| family.kind), Some("histogram"), "{series}");

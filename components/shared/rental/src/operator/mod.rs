@@ -1,4 +1,4 @@
-//! What operators are told, and what they may order: the answers of health and of `/api/cache/…`.
+//! What operators see, and what they may order: the answers of health and of `/api/cache/…`.
 
 use crate::domain::Timestamp;
 use cache::breaker::{Mode, Record};

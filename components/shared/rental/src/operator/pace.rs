@@ -7,7 +7,7 @@ use std::time::Duration;
 pub const RATES: RangeInclusive<u64> = 10..=200;
 /// Statements a second unless the operator says otherwise: a fiftieth of what a PostgreSQL of two cores answers.
 pub const DEFAULT_RATE: u64 = 50;
-/// How long one request goes on beginning new work. Whoever stands in between waits for an answer for a minute or more, and
+/// How long one request goes on beginning new work. Proxies wait for an answer for a minute or more, and
 /// tools for ten seconds.
 pub const WORKING_TIME: Duration = Duration::from_secs(5);
 

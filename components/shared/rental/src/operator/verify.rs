@@ -25,7 +25,7 @@ const CLOCK_STEPS_MS: u64 = 3;
 pub struct VerifyOrder {
     /// How many entries are looked at, at most.
     pub sample: u64,
-    /// Whose; anybody's when it is not said.
+    /// The tenant whose entries are looked at; `None` for all.
     pub tenant: Option<TenantId>,
     /// How many statements are sent at most, a second.
     pub rate: u64,
@@ -52,7 +52,7 @@ impl VerifyOrder {
 pub enum Finding {
     /// PostgreSQL has the same.
     Consistent,
-    /// A reader would not take it, so nobody can see what is in it.
+    /// A reader would not take it, so its content is never answered.
     Refused,
     /// It ran out, was deleted or was replaced while it was looked at, or the cache was out of use: nothing can be said.
     Gone,
@@ -63,7 +63,7 @@ pub enum Finding {
 /// Why an entry is inconsistent, as far as it can be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
-    /// Its invalidation is still in the outbox: the writer could not make it, and nobody has since.
+    /// Its invalidation is still in the outbox: the writer could not make it, and it was not drained since.
     MissedOutbox,
     /// A fence stands over it: it was stored where the script has to refuse.
     RefusedFill,
@@ -97,7 +97,7 @@ pub struct Evidence<'a> {
     /// How long the invalidation of the entry has been in the outbox, if it is there.
     pub outbox_age: Option<Duration>,
     /// How long a write that left its row in the outbox waits before it is answered, where hosts know of each other by the
-    /// outbox alone: until then nobody has been promised that its change is seen.
+    /// outbox alone: until then its change need not be seen.
     pub settling_time: Option<Duration>,
 }
 
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reason_is_what_is_left_of_the_write() {
+    fn the_reason_is_read_off_the_outbox_row_or_the_fence() {
         let fenced = || Some(Sighting { is_fenced: true, ..sighting() });
         assert_eq!(finding(fenced(), |_| {}), Finding::Inconsistent(Reason::RefusedFill));
         let second = Duration::from_secs(1);
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_says_how_many_and_whose() {
+    fn an_order_has_a_sample_size_and_a_tenant() {
         let order = |body: &str| VerifyOrder::parse(body.as_bytes());
         let usual = VerifyOrder { sample: DEFAULT_SAMPLE, tenant: None, rate: DEFAULT_RATE };
         assert_eq!(order("{}"), Ok(usual));

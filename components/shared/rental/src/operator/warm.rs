@@ -1,6 +1,6 @@
 //! Warming the cache: `POST /api/cache/warm`.
 //!
-//! A walk through what landlords ask for first: the first page of their properties as the list is without a query, and of
+//! It covers what landlords ask for first: the first page of their properties as the list is without a query, and of
 //! each property itself and the first page of its payments. It goes by tenant, and within a tenant by property, in the order
 //! of their ids. So the last entry that was dealt with says where to go on, and nothing is kept between two requests.
 
@@ -36,7 +36,7 @@ pub struct WarmOrder {
     /// How many statements it sends at most, a second.
     pub rate: u64,
     /// Where an earlier request stopped.
-    pub cursor: Option<Position>,
+    pub cursor: Option<WarmCursor>,
 }
 
 /// Whose entries are warmed.
@@ -59,7 +59,7 @@ impl WarmOrder {
         let hours = members.optional_number("activeWithinHours", HOURS);
         let limit = members.optional_number("limit", LIMITS).unwrap_or(DEFAULT_LIMIT);
         let rate = members.optional_number("ratePerSecond", RATES).unwrap_or(DEFAULT_RATE);
-        let cursor = members.optional_parsed("cursor", Position::parse, "must be one that an earlier answer named");
+        let cursor = members.optional_parsed("cursor", WarmCursor::parse, "must be one that an earlier answer named");
         if members.has("tenants") == members.has("activeWithinHours") {
             members.refuse("tenants", "must be there, or else activeWithinHours, and not both");
         }
@@ -83,15 +83,15 @@ impl WarmOrder {
     }
 }
 
-/// One entry of the walk.
+/// The cursor of a warming: one of its entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Position {
+pub struct WarmCursor {
     /// Whose it is.
     pub tenant: TenantId,
     resource: Resource,
 }
 
-impl Position {
+impl WarmCursor {
     /// Reads a cursor; `None` for what is none.
     fn parse(cursor: &str) -> Option<Self> {
         let (tenant, name) = cursor.split_once(':')?;
@@ -113,23 +113,23 @@ impl Position {
     }
 }
 
-impl fmt::Display for Position {
+impl fmt::Display for WarmCursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.tenant, self.resource)
     }
 }
 
-/// What a walk needs next.
+/// What a warming needs next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// The next active tenants ([`Walk::take_tenants`]), from this one on.
+    /// The next active tenants ([`Warming::take_tenants`]), from this one on.
     ListTenants {
         /// Within how many hours.
         hours: u64,
         /// The last one that is known; empty for none.
         after: String,
     },
-    /// The next properties of a tenant ([`Walk::take_properties`]).
+    /// The next properties of a tenant ([`Warming::take_properties`]).
     ListProperties {
         /// Whose.
         tenant: TenantId,
@@ -137,14 +137,14 @@ pub enum Step {
         after: Option<PropertyId>,
     },
     /// To see to this entry.
-    Entry(Position),
+    Entry(WarmCursor),
     /// Nothing: it is over.
     Done,
 }
 
-/// A walk, from where an earlier one stopped.
+/// A warming, from where an earlier one stopped.
 #[derive(Debug)]
-pub struct Walk {
+pub struct Warming {
     /// Within how many hours, while there may be more active tenants to list.
     unlisted: Option<u64>,
     /// How many active tenants there are behind those that are listed.
@@ -154,7 +154,7 @@ pub struct Walk {
     current: Option<Current>,
 }
 
-/// The tenant that the walk is at.
+/// The tenant that is being warmed.
 #[derive(Debug)]
 struct Current {
     tenant: TenantId,
@@ -163,7 +163,7 @@ struct Current {
     is_listed: bool,
 }
 
-impl Walk {
+impl Warming {
     /// Begins.
     pub fn new(order: &WarmOrder) -> Self {
         let current = order.cursor.clone().map(Current::behind);
@@ -187,7 +187,7 @@ impl Walk {
             if let Some(current) = &mut self.current {
                 let tenant = current.tenant.clone();
                 if let Some(resource) = current.entries.pop_front() {
-                    return Step::Entry(Position { tenant, resource });
+                    return Step::Entry(WarmCursor { tenant, resource });
                 }
                 if !current.is_listed {
                     return Step::ListProperties { tenant, after: current.last_listed };
@@ -237,7 +237,7 @@ impl Current {
     }
 
     /// What comes behind an entry that was dealt with.
-    fn behind(Position { tenant, resource }: Position) -> Self {
+    fn behind(WarmCursor { tenant, resource }: WarmCursor) -> Self {
         let (entries, last_listed) = match resource {
             Resource::Property(id) => ([Resource::PaymentList(id)].into(), Some(id)),
             Resource::PaymentList(id) => (VecDeque::new(), Some(id)),

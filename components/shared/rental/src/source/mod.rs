@@ -3,16 +3,16 @@
 
 mod payment;
 mod payments;
-mod payments_walk;
+mod payments_keyset;
 mod properties;
+mod properties_keyset;
 mod property;
-mod walk;
 
 pub use payment::is_for as payment_is_for;
 
 use crate::domain::{PaymentId, PropertyId, TenantId, Violations};
 use crate::error::Error;
-use crate::http::{After, ListQuery, split_cache_field};
+use crate::http::{AfterCursor, ListQuery, split_cache_field};
 use crate::resource::Resource;
 use crate::sql::Column;
 use crate::sql::Statement;
@@ -26,13 +26,13 @@ pub enum Source {
     /// A page of the properties, by its number.
     Properties(ListQuery),
     /// A page of the properties, by keyset.
-    PropertiesAfter(ListQuery, After<PropertyId>),
+    PropertiesKeyset(ListQuery, AfterCursor<PropertyId>),
     /// One payment.
     Payment(PaymentId),
     /// A page of the payments for a property.
     Payments(PropertyId, ListQuery),
     /// A page of them by keyset.
-    PaymentsAfter(PropertyId, ListQuery, After<PaymentId>),
+    PaymentsKeyset(PropertyId, ListQuery, AfterCursor<PaymentId>),
 }
 
 impl Source {
@@ -42,8 +42,8 @@ impl Source {
     /// Names the members that are wrong.
     pub fn properties(query: Option<&str>) -> Result<Self, Violations> {
         let asked = ListQuery::parse(query, &properties::SORT_FIELDS)?;
-        Ok(match After::parse(query, &asked, walk::kind(asked.sort_field))? {
-            Some(after) => Self::PropertiesAfter(asked, after),
+        Ok(match AfterCursor::parse(query, &asked, properties_keyset::kind(asked.sort_field))? {
+            Some(after) => Self::PropertiesKeyset(asked, after),
             None => Self::Properties(asked),
         })
     }
@@ -54,11 +54,11 @@ impl Source {
     /// Names the members that are wrong.
     pub fn payments(property: PropertyId, query: Option<&str>) -> Result<Self, Violations> {
         let asked = ListQuery::parse(query, &payments::SORT_FIELDS)?;
-        Ok(match After::parse(query, &asked, payments_walk::kind(asked.sort_field))? {
-            Some(_) if asked.sort_field == payments_walk::WITHOUT => {
+        Ok(match AfterCursor::parse(query, &asked, payments_keyset::kind(asked.sort_field))? {
+            Some(_) if asked.sort_field == payments_keyset::WITHOUT => {
                 return Err(Violations::one("after", "cannot be combined with this sortField"));
             }
-            Some(after) => Self::PaymentsAfter(property, asked, after),
+            Some(after) => Self::PaymentsKeyset(property, asked, after),
             None => Self::Payments(property, asked),
         })
     }
@@ -73,16 +73,16 @@ impl Source {
                 None => Self::Payments(property, page(&payments::SORT_FIELDS)?),
                 Some((page, cursor)) => {
                     let asked = ListQuery::from_cache_field(page, &payments::SORT_FIELDS)?;
-                    let after = After::from_cursor(cursor, &asked, payments_walk::kind(asked.sort_field))?;
-                    Self::PaymentsAfter(property, asked, after)
+                    let after = AfterCursor::from_text(cursor, &asked, payments_keyset::kind(asked.sort_field))?;
+                    Self::PaymentsKeyset(property, asked, after)
                 }
             },
             Resource::PropertyList => match split_cache_field(field) {
                 None => Self::Properties(page(&properties::SORT_FIELDS)?),
                 Some((page, cursor)) => {
                     let asked = ListQuery::from_cache_field(page, &properties::SORT_FIELDS)?;
-                    let after = After::from_cursor(cursor, &asked, walk::kind(asked.sort_field))?;
-                    Self::PropertiesAfter(asked, after)
+                    let after = AfterCursor::from_text(cursor, &asked, properties_keyset::kind(asked.sort_field))?;
+                    Self::PropertiesKeyset(asked, after)
                 }
             },
         };
@@ -95,22 +95,22 @@ impl Source {
     pub fn resource(&self) -> Resource {
         match self {
             Self::Property(id) => Resource::Property(*id),
-            Self::Properties(_) | Self::PropertiesAfter(..) => Resource::PropertyList,
+            Self::Properties(_) | Self::PropertiesKeyset(..) => Resource::PropertyList,
             Self::Payment(id) => Resource::Payment(*id),
-            Self::Payments(property, _) | Self::PaymentsAfter(property, ..) => Resource::PaymentList(*property),
+            Self::Payments(property, _) | Self::PaymentsKeyset(property, ..) => Resource::PaymentList(*property),
         }
     }
 
     /// The field of that key: which page of a list, and empty for a single resource. `None` for what is not cached.
     ///
     /// # Errors
-    /// As [`After::cache_field`].
+    /// As [`AfterCursor::cache_field`].
     pub fn field(&self) -> Result<Option<String>, Error> {
         Ok(match self {
             Self::Property(_) | Self::Payment(_) => Some(String::new()),
             Self::Properties(asked) | Self::Payments(_, asked) => asked.cache_field(),
-            Self::PropertiesAfter(asked, after) => after.cache_field(asked)?,
-            Self::PaymentsAfter(_, asked, after) => after.cache_field(asked)?,
+            Self::PropertiesKeyset(asked, after) => after.cache_field(asked)?,
+            Self::PaymentsKeyset(_, asked, after) => after.cache_field(asked)?,
         })
     }
 
@@ -119,10 +119,10 @@ impl Source {
         match self {
             Self::Property(id) => property::statement(tenant, *id),
             Self::Properties(asked) => properties::statement(tenant, asked),
-            Self::PropertiesAfter(asked, after) => walk::statement(tenant, asked, after),
+            Self::PropertiesKeyset(asked, after) => properties_keyset::statement(tenant, asked, after),
             Self::Payment(id) => payment::statement(tenant, *id),
             Self::Payments(property, asked) => payments::statement(tenant, *property, asked),
-            Self::PaymentsAfter(property, asked, after) => payments_walk::statement(tenant, *property, asked, after),
+            Self::PaymentsKeyset(property, asked, after) => payments_keyset::statement(tenant, *property, asked, after),
         }
     }
 
@@ -134,10 +134,10 @@ impl Source {
         match self {
             Self::Property(_) => property::entry(rows),
             Self::Properties(asked) => properties::entry(rows, asked),
-            Self::PropertiesAfter(asked, after) => walk::entry(rows, asked, after),
+            Self::PropertiesKeyset(asked, after) => properties_keyset::entry(rows, asked, after),
             Self::Payment(_) => payment::entry(rows),
             Self::Payments(_, asked) => payments::entry(rows, asked),
-            Self::PaymentsAfter(_, asked, after) => payments_walk::entry(rows, asked, after),
+            Self::PaymentsKeyset(_, asked, after) => payments_keyset::entry(rows, asked, after),
         }
     }
 }
@@ -171,8 +171,8 @@ mod tests {
             found_again(&Source::payments(property(), Some(query)).expect("a query"));
         }
         let asked = ListQuery::parse(Some("sortField=weeklyRentAmount"), &properties::SORT_FIELDS).expect("a query");
-        let position = crate::http::Position { value: Some("450.5".into()), id: property() };
-        found_again(&Source::PropertiesAfter(asked, After(Some(position))));
+        let cursor = crate::http::Cursor { value: Some("450.5".into()), id: property() };
+        found_again(&Source::PropertiesKeyset(asked, AfterCursor(Some(cursor))));
     }
 
     #[test]

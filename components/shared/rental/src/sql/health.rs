@@ -1,4 +1,6 @@
-//! How PostgreSQL is, as health tells it.
+//! The state of PostgreSQL, as health shows it.
+
+use super::sqlstate::Kind;
 
 /// What the statements are written for: each statement of a function sees what was committed before it
 /// (`infra/migrations/0010_writes.sql`). The connection asks for it; a pooler may swallow that.
@@ -29,9 +31,9 @@ impl DatabaseHealth {
         Self { answers: true, word, reason }
     }
 
-    /// It does not, with a failure of this kind ([`crate::sql::sqlstate`]).
-    pub fn failing(kind: &str, words: &'static str) -> Self {
-        let word = if kind == crate::sql::sqlstate::READ_ONLY.kind { "ReadOnly" } else { "Disconnected" };
+    /// It does not, with a failure of this kind.
+    pub fn failing(kind: Kind, words: &'static str) -> Self {
+        let word = if kind == Kind::ReadOnly { "ReadOnly" } else { "Disconnected" };
         Self { answers: false, word, reason: Some(words.to_owned()) }
     }
 
@@ -58,9 +60,9 @@ mod tests {
 
     #[test]
     fn a_standby_is_told_from_one_that_is_gone() {
-        let standby = DatabaseHealth::failing("read_only", "it is read-only");
+        let standby = DatabaseHealth::failing(Kind::ReadOnly, "it is read-only");
         assert_eq!((standby.word, standby.answers), ("ReadOnly", false));
-        let gone = DatabaseHealth::failing("unavailable", "it has no connection left");
+        let gone = DatabaseHealth::failing(Kind::Unavailable, "it has no connection left");
         assert_eq!((gone.word, gone.answers, gone.is_well()), ("Disconnected", false, false));
         assert_eq!(gone.reason.as_deref(), Some("it has no connection left"));
     }

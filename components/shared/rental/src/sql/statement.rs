@@ -15,7 +15,7 @@ pub const CURRENT_WITHOUT_WRITES: &str = "is_current(true)";
 ///
 /// PostgreSQL's row level security shows a component the rows of the tenant in the setting `renttracker.tenant`
 /// (`infra/migrations/0007_row_level_security.sql`). The statement makes that setting itself, for its own transaction: it
-/// stays one round trip, and nothing of it is left in the connection for whom the pool gives it to next. There is no
+/// stays one round trip, and nothing of it is left in the connection for its next user. There is no
 /// other way to run SQL on a tenant's rows, so none can be run without a tenant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statement {

@@ -13,7 +13,7 @@ use rental::auth::{Memory, Print, Token, Verification, bearer, verify};
 use rental::config::Config;
 use rental::domain::{PropertyId, RowVersion, TenantId};
 use rental::http::{
-    Action, After, Answer, Direction, ListQuery, Route, SortFields, SortKind, check_limits, finish, list, single,
+    Action, AfterCursor, Answer, Direction, ListQuery, Route, SortFields, SortKind, check_limits, finish, list, single,
     trace_id,
 };
 use rental::resource::Resource;
@@ -98,7 +98,9 @@ impl Instance {
             _ => {
                 let asked = ListQuery::parse(parts.uri.query(), &SORT_FIELDS).expect("a query");
                 assert!(
-                    After::<PropertyId>::parse(parts.uri.query(), &asked, SortKind::Text).expect("a query").is_none()
+                    AfterCursor::<PropertyId>::parse(parts.uri.query(), &asked, SortKind::Text)
+                        .expect("a query")
+                        .is_none()
                 );
                 (Resource::PropertyList, asked.cache_field().expect("a page that is kept"))
             }

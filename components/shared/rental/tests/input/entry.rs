@@ -36,7 +36,7 @@ fn config() -> Config {
 /// A place where bytes enter, by its name.
 pub type Place = (&'static str, fn(&[u8]));
 
-/// For whoever runs them all.
+/// All entry points.
 pub const ALL: [Place; 6] = [
     ("token", token),
     ("target", target),
@@ -46,12 +46,12 @@ pub const ALL: [Place; 6] = [
     ("pattern", pattern),
 ];
 
-/// The value of an `Authorization` header: nobody knows the secret, so nobody gets in.
+/// The value of an `Authorization` header: the secret is unknown, so no token is accepted.
 pub fn token(bytes: &[u8]) {
     for header in [bytes.to_vec(), [b"Bearer ", bytes].concat()] {
         let refused = match bearer(Some(&header)).and_then(Token::parse) {
             Ok(token) => match CONFIG.with(|config| verify_token(&token, &config.auth, None, NOW)) {
-                Verification::Verified(_) => panic!("nobody knows the secret"),
+                Verification::Verified(_) => panic!("the secret is unknown"),
                 Verification::UnknownKey => continue,
                 Verification::Refused(error) => error,
             },
@@ -159,7 +159,7 @@ pub fn envelope(bytes: &[u8]) {
     }
     let seals = Seals::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", b"x\0").expect("a key").expect("a key");
     let seal = seals.of(&Owner::parse("a").expect("an owner"));
-    assert!(Entry::open(bytes.to_vec(), NAME, 5, Some(&seal)).is_err(), "nobody knows the key");
+    assert!(Entry::open(bytes.to_vec(), NAME, 5, Some(&seal)).is_err(), "the key is unknown");
     let entry = Entry { version: NonZeroU64::new(1), note: b"a note".to_vec(), ..Entry::of(bytes.to_vec()) };
     for seal in [None, Some(&*seal)] {
         let wrapped = entry.wrap(NAME, 5, seal.map(|seal| (seal, &[7; 24])));

@@ -68,7 +68,7 @@ fn a_promotion_or_another_process_is_another_redis() {
 }
 
 #[test]
-fn what_an_earlier_version_kept_and_what_is_no_process_stay_what_they_are() {
+fn identities_of_earlier_versions_and_of_rest_are_compared_as_texts() {
     assert!(is_same_redis("1e/a", &master("1e", "a", ZEROS, 0).to_string()));
     assert!(is_same_redis("1e/a", &master("1e", "b", ZEROS, 0).to_string()));
     assert!(is_same_redis("1e/a", &master("1e", "a", "9", 3).to_string()));
@@ -81,7 +81,7 @@ fn what_an_earlier_version_kept_and_what_is_no_process_stay_what_they_are() {
 }
 
 #[test]
-fn what_is_kept_is_read_as_it_was() {
+fn an_identity_is_read_back_as_it_was_written() {
     for identity in [master("1e", "a", ZEROS, 0), master("1e", "a", ZEROS, 7), master("1e", "a", "9", 0)] {
         assert_eq!(Identity::parse(&identity.to_string()), Some(identity));
     }
@@ -91,7 +91,7 @@ fn what_is_kept_is_read_as_it_was() {
 
 /// They could not agree on an epoch that depends on when each of them looked.
 #[test]
-fn hosts_that_remember_nothing_together_agree_on_what_a_copy_does_not_change() {
+fn without_a_shared_record_a_copy_does_not_change_the_identity() {
     let name = |id, before, received| master("1e", id, before, received).unremembered();
     assert_eq!(name("a", ZEROS, 0), name("b", ZEROS, 0));
     assert_eq!(name("c", ZEROS, 269), name("d", ZEROS, 269));
@@ -109,7 +109,7 @@ fn unfit(lines: &[&str]) -> Unfit {
 }
 
 #[test]
-fn a_server_that_the_cache_cannot_be_in_is_told_by_what_it_says() {
+fn a_server_that_cannot_hold_the_cache_is_recognised_by_its_info() {
     assert_eq!(unfit(&["redis_mode:cluster", "run_id:1e", "role:master"]), Unfit::Cluster);
     // Valkey 9.1.2 says no `redis_mode`, unless it is told to (`extended-redis-compatibility`).
     assert_eq!(unfit(&["server_mode:cluster", "run_id:1e", "role:master"]), Unfit::Cluster);
@@ -121,7 +121,7 @@ fn a_server_that_the_cache_cannot_be_in_is_told_by_what_it_says() {
 }
 
 #[test]
-fn a_server_that_does_not_say_who_it_is_is_refused() {
+fn a_server_without_an_identity_is_refused() {
     for lines in [&["role:master"][..], &["run_id:1e"], &["role:master", "run_id:"], &[]] {
         assert!(matches!(Identity::of(&info(lines)), Err(RedisFailure::Refused(_))), "{lines:?}");
     }

@@ -1,4 +1,4 @@
--- Looks a missing value up once more and, if it is still missing, tries to become the one who fills it.
+-- Looks a missing value up once more and, if it is still missing, tries to become its leader.
 --
 -- KEYS  1 value, 2 lock
 -- ARGV  1 field of a list page ('' for a plain value), 2 token, 3 lock duration in ms,

@@ -1,6 +1,7 @@
-//! Two masters at once: after a failover the one from before is alive, and whoever has a connection to it goes on with it.
+//! Two masters at once: after a failover the one from before is alive, and instances with a connection to it go on with it.
 
-use super::{ReaderAt, Step, Switch, Value, World, WriterAt};
+use super::state::{ReaderAt, Value, WriterAt};
+use super::{Step, Switch, World};
 use cache::protocol::{BeforeStatement, before_statement};
 
 impl World {

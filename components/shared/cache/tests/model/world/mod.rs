@@ -9,33 +9,27 @@ mod failover;
 mod outliving;
 mod probe;
 mod reader;
+mod state;
 mod writer;
 
-use cache::breaker::{Admission, admission};
-use cache::breaker::{Event, Lease, Record, State, Suspicion, next};
+use cache::breaker::{Event, next};
+use state::{BreakerState, Known, LENGTH, ProbeAt, Reader, ReaderAt, Redis, Value, WriterAt};
 use std::time::Duration;
 
 pub const WRITERS: usize = 2;
 /// The most readers; a world may start with fewer.
 pub const READERS: usize = 3;
-/// Leases and resets have no length here: what is due is always due.
-const LENGTH: Duration = Duration::from_millis(1);
 
 /// The moment at which everything is reported, and a reset for which another's vote, of the moment before, stands.
 const NOW_MS: u64 = 1;
 const RESET: Duration = Duration::from_millis(2);
-
-/// The run id of no Redis: none is trusted.
-const NONE: u8 = 0;
-/// A time that does not come by itself: [`Step::HoldRunsOut`] makes it come.
-const LATER: u64 = 1_000_000;
 
 /// One part of the protocol, switched off to see what it is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Switch {
     /// Writes put up no fence and break no locks: they delete the value after their statement.
     Fence,
-    /// A value is stored whoever holds the lock.
+    /// A value is stored without the lock.
     LockToken,
     /// The probe lets the cache in without draining the outbox.
     Drain,
@@ -51,177 +45,6 @@ pub enum Switch {
     DatabaseLease,
     /// The probe lets the cache in while writes from before are in progress.
     WritesAwaited,
-}
-
-/// The breaker's record, without its texts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Known {
-    state: BreakerState,
-    epoch: u8,
-    run: u8,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-enum BreakerState {
-    Closed,
-    Open,
-    /// Open for as long as a write without a fence may take.
-    Held,
-    HalfOpen,
-}
-
-impl Known {
-    fn record(self) -> Record {
-        let state = match self.state {
-            BreakerState::Closed => State::Closed,
-            BreakerState::Open => State::Open { retry_at_ms: 0 },
-            BreakerState::Held => State::Open { retry_at_ms: LATER },
-            BreakerState::HalfOpen => State::HalfOpen { probe: "probe".into(), lease_until_ms: 1 },
-        };
-        let run_id = (self.run != NONE).then(|| self.run.to_string());
-        // Somebody else has always voted already: when failures open the breaker is of no matter to safety.
-        let suspicion = Some(Suspicion { voter: "another".into(), at_ms: 0 });
-        Record { state, epoch: self.epoch.into(), run_id, suspicion, since_ms: 0, left_ms: 0, ..Record::initial(0) }
-    }
-
-    fn from(record: &Record) -> Self {
-        let state = match record.state {
-            State::Closed => BreakerState::Closed,
-            State::Open { retry_at_ms: LATER.. } => BreakerState::Held,
-            State::Open { .. } => BreakerState::Open,
-            State::HalfOpen { .. } => BreakerState::HalfOpen,
-        };
-        let epoch = u8::try_from(record.epoch).expect("few epochs");
-        let run = record.run_id.as_deref().map_or(NONE, |run| run.parse().expect("a run id"));
-        Self { state, epoch, run }
-    }
-
-    fn admission(self, lapsed: bool) -> Admission {
-        let now = if lapsed { LENGTH } else { Duration::ZERO };
-        admission(Some(&Lease::new(self.record(), Duration::ZERO)), now, LENGTH)
-    }
-}
-
-/// A cached value: the version of the row and the epoch that it was stored in.
-type Value = Option<(u8, u8)>;
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Redis {
-    up: bool,
-    run: u8,
-    value: Value,
-    /// A bit for each writer whose fence is up.
-    fences: u8,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-enum ReaderAt {
-    Start,
-    /// Asked Redis under a lapsed lease; the record is being read again.
-    Renewing {
-        found: Value,
-        under: Known,
-    },
-    Get(Known),
-    Lookup(Known),
-    /// Has the lock, and has to know whether it may store.
-    Vouch(Known),
-    Lead(Known),
-    Fill {
-        under: Known,
-        read: u8,
-    },
-    /// Answered. A read that goes to PostgreSQL without the cache is answered at once: what it finds there is never older
-    /// than what was answered.
-    Done,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct Reader {
-    at: ReaderAt,
-    lease: Option<Known>,
-    /// A bit for each writer, and one for the probe, that waits for this reader's lease to run out.
-    awaited_by: u8,
-    has_lock: bool,
-    /// The database has said, not too long ago, that no write is in doubt.
-    is_vouched_for: bool,
-    /// The newest version that had been answered when the read started.
-    floor: u8,
-}
-
-/// What a writer waits to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Then {
-    FenceAnyway,
-    /// Send the statement without a fence.
-    Send,
-    Answer,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum WriterAt {
-    Start,
-    Decided(Known),
-    /// Waits until the leases of before are over.
-    Waiting(Then),
-    /// The statement is on its way. `fenced` is the Redis that the fence is in.
-    Sent {
-        fenced: Option<u8>,
-    },
-    /// The statement has begun, and takes its time in PostgreSQL.
-    Hanging {
-        fenced: Option<u8>,
-    },
-    /// The same, after the writer gave up or died.
-    Orphan {
-        /// For so long that it shows.
-        in_doubt: bool,
-    },
-    Committed {
-        fenced: Option<u8>,
-    },
-    /// Fenced and invalidated in this Redis.
-    Invalidated(u8),
-    /// Not fenced, and has read the record after the statement.
-    Looked(Known),
-    Answering {
-        is_clean: bool,
-    },
-    Done {
-        is_clean: bool,
-    },
-    Dead {
-        sent: bool,
-    },
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum ProbeAt {
-    Idle,
-    Offered,
-    /// Waits until the leases of before are over.
-    Waiting {
-        run: u8,
-    },
-    /// Waits until these writes are over.
-    Awaiting {
-        run: u8,
-        writes: u8,
-    },
-    Connected {
-        run: u8,
-    },
-    Draining {
-        run: u8,
-        rows: u8,
-    },
-    Drained {
-        run: u8,
-        rows: u8,
-    },
-    Succeeding {
-        run: u8,
-    },
 }
 
 /// Everything there is.
@@ -324,7 +147,7 @@ impl World {
 
     /// The steps that are worth trying; [`World::step`] says which of them can happen.
     pub fn steps(&self, steps: &mut Vec<Step>) {
-        // Nobody is left to be misled.
+        // No request is left that could be misled.
         if self.readers.iter().all(|reader| reader.at == ReaderAt::Done) {
             return;
         }
@@ -487,7 +310,7 @@ impl World {
         }
     }
 
-    /// Whether Redis answers somebody who trusts `run`; another one at its place is reported.
+    /// Whether Redis answers an instance that trusts `run`; another one at its place is reported.
     fn reaches(&mut self, run: u8) -> bool {
         if self.redis.up {
             self.report_redis();

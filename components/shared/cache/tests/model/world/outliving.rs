@@ -1,8 +1,8 @@
 //! Statements that are over for their clients and not for PostgreSQL: a commit that waits for a synchronous standby, a row's
 //! lock, a pooler's queue. Each may take any time, and its fence runs out meanwhile. Redis keeps its data here.
 
-use super::{ReaderAt, Switch, World, WriterAt};
-use super::{Step, WRITERS};
+use super::state::{ReaderAt, WriterAt};
+use super::{Step, Switch, WRITERS, World};
 use cache::breaker::Event;
 use cache::protocol::{AfterStatement, after_fenced, after_unfenced};
 
@@ -46,7 +46,7 @@ impl World {
         Some(())
     }
 
-    /// Its deadline is over: nobody will ever be told of the outcome.
+    /// Its deadline is over: the outcome is told to no client.
     pub(super) fn give_up(&mut self, w: usize) -> Option<()> {
         let WriterAt::Hanging { fenced } = self.writers[w] else {
             return None;

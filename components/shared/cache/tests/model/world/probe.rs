@@ -1,6 +1,7 @@
 //! What the probe does, step by step.
 
-use super::{BreakerState, ProbeAt, RESET, Switch, WRITERS, World};
+use super::state::{BreakerState, ProbeAt};
+use super::{RESET, Switch, WRITERS, World};
 use cache::breaker::Event;
 
 impl World {

@@ -1,10 +1,11 @@
 //! What a reader does, step by step.
 
-use super::{Known, Reader, ReaderAt, Switch, World};
+use super::state::{Known, Reader, ReaderAt};
+use super::{Switch, World};
 use cache::breaker::{Admission, still_counts};
 
 impl World {
-    /// Starts a read under the lease that the reader has. Nobody waits for a lease that is not acted on any more: what is
+    /// Starts a read under the lease that the reader has. No write waits for a lease that is not acted on any more: what is
     /// answered before this read does not count for it.
     fn start(&mut self, r: usize) -> Option<Known> {
         self.readers[r].floor = self.answered.max(self.seen);
@@ -44,7 +45,7 @@ impl World {
                     _ => self.bypass(r),
                 }
             }
-            // On a connection from before the failover, with what is there; whoever finds nothing does not fill it.
+            // On a connection from before the failover, with what is there; a reader that finds nothing does not fill it.
             ReaderAt::Get(known) if let Some(value) = self.in_former(known.run) => {
                 match value.filter(|(_, epoch)| *epoch == known.epoch) {
                     Some((version, _)) => self.answer_read(r, version),

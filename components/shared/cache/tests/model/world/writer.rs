@@ -1,6 +1,7 @@
 //! What a writer does, step by step.
 
-use super::{BreakerState, LATER, LENGTH, Switch, Then, World, WriterAt};
+use super::state::{BreakerState, LATER, LENGTH, Then, WriterAt};
+use super::{Switch, World};
 use cache::breaker::Event;
 use cache::protocol::{AfterStatement, BeforeStatement, after_fenced, after_unfenced, before_statement};
 

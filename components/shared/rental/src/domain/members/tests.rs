@@ -57,7 +57,7 @@ fn numbers_and_lists_have_their_bounds() {
 }
 
 #[test]
-fn what_is_no_json_object_is_a_violation_of_the_body() {
+fn a_body_that_is_no_json_object_is_a_violation() {
     for bad in [
         "",
         "{\"a\":01}",

@@ -10,32 +10,32 @@ fn property(number: u128) -> PropertyId {
     PropertyId::parse(&format!("{:08x}-0000-7000-8000-000000000000", number)).expect("an id")
 }
 
-/// Who is active, with how many properties.
+/// The active landlords, with how many properties each.
 type Landlords = BTreeMap<String, u128>;
 
-/// Makes one request's walk over these landlords; what it came to, where it stopped, and whether that is the end.
-fn request(landlords: &Landlords, order: &WarmOrder) -> (Vec<String>, Option<Position>) {
-    let mut walk = Walk::new(order);
+/// Makes one request's warming of these landlords; what it came to, where it stopped, and whether that is the end.
+fn request(landlords: &Landlords, order: &WarmOrder) -> (Vec<String>, Option<WarmCursor>) {
+    let mut warming = Warming::new(order);
     let (mut seen, mut last) = (Vec::new(), None);
     loop {
-        match walk.step() {
+        match warming.step() {
             Step::ListTenants { after, .. } => {
                 let all: Vec<TenantId> = landlords.keys().filter(|id| **id > after).map(|id| tenant(id)).collect();
                 let count = all.len() as u64;
-                walk.take_tenants(all.into_iter().take(TENANTS_AT_A_TIME).collect(), count);
+                warming.take_tenants(all.into_iter().take(TENANTS_AT_A_TIME).collect(), count);
             }
             Step::ListProperties { tenant, after } => {
                 let all = (1..=landlords.get(tenant.as_str()).copied().unwrap_or_default()).map(property);
                 let behind = all.filter(|id| after.is_none_or(|after| id.to_string() > after.to_string()));
-                walk.take_properties(behind.take(PROPERTIES_AT_A_TIME).collect());
+                warming.take_properties(behind.take(PROPERTIES_AT_A_TIME).collect());
             }
             Step::Entry(_) if seen.len() as u64 == order.limit => return (seen, last),
-            Step::Entry(position) => {
-                seen.push(position.to_string());
-                last = Some(position);
+            Step::Entry(cursor) => {
+                seen.push(cursor.to_string());
+                last = Some(cursor);
             }
             Step::Done => {
-                assert_eq!(walk.tenants_left(), 0);
+                assert_eq!(warming.tenants_left(), 0);
                 return (seen, None);
             }
         }
@@ -43,14 +43,14 @@ fn request(landlords: &Landlords, order: &WarmOrder) -> (Vec<String>, Option<Pos
 }
 
 /// Requests until there is no cursor any more; what each came to.
-fn walk(landlords: &Landlords, whose: &Whose, limit: u64) -> Vec<Vec<String>> {
+fn warm(landlords: &Landlords, whose: &Whose, limit: u64) -> Vec<Vec<String>> {
     let (mut requests, mut cursor) = (Vec::new(), None);
     loop {
         let order = WarmOrder { whose: whose.clone(), limit, rate: 50, cursor };
         let (seen, next) = request(landlords, &order);
         requests.push(seen);
         // As it goes through an answer and back.
-        cursor = next.map(|position| Position::parse(&position.to_string()).expect("a cursor"));
+        cursor = next.map(|cursor| WarmCursor::parse(&cursor.to_string()).expect("a cursor"));
         if cursor.is_none() {
             return requests;
         }
@@ -71,14 +71,14 @@ fn a_walk_sees_the_list_and_then_each_property_with_its_payments() {
         "b:property:list".to_owned(),
     ];
     for limit in 1..10 {
-        let requests = walk(&landlords, &Whose::Active(24), limit);
+        let requests = warm(&landlords, &Whose::Active(24), limit);
         assert_eq!(requests.concat(), expected, "{limit}");
         assert_eq!(requests.len() as u64, 6_u64.div_ceil(limit), "{limit}");
     }
 }
 
 #[test]
-fn a_body_says_whose_entries_and_how_many() {
+fn an_order_has_tenants_or_hours_and_a_limit() {
     let order = |body: &str| WarmOrder::parse(body.as_bytes());
     let parsed = order(r#"{"tenants": ["b", "a", "b"], "cursor": "b:property:list"}"#).expect("an order");
     assert_eq!(parsed.whose, Whose::Tenants(vec![tenant("a"), tenant("b")]));
@@ -132,7 +132,7 @@ proptest! {
             Whose::Active(_) => true,
         };
         let entries: u128 = landlords.iter().filter(|(id, _)| among(id)).map(|(_, count)| 1 + 2 * count).sum();
-        let requests = walk(&landlords, &whose, limit);
+        let requests = warm(&landlords, &whose, limit);
         let seen = requests.concat();
         let distinct: std::collections::BTreeSet<&String> = seen.iter().collect();
         prop_assert_eq!((seen.len() as u128, distinct.len()), (entries, seen.len()));

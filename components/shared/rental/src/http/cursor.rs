@@ -1,4 +1,4 @@
-//! `after=`: the pages of a list by keyset, beside those by number.
+//! The page cursor, `after=`: the pages of a list by keyset, beside those by number.
 //!
 //! A page by number costs what lies before it, and the count of all matches. A cursor names the last item that the client
 //! has seen, and an index leads from there to the next: every page costs the same, and none is missed or repeated when
@@ -38,32 +38,32 @@ impl SortKind {
     }
 }
 
-/// The last item that a client has seen.
+/// A cursor: the last item that a client has seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Position<I> {
+pub struct Cursor<I> {
     /// What the list is sorted by; `None` stands after every value.
     pub value: Option<String>,
     /// The id, which breaks ties.
     pub id: I,
 }
 
-/// A cursor's content. It is bound to its order: in another one it would name another place.
+/// What a cursor's text holds. It is bound to its order: in another one it would name another place.
 #[derive(Serialize, Deserialize)]
 struct Content(String, bool, Option<String>, String);
 
-impl<I: Id> Position<I> {
-    /// The cursor that names this position in the order of `asked`.
+impl<I: Id> Cursor<I> {
+    /// The text that a client sends back, for the order of `asked`.
     ///
     /// # Errors
     /// Those of JSON, which has none for texts.
-    pub fn cursor(&self, asked: &ListQuery) -> Result<String, serde_json::Error> {
+    pub fn encode(&self, asked: &ListQuery) -> Result<String, serde_json::Error> {
         let descending = asked.direction == Direction::Descending;
         let content = Content(asked.sort_field.to_owned(), descending, self.value.clone(), self.id.to_string());
         serde_json::to_vec(&content).map(|bytes| URL_SAFE_NO_PAD.encode(bytes))
     }
 
-    fn parse(cursor: &str, asked: &ListQuery, kind: SortKind) -> Option<Self> {
-        let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+    fn decode(text: &str, asked: &ListQuery, kind: SortKind) -> Option<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         let Content(field, descending, value, id) = serde_json::from_slice(&bytes).ok()?;
         let is_of_this_order = field == asked.sort_field && descending == (asked.direction == Direction::Descending);
         let value = match value {
@@ -74,11 +74,11 @@ impl<I: Id> Position<I> {
     }
 }
 
-/// Where a page by keyset begins: behind a position, or at the start.
+/// Where a page by keyset begins: after a cursor, or at the start of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct After<I>(pub Option<Position<I>>);
+pub struct AfterCursor<I>(pub Option<Cursor<I>>);
 
-impl<I: Id> After<I> {
+impl<I: Id> AfterCursor<I> {
     /// Reads the member `after` of a query that has been read as `asked`: a cursor of this order, or nothing for the first
     /// page. `None` when the query has none and means a page by number.
     ///
@@ -97,35 +97,35 @@ impl<I: Id> After<I> {
         if is_by_number {
             return Err(Violations::one("after", "cannot be combined with pageNumber"));
         }
-        match Self::from_cursor(&cursor, asked, kind) {
+        match Self::from_text(&cursor, asked, kind) {
             Some(after) => Ok(Some(after)),
             None => Err(Violations::one("after", "must be a nextCursor of a list in the same order, or empty")),
         }
     }
 
-    /// Behind the position that a cursor of this order names, or at the start; `None` for what is no such cursor.
-    pub fn from_cursor(cursor: &str, asked: &ListQuery, kind: SortKind) -> Option<Self> {
-        if cursor.is_empty() {
+    /// After the cursor that `text` holds in this order, or at the start when it is empty; `None` for any other text.
+    pub fn from_text(text: &str, asked: &ListQuery, kind: SortKind) -> Option<Self> {
+        if text.is_empty() {
             return Some(Self(None));
         }
-        Position::parse(cursor, asked, kind).map(|position| Self(Some(position)))
+        Cursor::decode(text, asked, kind).map(|cursor| Self(Some(cursor)))
     }
 
     /// The one name of this page among the pages of its list, as [`ListQuery::cache_field`]; made anew of what the cursor
     /// says, so that no other spelling of it is another page.
     ///
     /// # Errors
-    /// As [`Position::cursor`].
+    /// As [`Cursor::encode`].
     pub fn cache_field(&self, asked: &ListQuery) -> Result<Option<String>, serde_json::Error> {
         let Some(field) = asked.cache_field() else {
             return Ok(None);
         };
-        let cursor = self.0.as_ref().map(|position| position.cursor(asked)).transpose()?;
+        let cursor = self.0.as_ref().map(|cursor| cursor.encode(asked)).transpose()?;
         Ok(Some(format!("{field}{SEPARATOR}{}", cursor.unwrap_or_default())))
     }
 }
 
-/// What [`After::cache_field`] put together: the page's name without its beginning, and the cursor. `None` for the name of a
+/// What [`AfterCursor::cache_field`] put together: the page's name without its beginning, and the cursor. `None` for the name of a
 /// page by number.
 pub fn split_cache_field(field: &str) -> Option<(&str, &str)> {
     field.split_once(SEPARATOR)
@@ -145,13 +145,13 @@ mod tests {
         ListQuery::parse(Some(query), &FIELDS).expect("a query")
     }
 
-    fn position(value: Option<&str>) -> Position<PropertyId> {
+    fn cursor(value: Option<&str>) -> Cursor<PropertyId> {
         let id = PropertyId::parse("0192f0c1-2345-7abc-8def-0123456789ab").expect("an id");
-        Position { value: value.map(str::to_owned), id }
+        Cursor { value: value.map(str::to_owned), id }
     }
 
-    fn after(cursor: &str, order: &str, kind: SortKind) -> Result<Option<After<PropertyId>>, Violations> {
-        After::parse(Some(&format!("{order}&after={cursor}")), &asked(order), kind)
+    fn after(cursor: &str, order: &str, kind: SortKind) -> Result<Option<AfterCursor<PropertyId>>, Violations> {
+        AfterCursor::parse(Some(&format!("{order}&after={cursor}")), &asked(order), kind)
     }
 
     #[test]
@@ -162,22 +162,25 @@ mod tests {
             (Some("-12.5"), SortKind::Money),
             (Some("2025-03-01T00:00:00.000001Z"), SortKind::Time),
         ] {
-            let position = position(value);
-            let cursor = position.cursor(&asked("")).expect("a cursor");
-            assert_eq!(after(&cursor, "", kind), Ok(Some(After(Some(position)))), "{value:?}");
+            let cursor = cursor(value);
+            let text = cursor.encode(&asked("")).expect("a text");
+            assert_eq!(after(&text, "", kind), Ok(Some(AfterCursor(Some(cursor)))), "{value:?}");
         }
     }
 
     #[test]
     fn nothing_after_the_name_is_the_start_and_no_name_is_a_page_by_number() {
-        assert_eq!(after("", "", SortKind::Text), Ok(Some(After(None))));
-        assert_eq!(After::parse(Some("AFTER="), &asked(""), SortKind::Text), Ok(Some(After::<PropertyId>(None))));
-        assert_eq!(After::<PropertyId>::parse(Some("pageSize=3"), &asked(""), SortKind::Text), Ok(None));
+        assert_eq!(after("", "", SortKind::Text), Ok(Some(AfterCursor(None))));
+        assert_eq!(
+            AfterCursor::parse(Some("AFTER="), &asked(""), SortKind::Text),
+            Ok(Some(AfterCursor::<PropertyId>(None)))
+        );
+        assert_eq!(AfterCursor::<PropertyId>::parse(Some("pageSize=3"), &asked(""), SortKind::Text), Ok(None));
     }
 
     #[test]
-    fn what_is_no_cursor_of_this_order_is_refused() {
-        let cursor = position(Some("1 Main St")).cursor(&asked("")).expect("a cursor");
+    fn a_cursor_of_another_order_is_refused() {
+        let cursor = cursor(Some("1 Main St")).encode(&asked("")).expect("a cursor");
         for (cursor, order, kind) in [
             ("x", "", SortKind::Text),
             ("bm90IEpTT04", "", SortKind::Text),
@@ -202,7 +205,11 @@ mod tests {
         assert_eq!(usual, name(&format!(r#" [ "rent", false, "1.50", "{}" ] "#, id.to_uppercase())));
         assert_ne!(usual, name(&format!(r#"["rent",false,"1.6","{id}"]"#)));
         let searching = asked("searchTerm=x");
-        assert_eq!(After::<PropertyId>(None).cache_field(&searching).expect("a name"), None, "a search is not cached");
+        assert_eq!(
+            AfterCursor::<PropertyId>(None).cache_field(&searching).expect("a name"),
+            None,
+            "a search is not cached"
+        );
     }
 
     proptest! {

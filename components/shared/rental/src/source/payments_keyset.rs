@@ -1,9 +1,9 @@
 //! `GET /api/properties/{propertyId}/payments?after=`: the same list by keyset.
 
 use super::payments::{METHOD, column, order, search};
-use crate::domain::{Payment, PaymentId, PaymentMethod, PropertyId, TenantId, Timestamp, Walk};
+use crate::domain::{KeysetPage, Payment, PaymentId, PaymentMethod, PropertyId, TenantId, Timestamp};
 use crate::error::Error;
-use crate::http::{After, Direction, ListQuery, Position, SortKind};
+use crate::http::{AfterCursor, Cursor, Direction, ListQuery, SortKind};
 use crate::sql::Statement;
 use crate::sql::{Column, Parameter, RowReader};
 use cache::Entry;
@@ -20,7 +20,7 @@ pub fn kind(sort_field: &str) -> SortKind {
     }
 }
 
-pub fn entry(rows: &[Vec<Column>], asked: &ListQuery, after: &After<PaymentId>) -> Result<Entry, Error> {
+pub fn entry(rows: &[Vec<Column>], asked: &ListQuery, after: &AfterCursor<PaymentId>) -> Result<Entry, Error> {
     let mut payments = Vec::with_capacity(rows.len());
     for row in rows {
         let mut row = RowReader::new(row);
@@ -33,27 +33,32 @@ pub fn entry(rows: &[Vec<Column>], asked: &ListQuery, after: &After<PaymentId>) 
         }
     }
     let cursor = |last: &Payment| {
-        Position { value: last.sort_value(asked.sort_field), id: last.id() }.cursor(asked).map_err(Error::from)
+        Cursor { value: last.sort_value(asked.sort_field), id: last.id() }.encode(asked).map_err(Error::from)
     };
-    let walk = Walk::new(payments, asked.page_size, after.0.is_some(), cursor)?;
-    Ok(Entry::of(serde_json::to_vec(&walk)?))
+    let page = KeysetPage::new(payments, asked.page_size, after.0.is_some(), cursor)?;
+    Ok(Entry::of(serde_json::to_vec(&page)?))
 }
 
-/// Whether the property exists, and what follows the position in the list's order, in up to three parts: the rest of its
+/// Whether the property exists, and what follows the cursor in the list's order, in up to three parts: the rest of its
 /// ties, the values behind it, and the rows without a value. By date an index answers each in order, and PostgreSQL stops
 /// after a page; the other orders sort the property's own payments.
-pub fn statement(tenant: &TenantId, property: PropertyId, asked: &ListQuery, after: &After<PaymentId>) -> Statement {
+pub fn statement(
+    tenant: &TenantId,
+    property: PropertyId,
+    asked: &ListQuery,
+    after: &AfterCursor<PaymentId>,
+) -> Statement {
     let (column, order) = (column(asked.sort_field), order(asked));
     // One more than the page, to know whether there is a next one.
     let mut parameters = vec![Parameter::uuid(property), Parameter::Integer(asked.page_size + 1)];
     let behind = if asked.direction == Direction::Ascending { ">" } else { "<" };
     let conditions = match &after.0 {
         None => vec!["true".to_owned()],
-        Some(Position { value: None, id }) => {
+        Some(Cursor { value: None, id }) => {
             parameters.push(Parameter::uuid(id));
             vec![format!("{column} IS NULL AND y.id > $4")]
         }
-        Some(Position { value: Some(value), id }) => {
+        Some(Cursor { value: Some(value), id }) => {
             parameters.push(Parameter::uuid(id));
             let (parameter, value) = match kind(asked.sort_field) {
                 SortKind::Money => (Parameter::Decimal(value.clone()), "$5"),

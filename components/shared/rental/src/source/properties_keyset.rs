@@ -1,9 +1,9 @@
 //! `GET /api/properties?after=`: the same list by keyset. Each page costs the same, however far it is from the start.
 
 use super::properties::{column, found};
-use crate::domain::{Property, PropertyId, TenantId, Timestamp, Walk};
+use crate::domain::{KeysetPage, Property, PropertyId, TenantId, Timestamp};
 use crate::error::Error;
-use crate::http::{After, Direction, ListQuery, Position, SortKind};
+use crate::http::{AfterCursor, Cursor, Direction, ListQuery, SortKind};
 use crate::sql::Statement;
 use crate::sql::{Column, Parameter, RowReader};
 use cache::Entry;
@@ -17,20 +17,20 @@ pub fn kind(sort_field: &str) -> SortKind {
     }
 }
 
-pub fn entry(rows: &[Vec<Column>], asked: &ListQuery, after: &After<PropertyId>) -> Result<Entry, Error> {
+pub fn entry(rows: &[Vec<Column>], asked: &ListQuery, after: &AfterCursor<PropertyId>) -> Result<Entry, Error> {
     let properties = rows.iter().map(|row| Property::from_row(&mut RowReader::new(row)));
     let properties: Vec<Property> = properties.collect::<Result<_, _>>()?;
     let cursor = |last: &Property| {
-        Position { value: last.sort_value(asked.sort_field), id: last.id() }.cursor(asked).map_err(Error::from)
+        Cursor { value: last.sort_value(asked.sort_field), id: last.id() }.encode(asked).map_err(Error::from)
     };
-    let walk = Walk::new(properties, asked.page_size, after.0.is_some(), cursor)?;
-    Ok(Entry::of(serde_json::to_vec(&walk)?))
+    let page = KeysetPage::new(properties, asked.page_size, after.0.is_some(), cursor)?;
+    Ok(Entry::of(serde_json::to_vec(&page)?))
 }
 
-pub fn statement(tenant: &TenantId, asked: &ListQuery, after: &After<PropertyId>) -> Statement {
+pub fn statement(tenant: &TenantId, asked: &ListQuery, after: &AfterCursor<PropertyId>) -> Statement {
     // One more than the page, to know whether there is a next one.
     let mut parameters = vec![Parameter::Integer(asked.page_size + 1)];
-    if let Some(Position { value, id }) = &after.0 {
+    if let Some(Cursor { value, id }) = &after.0 {
         parameters.push(Parameter::uuid(id));
         parameters.extend(value.as_ref().map(|value| match kind(asked.sort_field) {
             SortKind::Money => Parameter::Decimal(value.clone()),
@@ -45,12 +45,17 @@ pub fn statement(tenant: &TenantId, asked: &ListQuery, after: &After<PropertyId>
     text(tenant, asked, after, search_number).bind(parameters)
 }
 
-/// What follows a position in the list's order, in up to three parts that an index answers each in order: the rest of its
+/// What follows a cursor in the list's order, in up to three parts that an index answers each in order: the rest of its
 /// ties, the values behind it, and the rows without a value. PostgreSQL stops in each after a page.
 ///
 /// Under row level security it looks up by an index only what could leak nothing of a row: texts, times and ids, and no
-/// amounts. By rent it therefore walks the tenant's own rows in their order, up to the position.
-fn text(tenant: &TenantId, asked: &ListQuery, after: &After<PropertyId>, search_number: Option<usize>) -> Statement {
+/// amounts. By rent PostgreSQL therefore reads the tenant's own rows in their order, up to the cursor.
+fn text(
+    tenant: &TenantId,
+    asked: &ListQuery,
+    after: &AfterCursor<PropertyId>,
+    search_number: Option<usize>,
+) -> Statement {
     let column = column(asked.sort_field);
     let direction = asked.direction.sql();
     let order = format!("{column} {direction} NULLS LAST, p.id");
@@ -58,8 +63,8 @@ fn text(tenant: &TenantId, asked: &ListQuery, after: &After<PropertyId>, search_
     let behind = if asked.direction == Direction::Ascending { ">" } else { "<" };
     let conditions = match &after.0 {
         None => vec!["true".to_owned()],
-        Some(Position { value: None, .. }) => vec![format!("{column} IS NULL AND p.id > $3")],
-        Some(Position { value: Some(_), .. }) => {
+        Some(Cursor { value: None, .. }) => vec![format!("{column} IS NULL AND p.id > $3")],
+        Some(Cursor { value: Some(_), .. }) => {
             let ties = format!("{column} = {value} AND p.id > $3");
             vec![ties, format!("{column} {behind} {value}"), format!("{column} IS NULL")]
         }
