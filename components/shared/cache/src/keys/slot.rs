@@ -52,7 +52,10 @@ impl<'a> Slot<'a> {
         field: &'a str,
     ) -> Self {
         let key = CacheKey::new(namespace, owner, resource);
-        let name = format!("{}\n{field}", key.as_str());
+        let mut name = String::with_capacity(key.as_str().len() + 1 + field.len());
+        name.push_str(key.as_str());
+        name.push('\n');
+        name.push_str(field);
         Self { key, field, name, seal: seals.map(|seals| seals.of(owner)) }
     }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::uri::{PathAndQuery, Uri};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use rental::http::{Answer, Route};
+use rental::http::{Answer, HostHeaders, Route};
 use spin_sdk::wasip3::http::client;
 use spin_sdk::wasip3::http::types::{self, ErrorCode, Fields, Response, Scheme};
 use spin_sdk::wasip3::http_compat::IncomingRequestBody;
@@ -105,8 +105,9 @@ fn method(method: types::Method) -> Result<Method, ErrorCode> {
 
 fn headers(fields: Vec<(String, Vec<u8>)>) -> Result<HeaderMap, ErrorCode> {
     let internal = |error: &dyn std::fmt::Display| ErrorCode::InternalError(Some(error.to_string()));
+    let of_host = HostHeaders::among(fields.iter().map(|(name, _)| name.as_str()));
     let mut headers = HeaderMap::with_capacity(fields.len());
-    for (name, value) in fields {
+    for (_, (name, value)) in (0..).zip(fields).filter(|(index, (name, _))| !of_host.has(*index, name)) {
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|error| internal(&error))?;
         let value = HeaderValue::from_maybe_shared(Bytes::from(value)).map_err(|error| internal(&error))?;
         headers.append(name, value);

@@ -19,7 +19,7 @@ pub use answer::Answer;
 pub use cors::{finish, preflight};
 pub use cursor::{AfterCursor, Cursor, SortKind, split_cache_field};
 pub use idempotency::{Claim, Idempotency};
-pub use limits::{MAX_HEADER_BYTES, MAX_HEADERS, MAX_PATH_BYTES, MAX_QUERY_BYTES, check_limits};
+pub use limits::{HostHeaders, MAX_HEADER_BYTES, MAX_HEADERS, MAX_PATH_BYTES, MAX_QUERY_BYTES, check_limits};
 pub use list_query::{Direction, ListQuery, SortFields};
 use parameter::parameter;
 pub use precondition::{Condition, Conditions, Precondition, Versions, conditional};
