@@ -55,6 +55,9 @@ macro_rules! suite {
 
 const HTTP_ALONE: ByRest = LeftOut("what is asked and answered over HTTP; Redis has no part in it");
 const POSTGRES_ALONE: ByRest = LeftOut("statements, and what PostgreSQL answers; Redis has no part in it");
+const CACHED_ALIKE: ByRest = LeftOut(
+    "what answers look like, cached ones too; how an entry is read and stored is in `cached_reads` and `verify`",
+);
 const TOKENS_ALONE: ByRest = LeftOut("tokens and their keys; Redis has no part in it");
 const FILES_ALONE: ByRest = LeftOut("files of the repository and of the build; nothing runs");
 
@@ -62,33 +65,29 @@ const FILES_ALONE: ByRest = LeftOut("files of the repository and of the build; n
 const SUITES: &[Suite] = &[
     suite!(platform::query_plans, POSTGRES_ALONE, &[Servers]),
     suite!(cache::outage, Runs("a request fails otherwise than a connection"), &[Core, Servers]),
-    suite!(
-        cache::lingering_statements,
-        LeftOut("how long statements of PostgreSQL go on; the fences are those of `invalidation` and `outage`"),
-        &[]
-    ),
+    suite!(cache::lingering_statements, Runs("a write without a fence, and fences that run out"), &[]),
     suite!(cache::load, Runs("each command is a request: connections, deadlines and failures under load"), &[]),
     suite!(cache::key_value, Runs("who may use Redis while the votes cannot be read"), &[]),
     suite!(api::bodies, HTTP_ALONE, &[]),
     suite!(api::client, HTTP_ALONE, &[]),
     suite!(api::concurrency, Runs("writers at once, each with scripts of its own"), &[Core, Servers]),
-    suite!(api::conditions, HTTP_ALONE, &[Core]),
-    suite!(api::cors, HTTP_ALONE, &[]),
-    suite!(api::extremes, POSTGRES_ALONE, &[]),
+    suite!(api::conditions, CACHED_ALIKE, &[Core]),
+    suite!(api::cors, CACHED_ALIKE, &[]),
+    suite!(api::extremes, CACHED_ALIKE, &[]),
     suite!(api::headers, HTTP_ALONE, &[]),
-    suite!(api::http, HTTP_ALONE, &[Core, Servers]),
-    suite!(api::idempotency, POSTGRES_ALONE, &[Core, Servers]),
+    suite!(api::http, CACHED_ALIKE, &[Core, Servers]),
+    suite!(api::idempotency, Runs("Redis stops answering in the middle of a write"), &[Core, Servers]),
     suite!(api::input, HTTP_ALONE, &[Core]),
     suite!(api::lists, POSTGRES_ALONE, &[Core, Servers]),
     suite!(api::openapi, HTTP_ALONE, &[]),
     suite!(api::payment_methods, POSTGRES_ALONE, &[Core, Servers]),
-    suite!(api::payments, POSTGRES_ALONE, &[Core, Servers]),
-    suite!(api::payments_keyset, POSTGRES_ALONE, &[Core, Servers]),
+    suite!(api::payments, CACHED_ALIKE, &[Core, Servers]),
+    suite!(api::payments_keyset, CACHED_ALIKE, &[Core, Servers]),
     suite!(api::properties, POSTGRES_ALONE, &[Core, Servers]),
-    suite!(api::properties_keyset, POSTGRES_ALONE, &[Core, Servers]),
+    suite!(api::properties_keyset, CACHED_ALIKE, &[Core, Servers]),
     suite!(api::rate_limit, LeftOut("each instance counts requests for itself; Redis has no part in it"), &[]),
     suite!(api::search, POSTGRES_ALONE, &[Core, Servers]),
-    suite!(api::values, HTTP_ALONE, &[Core]),
+    suite!(api::values, CACHED_ALIKE, &[Core]),
     suite!(auth::acl, LeftOut("users.acl is for a Redis of one's own; Upstash has users of its own making"), &[]),
     suite!(auth::database_role, POSTGRES_ALONE, &[Servers]),
     suite!(auth::jwks, TOKENS_ALONE, &[]),
@@ -96,7 +95,7 @@ const SUITES: &[Suite] = &[
     suite!(auth::tenancy, Runs("entries that were tampered with are read in another encoding"), &[Core, Servers]),
     suite!(auth::tenant_spoofing, TOKENS_ALONE, &[]),
     suite!(auth::tokens, TOKENS_ALONE, &[Core]),
-    suite!(platform::restored_database, POSTGRES_ALONE, &[]),
+    suite!(platform::restored_database, Runs("entries and epochs after PostgreSQL went back"), &[]),
     suite!(cache::breaker, Runs("what counts as a failure, and the probe"), &[Servers]),
     suite!(cache::cached_reads, Runs("lookups and fills are requests"), &[Core, Servers]),
     suite!(
@@ -106,7 +105,7 @@ const SUITES: &[Suite] = &[
     ),
     suite!(cache::full_disk, Runs("a refusal comes in a body with a status"), &[]),
     suite!(cache::invalidation, Runs("fences and removals are requests"), &[Core, Servers]),
-    suite!(cache::isolated_store, Runs("the hosts are told of each other through Redis"), &[Servers]),
+    suite!(cache::isolated_store, Runs("invalidations that fail as requests"), &[Servers]),
     suite!(cache::locks, Runs("locks are taken and freed by requests that may be answered late"), &[]),
     suite!(cache::maxmemory, Runs("a refusal comes in a body with a status"), &[Servers]),
     suite!(cache::outbox, Runs("what was left behind goes in batches"), &[Core, Servers]),
@@ -122,7 +121,7 @@ const SUITES: &[Suite] = &[
     ),
     suite!(cache::verify, Runs("entries are read as a reader would read them"), &[Servers]),
     suite!(cache::warm, Runs("entries are stored as a reader would store them"), &[Servers]),
-    suite!(operations::breaker_orders, Runs("an order is read from Redis and kept there"), &[]),
+    suite!(operations::breaker_orders, Runs("what Redis is sent while the breaker is forced open or closed"), &[]),
     suite!(operations::configuration, LeftOut("variables are read before anything is asked of Redis"), &[]),
     suite!(operations::health, Runs("the trial of Redis is a request"), &[Core, Servers]),
     suite!(operations::metrics, Runs("failures and deadlines of requests are counted"), &[]),

@@ -19,7 +19,7 @@ const ROUNDS: u32 = 3;
 /// Reads after each write, without a pause.
 const READS: u32 = 200;
 
-fn unshared() -> Private {
+fn isolated() -> Private {
     let mut changes = BRISK.to_vec();
     changes.push(("key_value_shared", "false"));
     Private::with(&changes)
@@ -31,7 +31,7 @@ fn address_of(who: &Tenant, route: &str) -> (String, Cache) {
 }
 
 fn an_isolated_host_never_serves_what_another_without_redis_has_replaced() {
-    let own = unshared();
+    let own = isolated();
     let (_host, cut) = own.host_apart(&NOWHERE);
     let place = Place::of(own.tenant());
     let route = place.property_path();
@@ -65,7 +65,7 @@ fn an_isolated_host_never_serves_what_another_without_redis_has_replaced() {
 }
 
 fn hosts_with_their_own_stores_hit_each_others_entries() {
-    let own = unshared();
+    let own = isolated();
     let (_host, other) = own.host_apart(&[]);
     let place = Place::of(own.tenant());
     let route = place.property_path();

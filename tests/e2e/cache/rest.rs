@@ -138,7 +138,7 @@ fn what_is_stored_is_what_a_connection_would_store() {
         assert_eq!(place.who.get(&place.property_path()).is(200).cache(), Cache::Hit);
         let name = key(&own, &place);
         let stored: Vec<u8> = own.redis_command(&["GET", &name]);
-        // Header, nonce and numbers; the key and the end of its line; the tag (`cache/envelope.rs`).
+        // Header, nonce and numbers; the key and the end of its line; the tag (`cache/src/entry/envelope.rs`).
         assert_eq!(stored.len(), 3 + 24 + 20 + name.len() + 1 + body.len() + 16);
         assert!(stored.starts_with(b"RT\x02"));
     }

@@ -143,7 +143,7 @@ fn every_variable_is_documented_and_granted() {
     let manifest = manifest();
     let declared: Names = manifest["variables"].as_table().expect("variables").keys().cloned().collect();
     let granted: Names = components().iter().flat_map(|(_, it)| variables_of(it)).map(|(name, _)| name).collect();
-    assert_eq!(granted, variables(), "config.rs reads what spin.toml grants");
+    assert_eq!(granted, variables(), "the configuration reads what spin.toml grants");
     let addresses: Names = declared.iter().filter(|name| name.ends_with("_address")).cloned().collect();
     assert_eq!(declared, granted.union(&addresses).cloned().collect(), "what is declared is granted, or is an address");
     let guide = read("infra/deploy/variables.md");

@@ -22,3 +22,7 @@ mod turns;
 mod variables;
 mod webhook;
 pub mod write;
+
+/// For [`http_component`] alone: a component does not depend on the SDK.
+#[doc(hidden)]
+pub use spin_sdk;

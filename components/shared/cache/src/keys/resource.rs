@@ -49,4 +49,9 @@ pub trait Resource: Display + Sized {
 
     /// Whether its key holds a hash with a field for each page, so that one delete removes them all; otherwise one value.
     fn is_list(&self) -> bool;
+
+    /// Whether an entry of it may carry this note beside its body; without notes it must be empty. Another entry is damaged.
+    fn note_check(&self) -> fn(&[u8]) -> bool {
+        <[u8]>::is_empty
+    }
 }

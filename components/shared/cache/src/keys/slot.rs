@@ -39,6 +39,7 @@ pub struct Slot<'a> {
     field: &'a str,
     name: String,
     seal: Option<Rc<Seal>>,
+    note_check: fn(&[u8]) -> bool,
 }
 
 impl<'a> Slot<'a> {
@@ -56,7 +57,7 @@ impl<'a> Slot<'a> {
         name.push_str(key.as_str());
         name.push('\n');
         name.push_str(field);
-        Self { key, field, name, seal: seals.map(|seals| seals.of(owner)) }
+        Self { key, field, name, seal: seals.map(|seals| seals.of(owner)), note_check: resource.note_check() }
     }
 
     /// The key.
@@ -89,6 +90,7 @@ impl<'a> Slot<'a> {
     /// # Errors
     /// Why they are not taken for its entry.
     pub fn open(&self, bytes: Vec<u8>, epoch: u64) -> Result<Entry, Rejection> {
-        Entry::open(bytes, &self.name, epoch, self.seal.as_deref())
+        let entry = Entry::open(bytes, &self.name, epoch, self.seal.as_deref())?;
+        if (self.note_check)(&entry.note) { Ok(entry) } else { Err(Rejection::Damaged) }
     }
 }

@@ -1,6 +1,6 @@
 //! Failures of Redis: an answer that refuses, or no answer.
 
-use super::Unfit;
+use super::unfit::Unfit;
 use crate::Rejection;
 
 /// Why a Redis command has no result.
@@ -217,6 +217,12 @@ impl RedisFailure {
         };
         let from = code_in(said).map_or(0, |(begin, _)| begin);
         said.get(from..).unwrap_or(said).to_owned()
+    }
+}
+
+impl From<Unfit> for RedisFailure {
+    fn from(unfit: Unfit) -> Self {
+        Self::Unfit(unfit)
     }
 }
 

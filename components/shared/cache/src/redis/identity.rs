@@ -1,6 +1,8 @@
 //! The identity of a Redis: its process and its data, from `INFO`. And whether it can hold the cache at all.
 
-use super::{RedisFailure, Reply, fact};
+use super::failure::RedisFailure;
+use super::reply::{Reply, fact};
+use super::unfit::Unfit;
 use percent_encoding::percent_decode_str;
 use std::fmt;
 
@@ -121,37 +123,6 @@ pub fn is_same_redis(known: &str, seen: &str) -> bool {
         return false;
     };
     known.process == seen.process && (was.id == is.id || (was.received == is.received && is.before.is_none()))
-}
-
-/// Why the cache cannot be in a Redis that answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unfit {
-    /// The keys of one script have to be in one slot there, and a value, its lock and its fence are not.
-    #[error(
-        "it runs in cluster mode, where a value and its lock are in different slots; use one without cluster-enabled"
-    )]
-    Cluster,
-    /// Only its master may write to it.
-    #[error("it is a replica; redis_url must lead to the master")]
-    Replica,
-    /// `KeyDB`: each of two masters takes what the other was told, later.
-    #[error("it is an active replica, which another master writes to as well; use a single master")]
-    ActiveReplica,
-    /// It has no data.
-    #[error("it is a Sentinel; redis_url must lead to the master that it watches")]
-    Sentinel,
-    /// It says a role that is none of these.
-    #[error("it says a role that is not `master`")]
-    NoMaster,
-    /// The platform's interface cannot hold what comes back.
-    #[error("redis_url asks for RESP3, whose answers the platform does not hand on; leave out `protocol`")]
-    Resp3,
-}
-
-impl From<Unfit> for RedisFailure {
-    fn from(unfit: Unfit) -> Self {
-        Self::Unfit(unfit)
-    }
 }
 
 /// Whether a URL asks for RESP3, as the `redis` crate reads it: `protocol=3` or `protocol=resp3`. It takes no other value but

@@ -5,8 +5,10 @@ mod identity;
 mod reply;
 pub mod rest;
 mod scripts;
+mod unfit;
 
 pub use failure::{FailureKind, RedisFailure, Refusal};
-pub use identity::{Identity, Unfit, asks_for_resp3, is_same_redis};
+pub use identity::{Identity, asks_for_resp3, is_same_redis};
 pub use reply::{Facts, Reply, fact, strings};
 pub use scripts::{Argument, Fill, Lookup, Script, ScriptError, Sighting, grants_lock};
+pub use unfit::Unfit;

@@ -101,7 +101,7 @@ fn reads_never_go_back_with_two_readers_and_redis_lost() {
 
 #[test]
 fn no_read_is_older_than_an_answered_write_with_a_crash_and_redis_lost() {
-    // With three readers it takes 83 million states, which `cargo xtask test` explores in the release profile.
+    // With three readers it takes 83 million states, which `cargo xtask test` explores in the profile `host`.
     let readers =
         std::env::var("RENTTRACKER_MODEL_READERS").map_or(2, |text| text.parse().expect("a number of readers"));
     Protocol { off: None, readers, crashes: 1, faults: 1, is_strict: false, may_fail_over: false, may_outlive: false }

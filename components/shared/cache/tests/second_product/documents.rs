@@ -41,6 +41,10 @@ impl Resource for Document {
     fn is_list(&self) -> bool {
         *self == Self::Contents
     }
+
+    fn note_check(&self) -> fn(&[u8]) -> bool {
+        |note| note.is_empty() || Language::of(note).is_some()
+    }
 }
 
 /// Why a document cannot be read.

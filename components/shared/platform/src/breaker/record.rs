@@ -67,5 +67,5 @@ fn try_swap(instance: &Instance, event: Event<'_>) -> Result<(Lease, Option<Reco
             Err(atomics::CasError::StoreError(error)) => return Err(text(error)),
         }
     }
-    Err(Unreadable("other instances connection changing the record".into()))
+    Err(Unreadable("other instances kept changing the record".into()))
 }

@@ -55,7 +55,7 @@ async fn serve_scoped(
     let instance = match instance::current().await {
         Ok(instance) => instance,
         Err(error) => {
-            log::write(Level::Error, "instance.config.refused", &[("error", &error.to_string())]);
+            log::write(Level::Error, "config.refused", &[("error", &error.to_string())]);
             let mut answer = problem(&error, parts.uri.path());
             finish(&mut answer, &parts.headers, &[]);
             add_server_timing(scope, RequestResult::None, clock::elapsed().saturating_sub(began), &mut answer);

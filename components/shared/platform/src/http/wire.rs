@@ -76,10 +76,10 @@ macro_rules! http_component {
         /// What the host calls.
         pub struct Component;
         #[cfg(target_arch = "wasm32")]
-        ::spin_sdk::wasip3::http::service::export!(Component);
+        $crate::spin_sdk::wasip3::http::service::export!(Component);
 
-        impl ::spin_sdk::wasip3::exports::http::handler::Guest for Component {
-            async fn handle(request: ::spin_sdk::wasip3::http::types::Request) -> $crate::http::wire::Outcome {
+        impl $crate::spin_sdk::wasip3::exports::http::handler::Guest for Component {
+            async fn handle(request: $crate::spin_sdk::wasip3::http::types::Request) -> $crate::http::wire::Outcome {
                 $handle($crate::http::wire::Request::receive(request)?).await
             }
         }

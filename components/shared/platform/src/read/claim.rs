@@ -81,7 +81,7 @@ pub fn discard_later(instance: &Rc<Instance>, slot: &Slot<'_>) {
         let _turn = turn;
         // By another connection than the one that the page is coming by.
         if let Ok(connection) = instance.redis.connection(&instance.config).await {
-            // If it fails, the next read that is connection waiting tries again.
+            // If it fails, the next read that is kept waiting tries again.
             let _ = connection.run_aside(instance.config.redis_timeout, script).await;
         }
     });

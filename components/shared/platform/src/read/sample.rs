@@ -1,4 +1,4 @@
-//! Watching the promise while it is connection: a sample of the hits is compared with PostgreSQL, in the background.
+//! Watching the promise while it is kept: a sample of the hits is compared with PostgreSQL, in the background.
 //!
 //! Mostly one look by primary key shows that nothing has changed. If something has, the entry is examined as an operator's
 //! verification would do it ([`crate::examine`]): what is stale is told with the kind of write that left it, and deleted.

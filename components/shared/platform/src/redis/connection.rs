@@ -7,9 +7,12 @@ use crate::scope::{self, Share};
 use crate::time::{timed, within};
 use cache::{Argument, CacheKey, Facts, RedisFailure, Reply, Script, strings};
 use rental::metrics::Timing;
-use std::cell::Cell;
-use std::rc::Rc;
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
+
+/// Where an instance keeps its connection.
+pub type Place = Rc<RefCell<Option<Rc<Connection>>>>;
 
 /// A connection, and which Redis is at its other end. The instance's requests share it.
 pub struct Connection {
@@ -18,23 +21,25 @@ pub struct Connection {
     /// meanwhile ([`cache::Identity`]). By REST: another one when the data are others.
     pub run_id: String,
     counts: Rc<Counts>,
-    is_given_up: Cell<bool>,
+    place: Weak<RefCell<Option<Rc<Connection>>>>,
 }
 
 impl Connection {
-    /// A connection to the Redis that says it is `run_id`.
-    pub fn new(protocol: Protocol, run_id: String, counts: Rc<Counts>) -> Self {
-        Self { protocol, run_id, counts, is_given_up: Cell::new(false) }
+    /// A connection to the Redis that says it is `run_id`, kept in `place`.
+    pub fn new(
+        protocol: Protocol,
+        run_id: String,
+        counts: Rc<Counts>,
+        place: Weak<RefCell<Option<Rc<Connection>>>>,
+    ) -> Self {
+        Self { protocol, run_id, counts, place }
     }
 
-    /// Has the instance open another one: a connection that failed stays broken.
+    /// Has the instance open another one: a connection that failed stays broken. It closes when its last request drops it.
     pub fn give_up(&self) {
-        self.is_given_up.set(true);
-    }
-
-    /// Whether the instance is to open another one.
-    pub fn is_given_up(&self) -> bool {
-        self.is_given_up.get()
+        if let Some(place) = self.place.upgrade() {
+            place.borrow_mut().take_if(|current| std::ptr::eq(Rc::as_ptr(current), self));
+        }
     }
 
     /// What Redis says of itself.

@@ -12,28 +12,28 @@ use crate::metrics::counts::Counts;
 use crate::scope::{self, Share};
 use crate::time::{timed, token};
 use cache::{Facts, RedisFailure};
+use connection::Place;
 use native::Native;
 use protocol::Protocol;
 use rental::config::{Config, RedisEndpoint};
-use std::cell::RefCell;
 use std::rc::Rc;
 use upstash::Upstash;
 
 /// The instance's connection to Redis, which its requests share.
 pub struct Redis {
-    current: RefCell<Option<Rc<Connection>>>,
+    current: Place,
     counts: Rc<Counts>,
 }
 
 impl Redis {
     /// No connection yet.
     pub fn new(counts: Rc<Counts>) -> Self {
-        Self { current: RefCell::default(), counts }
+        Self { current: Place::default(), counts }
     }
 
     /// The kept connection, if there is one. Nothing was asked of it, so that it is there says nothing of Redis.
     pub fn current(&self) -> Option<Rc<Connection>> {
-        self.current.borrow().clone().filter(|connection| !connection.is_given_up())
+        self.current.borrow().clone()
     }
 
     /// The kept connection, or a new one.
@@ -75,6 +75,6 @@ impl Redis {
                 (Protocol::Upstash(upstash), run_id)
             }
         };
-        Ok(Connection::new(protocol, run_id, Rc::clone(&self.counts)))
+        Ok(Connection::new(protocol, run_id, Rc::clone(&self.counts), Rc::downgrade(&self.current)))
     }
 }

@@ -19,7 +19,7 @@ use std::time::Duration;
 /// made anew. Less is in the time that a statement has to end, which counts no more once it has started.
 const SLOW_REPORT: Duration = Duration::from_millis(STATEMENT_TIMEOUT_MS / 2);
 
-/// How a write is connection from being missed.
+/// How a write is kept from being missed.
 pub struct Fenced {
     /// Where its fence is. `None` when the write goes on without: then the breaker stays open until its statement has started,
     /// and the probe that closes it waits for its end.

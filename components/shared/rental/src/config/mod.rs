@@ -20,7 +20,7 @@ const MAX_TTL_MINUTES: u64 = 13;
 const DEADLINE_BOUNDS_MS: std::ops::RangeInclusive<u64> = 1..=LONGEST_DEADLINE_MS;
 
 /// What the keys that seal entries are derived for. A tenant id has no NUL.
-const SEAL_PURPOSE: &[u8] = b"renttracker-edge cache entry 1\0";
+pub(crate) const SEAL_PURPOSE: &[u8] = b"renttracker-edge cache entry 1\0";
 
 /// What every component needs to know, each field named by its variable.
 #[derive(Clone)]

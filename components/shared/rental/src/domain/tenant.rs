@@ -3,7 +3,8 @@
 use cache::Owner;
 use std::fmt;
 
-/// A validated tenant id: 1 to 64 characters of `A-Z a-z 0-9 _ -`. It comes from a verified token and from nowhere else.
+/// A validated tenant id: 1 to 64 characters of `A-Z a-z 0-9 _ -`. A landlord's requests get it from the
+/// verified token alone.
 ///
 /// A tenant is the owner of its entries in the cache, whose alphabet keeps tenants apart.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -2,6 +2,7 @@
 
 use crate::domain::{Payment, PaymentId, PaymentMethod, PropertyId, TenantId};
 use crate::error::Error;
+use crate::resource::property_of;
 use crate::sql::Statement;
 use crate::sql::{Column, Parameter, RowReader};
 use cache::Entry;
@@ -32,5 +33,5 @@ pub fn entry(rows: &[Vec<Column>]) -> Result<Entry, Error> {
 
 /// Whether the payment in this entry was made for `property`.
 pub fn is_for(entry: &Entry, property: PropertyId) -> bool {
-    std::str::from_utf8(&entry.note).ok().and_then(PropertyId::parse) == Some(property)
+    property_of(&entry.note) == Some(property)
 }

@@ -86,7 +86,7 @@ impl Instance {
         self.slot(&tenant, resource, field).wrap(&entry, EPOCH, Some(&[9; 24]))
     }
 
-    /// A hit from the request to the answer, without what the platform does between: `server.rs`, `tokens.rs`, `read.rs`.
+    /// A hit from the request to the answer, without what `platform` does between: its `http/serve.rs`, `auth/mod.rs`, `read/mod.rs`.
     fn hit(&mut self, parts: &Parts, stored: Vec<u8>) -> Answer {
         assert!(trace_id(&parts.headers).is_none());
         let route = Route::of(parts.uri.path()).expect("a route");
