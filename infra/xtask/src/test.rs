@@ -84,6 +84,7 @@ impl Test {
         if everything {
             steps.step("formatting", formatting)?;
             steps.step("clippy", clippy)?;
+            steps.step("documentation", documentation)?;
             steps.step("licences, bans and sources", supply_chain)?;
             steps.step("alerts", alerts::check)?;
             steps.step("systemd units", units::check)?;
@@ -161,6 +162,11 @@ fn formatting() -> Result<()> {
 
 fn clippy() -> Result<()> {
     run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+}
+
+/// Every link of a doc comment leads somewhere. Left out is the host, whose dependencies would be read once more.
+fn documentation() -> Result<()> {
+    run(cargo().args(["doc", "--no-deps"]).args(WITH_END_TO_END_TESTS).env("RUSTDOCFLAGS", "-Dwarnings"))
 }
 
 fn end_to_end(runtime: stack::Runtime, protocol: Protocol, selection: Selection<'_>) -> Result<()> {

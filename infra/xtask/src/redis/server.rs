@@ -11,7 +11,7 @@ use url::Url;
 /// How many entries are compared.
 const SAMPLE: u32 = 64;
 
-/// Answers a line `digest milliseconds-to-live key` for each of KEYS, or of ARGV[1] keys that it finds itself: no value
+/// Answers a line `digest milliseconds-to-live key` for each of KEYS, or of `ARGV[1]` keys that it finds itself: no value
 /// leaves the server. Run with `EVAL_RO`, which a user who may only read may use.
 const DIGESTS: &str = include_str!("digests.lua");
 
