@@ -107,13 +107,15 @@ impl Library {
         files.iter().for_each(|(module, text)| library.add(module, text));
         for (module, text) in &files {
             for (_, path) in imports(text).into_iter().filter(|(is_public, _)| *is_public) {
-                let (from, name) = path.rsplit_once("::").expect("a module and what it offers");
-                library.offers.insert((module.clone(), name.to_owned()), format!("{module}/{from}"));
+                // Another crate has no module of its own.
+                if let Some((from, name)) = path.rsplit_once("::") {
+                    library.offers.insert((module.clone(), name.to_owned()), format!("{module}/{from}"));
+                }
             }
         }
         for (module, text) in &files {
             let used = imports(text).into_iter().filter_map(|(_, path)| library.module_of(module, &path));
-            let used: Names = used.collect();
+            let used: Names = used.flat_map(|module| library.with_its_offers(module)).collect();
             library.imports.entry(module.clone()).or_default().extend(used);
         }
         library.imports.entry("rental".into()).or_default().insert("cache".into());
@@ -155,6 +157,12 @@ impl Library {
             }
         }
         (!place.is_empty()).then_some(place)
+    }
+
+    /// A module, and those whose names it offers: `use crate::metrics` leads to `metrics::flush_later`.
+    fn with_its_offers(&self, module: String) -> Names {
+        let offered = self.offers.iter().filter(|((from, _), _)| *from == module).map(|(_, home)| home.clone());
+        offered.chain([module.clone()]).collect()
     }
 
     fn is_place(&self, path: &str) -> bool {
