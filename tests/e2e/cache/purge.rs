@@ -34,8 +34,7 @@ fn removed(answer: Answer) -> u64 {
 fn warm(world: &World) -> Place {
     let place = Place::of(world.tenant());
     for route in place.routes() {
-        place.who.get(&route).is(200);
-        assert_eq!(place.who.get(&route).is(200).cache(), Cache::Hit, "{route}");
+        place.who.await_hit(&route);
     }
     place
 }
@@ -54,7 +53,7 @@ fn a_landlord_removes_its_own_values_by_pattern() {
         ("property".to_owned(), 0),
     ] {
         for route in place.routes() {
-            place.who.get(&route).is(200);
+            place.who.await_hit(&route);
         }
         assert_eq!(removed(purge(&place.who, &pattern)), expected, "{pattern}");
         assert_eq!(all(&place), 4 - usize::try_from(expected).expect("small"), "{pattern}");
