@@ -1,6 +1,7 @@
 //! Every guide names commands and files that exist.
 
-use std::path::{Path, PathBuf};
+use std::collections::HashSet;
+use std::path::{Component, Path, PathBuf};
 
 use clap::{Command, CommandFactory};
 
@@ -29,6 +30,34 @@ fn guides() -> Vec<(PathBuf, String)> {
     find(&stack::repository_root(), &mut paths);
     assert!(paths.iter().any(|path| path.ends_with("infra/deploy/README.md")), "{paths:?}");
     paths.into_iter().map(|path| (path.clone(), read(&path).expect("text"))).collect()
+}
+
+/// Every file that a clone has, and every folder that holds one, by its path. A folder of the working tree that is empty or
+/// ignored is in no clone.
+fn in_a_clone() -> HashSet<PathBuf> {
+    let root = stack::repository_root();
+    let listed = std::process::Command::new("git")
+        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+        .current_dir(&root)
+        .output()
+        .expect("git");
+    assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
+    let files = String::from_utf8(listed.stdout).expect("paths in UTF-8");
+    let files = files.split_terminator('\0').map(|file| root.join(file)).filter(|file| file.exists());
+    files.flat_map(|file| file.ancestors().map(Path::to_owned).collect::<Vec<_>>()).collect()
+}
+
+/// `folder/path`, without `.` and `..`.
+fn join(folder: &Path, path: &str) -> PathBuf {
+    let mut joined = folder.to_owned();
+    for part in Path::new(path).components() {
+        match part {
+            Component::ParentDir => drop(joined.pop()),
+            Component::CurDir => {}
+            part => joined.push(part),
+        }
+    }
+    joined
 }
 
 /// The words behind each call of xtask in shell commands, up to where the command ends.
@@ -104,19 +133,20 @@ fn every_command_in_a_sentence_exists() {
 #[test]
 fn every_file_that_a_guide_names_is_there() {
     let root = stack::repository_root();
+    let there = in_a_clone();
     let mut count = 0;
     for (path, text) in guides() {
         let folder = path.parent().expect("a folder");
         let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
         for link in links.filter(|link| !link.contains(':') && !link.starts_with('#')) {
-            let file = folder.join(link.split('#').next().unwrap_or_default());
-            assert!(file.exists(), "{} links to {link}", path.display());
+            let file = join(folder, link.split('#').next().unwrap_or_default());
+            assert!(there.contains(&file), "{} links to {link}", path.display());
             count += 1;
         }
         let words = text.split(|c: char| c.is_whitespace() || "`'\"()[]{},:;=|#".contains(c));
         for word in words.filter(|word| ROOTS.iter().any(|root| word.starts_with(root))) {
             // From the root, or from the guide's own folder.
-            let is_there = [&root, folder].iter().any(|from| from.join(known(word)).exists());
+            let is_there = [&root, folder].iter().any(|from| there.contains(&join(from, known(word))));
             assert!(is_there, "{} names {word}", path.display());
             count += 1;
         }
