@@ -12,7 +12,8 @@ use rental::http::{Answer, Claim, Idempotency};
 use rental::resource::Resource;
 use rental::sql::{Parameter, RowReader, Statement};
 
-const CREATE: &str = "create_payment(tenant, $2, $3, $4, $5, $6, $7, $8::text::timestamptz, $9, $10, $11, $12) AS r
+const CREATE: &str =
+    "create_payment(tenant, $2, $3, $4, $5, $6, $7, $8, $9::text::timestamptz, $10, $11, $12, $13) AS r
     LEFT JOIN LATERAL (SELECT (r.made).*) AS y ON true LEFT JOIN LATERAL (SELECT (r.made_method).*) AS m ON true";
 
 /// Records a payment.
@@ -32,9 +33,10 @@ pub async fn create(call: &Call, tenant: &TenantId, property: PropertyId) -> Res
         Payment::COLUMNS,
         PaymentMethod::COLUMNS
     );
-    let statement = |write_id: &str| {
+    let statement = |outbox_row| {
         Statement::call(tenant, CREATE, &columns)
-            .bind([Parameter::uuid(property), Parameter::uuid(id), Parameter::uuid(write_id)])
+            .bind([Parameter::uuid(property), Parameter::uuid(id)])
+            .bind(outbox_row)
             .bind(members(&draft))
             .bind(Idempotency::parameters(idempotency.as_ref()))
     };
@@ -64,7 +66,7 @@ pub async fn create(call: &Call, tenant: &TenantId, property: PropertyId) -> Res
         .with(header::LOCATION, &format!("/api/properties/{property}/payments/{}", payment.id())))
 }
 
-/// The writable members, in the order in which the statements on a payment number them from `$5`.
+/// The writable members, in the order in which the statements on a payment number them from `$6`.
 pub fn members(draft: &PaymentDraft) -> [Parameter; 6] {
     let (id, name) = match &draft.method {
         MethodChoice::Id(id) => (Parameter::uuid(id), Parameter::Null),

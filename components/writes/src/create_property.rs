@@ -12,8 +12,8 @@ use rental::http::{Answer, Claim, Idempotency};
 use rental::resource::Resource;
 use rental::sql::{Parameter, RowReader, Statement};
 
-const CREATE: &str = "create_property(tenant, $2, $3, $4, $5, $6, $7, $8, $9, $10::text::timestamptz,
-        $11::text::timestamptz, $12, $13, $14, $15) AS r
+const CREATE: &str = "create_property(tenant, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::text::timestamptz,
+        $12::text::timestamptz, $13, $14, $15, $16) AS r
     LEFT JOIN LATERAL (SELECT (r.made).*) AS p ON true";
 
 /// Adds a property.
@@ -23,9 +23,10 @@ pub async fn create(call: &Call, tenant: &TenantId) -> Result<Answer, Error> {
     let draft = PropertyDraft::parse(&body)?;
     let idempotency = Idempotency::of(&call.parts, &body)?;
     let id = new_id(PropertyId::new)?;
-    let statement = |write_id: &str| {
+    let statement = |outbox_row| {
         Statement::call(tenant, CREATE, &format!("r.is_free, r.known_request, {}", Property::COLUMNS))
-            .bind([Parameter::uuid(id), Parameter::uuid(write_id)])
+            .bind([Parameter::uuid(id)])
+            .bind(outbox_row)
             .bind(members(&draft))
             .bind(Idempotency::parameters(idempotency.as_ref()))
     };
@@ -47,7 +48,7 @@ pub async fn create(call: &Call, tenant: &TenantId) -> Result<Answer, Error> {
         .with(header::LOCATION, &format!("/api/properties/{}", property.id())))
 }
 
-/// The writable members, in the order in which the statements on a property number them from `$4`.
+/// The writable members, in the order in which the statements on a property number them from `$5`.
 pub fn members(draft: &PropertyDraft) -> [Parameter; 10] {
     [
         Parameter::text(&draft.address),

@@ -16,11 +16,12 @@ const OUTCOME: &str = "r.found_version, r.is_deleted";
 /// Removes a payment.
 pub async fn delete(call: &Call, tenant: &TenantId, property: PropertyId, id: PaymentId) -> Result<Answer, Error> {
     let precondition = demanded(call, tenant, Target::Payment(property, id), None).await?;
-    let statement = |write_id: &str| {
-        let (argument, versions) = versions(&precondition, 5, ROW);
-        let parameters = [Parameter::uuid(property), Parameter::uuid(id), Parameter::uuid(write_id), versions];
-        Statement::call(tenant, &format!("delete_payment(tenant, $2, $3, $4, {argument}) AS r"), OUTCOME)
-            .bind(parameters)
+    let statement = |outbox_row| {
+        let (argument, versions) = versions(&precondition, 6, ROW);
+        Statement::call(tenant, &format!("delete_payment(tenant, $2, $3, $4, $5, {argument}) AS r"), OUTCOME)
+            .bind([Parameter::uuid(property), Parameter::uuid(id)])
+            .bind(outbox_row)
+            .bind([versions])
     };
     let resources = [Resource::Payment(id), Resource::PaymentList(property)];
     let outcome = write(&call.instance, tenant, &resources, statement, |rows| {

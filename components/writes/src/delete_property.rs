@@ -47,14 +47,13 @@ async fn attempt(
 ) -> Result<Vec<PaymentId>, Error> {
     let mut resources = vec![Resource::Property(id), Resource::PropertyList, Resource::PaymentList(id)];
     resources.extend(payments.iter().copied().map(Resource::Payment));
-    let statement = |write_id: &str| {
-        let (argument, versions) = versions(precondition, 4, ROW);
-        // See `infra/migrations/0006_delete_property.sql` for why this is a function, and `0011_writes_in_progress.sql` for
-        // why it removes nothing as long as there is a payment that it was not told of.
-        let call = format!("delete_property(tenant, $2, $3, {argument}, $5) AS r");
+    let statement = |outbox_row| {
+        let (argument, versions) = versions(precondition, 5, ROW);
+        // See `infra/migrations/0006_delete_property.sql` for why this is a function. It removes nothing as long as there is a
+        // payment that it was not told of: that one has no fence.
+        let call = format!("delete_property(tenant, $2, $3, $4, {argument}, $6) AS r");
         let known = Parameter::Texts(payments.iter().map(ToString::to_string).collect());
-        let parameters = [Parameter::uuid(id), Parameter::uuid(write_id), versions, known];
-        Statement::call(tenant, &call, OUTCOME).bind(parameters)
+        Statement::call(tenant, &call, OUTCOME).bind([Parameter::uuid(id)]).bind(outbox_row).bind([versions, known])
     };
     let outcome = write(&call.instance, tenant, &resources, statement, |rows| {
         let row = rows.first().ok_or_else(|| Error::Internal("delete_property answers no row".into()))?;

@@ -1,6 +1,6 @@
 //! Every POST, PUT and DELETE. The route is private: requests come from the component that owns the path.
 //!
-//! Each write is one call of a function of the schema (`infra/migrations/0010_writes.sql`), which checks, changes and inserts
+//! Each write is one call of a function of the schema (`infra/migrations/0017_outbox_keys.sql`), which checks, changes and inserts
 //! into the outbox; see `platform::write` for the fence around it.
 
 // A panic ends the instance and every request in it: input is never unwrapped, indexed or sliced.

@@ -22,12 +22,14 @@ pub async fn replace(call: &Call, tenant: &TenantId, property: PropertyId, id: P
         Err(violations) => return Err(before(call, tenant, target, violations).await),
     };
     let precondition = demanded(call, tenant, target, draft.row_version).await?;
-    let statement = |write_id: &str| {
-        let (argument, versions) = versions(&precondition, 11, ROW);
-        let replace =
-            format!("replace_payment(tenant, $2, $3, $4, $5, $6, $7, $8::text::timestamptz, $9, $10, {argument}) AS r");
+    let statement = |outbox_row| {
+        let (argument, versions) = versions(&precondition, 12, ROW);
+        let replace = format!(
+            "replace_payment(tenant, $2, $3, $4, $5, $6, $7, $8, $9::text::timestamptz, $10, $11, {argument}) AS r"
+        );
         Statement::call(tenant, &replace, OUTCOME)
-            .bind([Parameter::uuid(property), Parameter::uuid(id), Parameter::uuid(write_id)])
+            .bind([Parameter::uuid(property), Parameter::uuid(id)])
+            .bind(outbox_row)
             .bind(members(&draft))
             .bind([versions])
     };

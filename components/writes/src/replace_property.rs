@@ -21,15 +21,16 @@ pub async fn replace(call: &Call, tenant: &TenantId, id: PropertyId) -> Result<A
         Err(violations) => return Err(before(call, tenant, target, violations).await),
     };
     let precondition = demanded(call, tenant, target, draft.row_version).await?;
-    let statement = |write_id: &str| {
-        let (argument, versions) = versions(&precondition, 14, ROW);
+    let statement = |outbox_row| {
+        let (argument, versions) = versions(&precondition, 15, ROW);
         let replace = format!(
-            "replace_property(tenant, $2, $3, $4, $5, $6, $7, $8, $9, $10::text::timestamptz, $11::text::timestamptz,
-                $12, $13, {argument}) AS r
+            "replace_property(tenant, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::text::timestamptz,
+                $12::text::timestamptz, $13, $14, {argument}) AS r
             LEFT JOIN LATERAL (SELECT (r.changed).*) AS p ON true"
         );
         Statement::call(tenant, &replace, &format!("r.found_version, {}", Property::COLUMNS))
-            .bind([Parameter::uuid(id), Parameter::uuid(write_id)])
+            .bind([Parameter::uuid(id)])
+            .bind(outbox_row)
             .bind(members(&draft))
             .bind([versions])
     };

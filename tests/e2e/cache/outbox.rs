@@ -1,13 +1,18 @@
 //! The outbox and the bounds: what writers leave behind, what a large write takes with it, what is not kept.
 
+use std::cell::RefCell;
+
 use serde_json::{Value, json};
 
-use crate::support::{Cache, Place, Private, Tenant, eventually, payments_path, property_path, trials, world};
+use crate::support::{
+    Cache, Place, Private, Tenant, eventually, payment_path, payments_path, property_path, trials, world,
+};
 
 trials![
     only_an_administrator_drains,
     an_invalidation_that_a_writer_left_is_made_by_draining,
     two_drains_at_once_make_each_invalidation_once,
+    each_write_leaves_the_names_of_its_keys,
     a_deleted_property_invalidates_ten_thousand_payments,
     a_list_keeps_sixty_four_pages,
     an_answer_above_256_kib_is_not_cached,
@@ -69,6 +74,69 @@ fn two_drains_at_once_make_each_invalidation_once() {
 fn rows_of(who: &Tenant) -> i64 {
     let count = "SELECT count(*) FROM cache_invalidations WHERE tenant_id = $1";
     who.world.query(count, &[&who.id])[0].get(0)
+}
+
+/// The functions of the release before compose these names in SQL: without them, each write has them from its component.
+fn each_write_leaves_the_names_of_its_keys() {
+    let world = Private::start();
+    let who = world.tenant();
+    let keep_rows = "CREATE OR REPLACE FUNCTION outbox_remove(tenants text[], ids text[]) RETURNS bigint \
+        LANGUAGE sql AS 'SELECT 0::bigint'";
+    let mut sql = world.sql();
+    sql.batch_execute(keep_rows).expect("a function");
+    let dropped = "SELECT format('DROP FUNCTION %s', oid::regprocedure) FROM pg_proc \
+        WHERE pronamespace = 'public'::regnamespace AND 'write_id' = ANY (proargnames) AND NOT 'resources' = ANY (proargnames)";
+    let dropped: Vec<String> = sql.query(dropped, &[]).expect("functions").iter().map(|row| row.get(0)).collect();
+    assert_eq!(dropped.len(), 7, "{dropped:?}");
+    sql.batch_execute(&dropped.join("; ")).expect("the functions are gone");
+
+    // What one write left in the outbox, in the order of names.
+    let mut names_of = |write: &dyn Fn()| -> Vec<String> {
+        sql.execute("DELETE FROM cache_invalidations", &[]).expect("an empty outbox");
+        write();
+        let names = "SELECT ARRAY(SELECT unnest(resources) ORDER BY 1) FROM cache_invalidations";
+        sql.query_one(names, &[]).expect("one row").get(0)
+    };
+    let property = who.property_at("1 Outbox St");
+    let payment = who.payment(&property, &payment_body(&who));
+    let (path, payments) = (property_path(&property), payments_path(&property));
+    let list = "property:list".to_owned();
+    let one = format!("property:{property}");
+    let of_payments = format!("property:{property}:payments:list");
+    let of_payment = format!("payment:{payment}");
+    let body = json!({ "address": "2 Outbox St" });
+
+    let created = names_of(&|| drop(who.post("/api/properties", &body).is(201)));
+    assert_eq!(created, [list.clone()]);
+    let replaced = names_of(&|| drop(who.put(&path, &body).is(200)));
+    assert_eq!(replaced, [one.clone(), list.clone()]);
+    let replaced = names_of(&|| drop(who.put(&payment_path(&property, &payment), &payment_body(&who)).is(204)));
+    assert_eq!(replaced, [of_payment.clone(), of_payments.clone()]);
+
+    let recorded = RefCell::new(String::new());
+    let record = || {
+        let request = who.request("POST", &payments).header("Idempotency-Key", "one").json(&payment_body(&who));
+        let answer = request.send().is(201).json();
+        *recorded.borrow_mut() = answer["id"].as_str().expect("an id").to_owned();
+    };
+    let first = names_of(&record);
+    let second_payment = recorded.borrow().clone();
+    assert_eq!(first, [format!("payment:{second_payment}"), of_payments.clone()]);
+    // The same again changes nothing: what it made was left by the first.
+    let again = names_of(&record);
+    assert_eq!((again.len(), &again[1], &*recorded.borrow()), (2, &of_payments, &second_payment));
+
+    let deleted = names_of(&|| drop(who.delete(&payment_path(&property, &second_payment)).is(204)));
+    assert_eq!(deleted, [format!("payment:{second_payment}"), of_payments.clone()]);
+    let deleted = names_of(&|| drop(who.delete(&path).is(204)));
+    let mut expected = [of_payment, one, of_payments, list];
+    expected.sort_unstable();
+    assert_eq!(deleted, expected);
+    sql.execute("DELETE FROM cache_invalidations", &[]).expect("an empty outbox");
+}
+
+fn payment_body(who: &Tenant) -> Value {
+    json!({ "amount": 10, "paymentDate": "2025-03-01", "paymentMethodId": who.method("Cash") })
 }
 
 fn a_deleted_property_invalidates_ten_thousand_payments() {

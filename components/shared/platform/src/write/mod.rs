@@ -13,7 +13,7 @@ use fence::{Fenced, fence};
 use rental::domain::TenantId;
 use rental::error::Error;
 use rental::resource::Resource;
-use rental::sql::{Column, Statement};
+use rental::sql::{Column, Parameter, Statement};
 use std::rc::Rc;
 use unfence::{leave, unfence};
 
@@ -28,8 +28,8 @@ pub struct Written<T> {
 }
 
 /// Runs one statement that changes `resources` of `tenant`, so that no read that starts after the answer sees what was
-/// before. `statement` is given the id of the write, under which its outbox row must be inserted; `read` makes something
-/// of its rows.
+/// before. `statement` is given the row that it must insert into the outbox, as two parameters: the id of the write, and the
+/// names of `resources`. `read` makes something of its rows.
 ///
 /// # Errors
 /// Those of the statement. Redis never makes a write fail.
@@ -37,7 +37,7 @@ pub async fn write<T>(
     instance: &Rc<Instance>,
     tenant: &TenantId,
     resources: &[Resource],
-    statement: impl FnOnce(&str) -> Statement,
+    statement: impl FnOnce([Parameter; 2]) -> Statement,
     read: impl FnOnce(Vec<Vec<Column>>) -> Result<Written<T>, Error>,
 ) -> Result<T, Error> {
     let key = |resource: &Resource| CacheKey::new(&instance.config.namespace, tenant.owner(), resource);
@@ -47,7 +47,9 @@ pub async fn write<T>(
     // Its clock decides when it is too late for the statement.
     let database = database_lease::lease(instance).await?;
     let Fenced { by: fenced_by, statement_starts_by } = fence(instance, &keys, &write_id).await;
-    let statement = statement(&write_id).started_by(database.by_its_clock(statement_starts_by));
+    let names = resources.iter().map(ToString::to_string).collect();
+    let outbox_row = [Parameter::uuid(&write_id), Parameter::Texts(names)];
+    let statement = statement(outbox_row).started_by(database.by_its_clock(statement_starts_by));
     let mut rows = match run(instance, statement).await {
         Ok(rows) => rows,
         Err(Failure { error, may_have_run: true, .. }) => {

@@ -49,7 +49,7 @@ impl Statement {
         Self { sql, parameters: vec![Parameter::text(tenant)] }
     }
 
-    /// A call, for `tenant`, of a function that writes (`infra/migrations/0010_writes.sql`). `call` is what the row that is
+    /// A call, for `tenant`, of a function that writes (`infra/migrations/0017_outbox_keys.sql`). `call` is what the row that is
     /// answered comes from: the function, whose first argument is `tenant`, and what is joined to it. It is run after
     /// [`Statement::started_by`].
     ///
