@@ -238,7 +238,7 @@ fn meter(own: &Private, landlord: &Landlord, kind: Kind) -> Value {
     let mut fuel: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
     let mut last: BTreeMap<u64, u64> = BTreeMap::new();
     // What adds up the counts does so at no request's cost.
-    for reading in readings.iter().filter(|reading| reading.component != "tally") {
+    for reading in readings.iter().filter(|reading| reading.component != "aggregator") {
         if let Some(before) = last.insert(reading.instance, reading.fuel) {
             fuel.entry(&reading.component).or_default().push(reading.fuel - before);
         }

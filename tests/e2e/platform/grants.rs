@@ -78,7 +78,7 @@ fn variables_are_granted_to_those_that_use_them() {
         let own = sources(&format!("components/{name}/src")).into_iter().map(|(_, text)| text);
         let reached = library.reached_by(name).into_iter().map(|function| library.functions[&function].clone());
         let used: Names = own.chain(reached).flat_map(|text| reads(&text, &fields)).collect();
-        assert!(used.len() > 10 || name == "tally", "{name} uses {used:?}");
+        assert!(used.len() > 10 || name == "aggregator", "{name} uses {used:?}");
         wrong.extend(used.difference(&granted).map(|variable| format!("{name} lacks {variable}")));
         wrong.extend(granted.difference(&used).map(|variable| format!("{name} is granted {variable} for nothing")));
     }
@@ -95,7 +95,7 @@ fn hosts_are_granted_to_those_that_connect_to_them() {
             ("auth/keys", "{{ jwt_jwks_address }}"),
             ("webhook", "{{ alert_webhook_address }}"),
             ("http/chain", "http://writes.spin.internal"),
-            ("metrics/flush", "http://tally.spin.internal"),
+            ("metrics/flush", "http://aggregator.spin.internal"),
         ];
         let used: Names =
             hosts.iter().filter(|(it, _)| modules.contains(*it)).map(|(_, host)| (*host).to_owned()).collect();

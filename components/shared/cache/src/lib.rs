@@ -21,7 +21,7 @@ pub use entry::{Entry, MAX_ENTRY_BYTES, Nonce, Rejection, Seal, Seals, fingerpri
 pub use keys::{CacheKey, KeyPattern, Namespace, Owner, Resource, Slot, prefix};
 pub use population::{LOCK_MS, MAX_LIST_PAGES, MAX_STORED_BYTES, WAIT_BUDGET, ttl_ms, wait_before_attempt};
 pub use redis::{
-    Argument, Facts, FailureKind, Fill, Identity, Lookup, RedisFailure, Refusal, Reply, Script, ScriptError, Sighting,
-    Unfit, asks_for_resp3, fact, grants_lock, is_same_redis, rest, strings,
+    Argument, Command, Facts, FailureKind, Fill, Identity, Lookup, RedisFailure, Refusal, Reply, Script, ScriptError,
+    Sighting, Unfit, asks_for_resp3, fact, grants_lock, is_same_redis, rest, strings,
 };
 pub use status::CacheStatus;

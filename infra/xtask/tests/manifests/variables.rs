@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::read;
 
-/// The components that are configured. `tally` only adds up what these send it.
+/// The components that are configured. `aggregator` only adds up what these send it.
 const CONFIGURED: &[&str] = &["ops", "payment-reads", "property-reads", "writes"];
 
 /// The variables that not all of [`CONFIGURED`] are given, with those that are.

@@ -1,5 +1,6 @@
 //! What is sent to Redis and what its answers mean, for either protocol. The I/O is elsewhere.
 
+mod command;
 mod failure;
 mod identity;
 mod reply;
@@ -7,6 +8,7 @@ pub mod rest;
 mod scripts;
 mod unfit;
 
+pub use command::Command;
 pub use failure::{FailureKind, RedisFailure, Refusal};
 pub use identity::{Identity, asks_for_resp3, is_same_redis};
 pub use reply::{Facts, Reply, fact, strings};

@@ -11,7 +11,7 @@
 //!   number and the script turns them back. What is stored is the same as by a connection.
 
 use super::scripts::eval;
-use super::{Argument, RedisFailure, Reply, Script};
+use super::{Argument, Command, RedisFailure, Reply, Script};
 use crate::{CacheKey, MAX_ENTRY_BYTES, Namespace};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -89,8 +89,8 @@ impl Marker {
     }
 
     /// The arguments of `EVAL` that run one command. Its keys are not told apart from its arguments.
-    pub fn execute(&self, name: &str, mut arguments: Vec<Argument>) -> Vec<Argument> {
-        arguments.insert(0, name.into());
+    pub fn execute(&self, command: Command, mut arguments: Vec<Argument>) -> Vec<Argument> {
+        arguments.insert(0, command.name().into());
         self.guarded("return redis.pcall(unpack(ARGV))", Vec::new(), arguments)
     }
 
@@ -111,20 +111,21 @@ fn characters(bytes: &[u8]) -> String {
 ///
 /// # Errors
 /// When an argument is no text. Those of scripts always are ([`Marker::guard`]).
-pub fn command(name: &str, arguments: &[Argument]) -> Result<Vec<u8>, RedisFailure> {
-    json(&words(name, arguments)?)
+pub fn command(command: Command, arguments: &[Argument]) -> Result<Vec<u8>, RedisFailure> {
+    json(&words(command, arguments)?)
 }
 
-/// Several commands as JSON.
+/// Several of one command as JSON; `all` are the arguments of each.
 ///
 /// # Errors
 /// As [`command`].
-pub fn pipeline(name: &str, commands: &[Vec<Argument>]) -> Result<Vec<u8>, RedisFailure> {
-    let commands: Result<Vec<_>, _> = commands.iter().map(|arguments| words(name, arguments)).collect();
+pub fn pipeline(command: Command, all: &[Vec<Argument>]) -> Result<Vec<u8>, RedisFailure> {
+    let commands: Result<Vec<_>, _> = all.iter().map(|arguments| words(command, arguments)).collect();
     json(&commands?)
 }
 
-fn words<'a>(name: &'a str, arguments: &'a [Argument]) -> Result<Vec<&'a str>, RedisFailure> {
+fn words<'a>(command: Command, arguments: &'a [Argument]) -> Result<Vec<&'a str>, RedisFailure> {
+    let name = command.name();
     let text = |argument: &'a Argument| {
         std::str::from_utf8(argument).map_err(|_| RedisFailure::Refused(format!("an argument of {name} is no text")))
     };
@@ -214,10 +215,10 @@ mod tests {
 
     #[test]
     fn a_command_is_an_array_of_strings() {
-        let body = command("SCAN", &[b"0".to_vec(), "\"ü\0".into()]).expect("text");
+        let body = command(Command::Scan, &[b"0".to_vec(), "\"ü\0".into()]).expect("text");
         assert_eq!(body, r#"["SCAN","0","\"ü\u0000"]"#.as_bytes());
-        assert!(matches!(command("DEL", &[vec![0xff]]), Err(RedisFailure::Refused(_))));
-        let body = pipeline("EVAL", &[vec![b"a".to_vec()], vec![]]).expect("text");
+        assert!(matches!(command(Command::Del, &[vec![0xff]]), Err(RedisFailure::Refused(_))));
+        let body = pipeline(Command::Eval, &[vec![b"a".to_vec()], vec![]]).expect("text");
         assert_eq!(body, br#"[["EVAL","a"],["EVAL"]]"#);
     }
 
@@ -246,7 +247,7 @@ mod tests {
 
     #[test]
     fn any_other_command_is_a_guarded_script_too() {
-        let all = marker().execute("DEL", vec![b"k".to_vec(), vec![0xff]]);
+        let all = marker().execute(Command::Del, vec![b"k".to_vec(), vec![0xff]]);
         let all = texts(&all);
         assert!(all[0].starts_with(include_str!("scripts/bytes.lua")) && all[0].ends_with("unpack(ARGV))"));
         assert_eq!(all[1..], ["1", "R_~database", "DEL", "k", "ÿ", "token"]);
@@ -355,7 +356,7 @@ mod tests {
             let slot = Slot::new(&namespace("R_"), None, &owner("a"), &list, "p");
             let script = Script::fill(&slot, "t", value.clone(), 1);
             let arguments = marker().guard(script);
-            let body = command("EVAL", &arguments).expect("it is text");
+            let body = command(Command::Eval, &arguments).expect("it is text");
             let sent: Vec<String> = serde_json::from_slice(&body).expect("an array of strings");
             let sent = sent.get(8).expect("the value is the third argument behind three keys");
             match String::from_utf8(value.clone()) {

@@ -11,7 +11,7 @@ use http::header;
 use http::request::Parts;
 use rental::error::Error;
 use rental::http::{Action, Answer, Route, check_head, conditional, finish, preflight, problem, trace_id};
-use rental::metrics::{Count, RequestResult, Timing};
+use rental::metrics::{Count, MethodLabel, RequestResult, RouteLabel, Timing};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -88,14 +88,14 @@ async fn serve_scoped(
 
 /// Counts the request; what the cache did for it.
 fn measure(call: &Call, answer: &Answer, took: Duration) -> RequestResult {
-    let method = method_label(&call.parts.method);
+    let method = MethodLabel::of(&call.parts.method);
     let is_write = call.route.is_some_and(|route| route.action(&call.parts.method) == Action::Write);
     let result = match answer.cache_status {
         Some(status) => RequestResult::Asked(status),
         None if is_write => RequestResult::Write,
         None => RequestResult::None,
     };
-    let route = call.route.map_or("other", Route::name);
+    let route = RouteLabel::of(call.route);
     call.instance.counts.count(Count::Request { route, method, status: answer.status.as_u16() });
     call.instance.counts.time(Timing::Request { route, result }, took);
     metrics::flush_later(&call.instance);
@@ -125,12 +125,6 @@ fn add_server_timing(scope: &Scope, result: RequestResult, took: Duration, answe
 fn millis(duration: Duration) -> (u64, u64) {
     let hundredths = duration.as_secs() * 100_000 + u64::from(duration.subsec_micros() + 5) / 10;
     (hundredths / 100, hundredths % 100)
-}
-
-/// The method, or `OTHER`: clients may send any word, and each would be a series of its own.
-fn method_label(method: &http::Method) -> &'static str {
-    let known = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"];
-    known.into_iter().find(|known| *known == method.as_str()).unwrap_or("OTHER")
 }
 
 #[cfg(test)]

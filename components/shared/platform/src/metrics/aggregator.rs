@@ -1,4 +1,4 @@
-//! The totals of what is counted, in the key-value store. Instances tell what they have counted to the component `tally`,
+//! The totals of what is counted, in the key-value store. Instances tell what they have counted to the component `aggregator`,
 //! and that adds it to the totals.
 //!
 //! Compare-and-swap blocks an instance until the disk has what is written, and every request in it: tens of milliseconds

@@ -1,4 +1,4 @@
-//! Telling the component `tally` what an instance has counted, after the answers have gone out.
+//! Telling the component `aggregator` what an instance has counted, after the answers have gone out.
 //!
 //! An instance that is killed takes at most [`FLUSH_AFTER`] of its counts with it; one that cannot tell keeps them for the
 //! next time. Redis has no part in it, so counting goes on without Redis.
@@ -18,7 +18,7 @@ use std::time::Duration;
 /// a busy one tells only a few times a second.
 const FLUSH_AFTER: Duration = Duration::from_millis(250);
 /// Where the private component is reached, inside the host.
-const TALLY: &str = "http://tally.spin.internal";
+const AGGREGATOR: &str = "http://aggregator.spin.internal";
 /// How long telling may take. No request waits for it, but it keeps the instance alive.
 const DEADLINE: Duration = Duration::from_secs(2);
 
@@ -47,20 +47,20 @@ async fn flush(instance: &Instance) {
     }
 }
 
-/// Tells `tally` what was counted.
+/// Tells `aggregator` what was counted.
 ///
 /// # Errors
 /// For the log.
 async fn send_counts(namespace: &Namespace, counted: &Totals) -> Result<(), String> {
     let body = serde_json::to_vec(counted).map_err(|error| error.to_string())?;
-    let request = http::Request::post(format!("{TALLY}/{}", namespace.as_str()))
+    let request = http::Request::post(format!("{AGGREGATOR}/{}", namespace.as_str()))
         .header(http::header::CONTENT_LENGTH, body.len())
         .body(Full::new(Bytes::from(body)));
     let sending = send(request.map_err(|error| error.to_string())?);
     match within(DEADLINE, sending).await {
         Some(Ok(response)) if response.status().is_success() => Ok(()),
-        Some(Ok(response)) => Err(format!("tally answered {}", response.status().as_u16())),
-        Some(Err(error)) => Err(format!("tally cannot be reached: {error:?}")),
-        None => Err("tally did not answer within the deadline".into()),
+        Some(Ok(response)) => Err(format!("aggregator answered {}", response.status().as_u16())),
+        Some(Err(error)) => Err(format!("aggregator cannot be reached: {error:?}")),
+        None => Err("aggregator did not answer within the deadline".into()),
     }
 }

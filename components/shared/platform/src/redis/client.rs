@@ -1,6 +1,6 @@
 //! What either protocol of Redis can do.
 
-use cache::{Argument, CacheKey, RedisFailure, Reply, Script};
+use cache::{Argument, CacheKey, Command, RedisFailure, Reply, Script};
 
 /// A client of Redis by one protocol. Each call is one command, and none of them has a deadline.
 pub trait Client {
@@ -8,7 +8,7 @@ pub trait Client {
     async fn info(&self) -> Result<Vec<Reply>, RedisFailure>;
 
     /// Any other command.
-    async fn execute(&self, name: &'static str, arguments: Vec<Argument>) -> Result<Vec<Reply>, RedisFailure>;
+    async fn execute(&self, command: Command, arguments: Vec<Argument>) -> Result<Vec<Reply>, RedisFailure>;
 
     /// What is stored as a value, or as one page of a list.
     async fn get(&self, key: &CacheKey, field: &str) -> Result<Vec<Reply>, RedisFailure>;

@@ -5,7 +5,7 @@ use super::protocol::Protocol;
 use crate::metrics::counts::Counts;
 use crate::scope::{self, Share};
 use crate::time::{timed, within};
-use cache::{Argument, CacheKey, Facts, RedisFailure, Reply, Script, strings};
+use cache::{Argument, CacheKey, Command, Facts, RedisFailure, Reply, Script, strings};
 use rental::metrics::Timing;
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
@@ -47,20 +47,20 @@ impl Connection {
     /// # Errors
     /// As every command.
     pub async fn facts(&self, deadline: Duration) -> Result<Facts, RedisFailure> {
-        let info = self.within(deadline, "INFO", self.protocol.info()).await?;
+        let info = self.within(deadline, Command::Info, self.protocol.info()).await?;
         Ok(Facts::of(&info))
     }
 
-    /// Waits for `work`, which is the command `name`, for at most `deadline`.
+    /// Waits for `work`, which is `command`, for at most `deadline`.
     async fn within<T>(
         &self,
         deadline: Duration,
-        name: &'static str,
+        command: Command,
         work: impl Future<Output = Result<T, RedisFailure>>,
     ) -> Result<T, RedisFailure> {
         let (answer, took) = timed(deadline, work).await;
         let result = answer.unwrap_or(Err(RedisFailure::TimedOut));
-        self.counts.time(Timing::Redis(name), took);
+        self.counts.time(Timing::Redis(command), took);
         scope::add(Share::Redis, took);
         self.counts.redis(&result);
         if !is_answer(&result) {
@@ -72,10 +72,10 @@ impl Connection {
     async fn execute(
         &self,
         deadline: Duration,
-        name: &'static str,
+        command: Command,
         arguments: Vec<Argument>,
     ) -> Result<Vec<Reply>, RedisFailure> {
-        self.within(deadline, name, self.protocol.execute(name, arguments)).await
+        self.within(deadline, command, self.protocol.execute(command, arguments)).await
     }
 
     /// The stored bytes of a value or of one page of a list, or nothing within `deadline`. Of a value that is larger than any
@@ -84,8 +84,8 @@ impl Connection {
     /// # Errors
     /// [`RedisFailure::Refused`] when there is a value of another type.
     pub async fn get(&self, deadline: Duration, key: &CacheKey, field: &str) -> Result<Option<Vec<u8>>, RedisFailure> {
-        let name = if key.is_list() { "HGET" } else { "GETRANGE" };
-        let answer = self.within(deadline, name, self.protocol.get(key, field)).await?;
+        let command = if key.is_list() { Command::HGet } else { Command::GetRange };
+        let answer = self.within(deadline, command, self.protocol.get(key, field)).await?;
         Ok(answer.into_iter().find_map(|part| match part {
             // GETRANGE has no other answer for what is not there.
             Reply::Bytes(bytes) if !bytes.is_empty() => Some(bytes),
@@ -105,7 +105,7 @@ impl Connection {
         count: u32,
     ) -> Result<(u64, Vec<Vec<u8>>), RedisFailure> {
         let words = [&cursor.to_string(), "MATCH", glob, "COUNT", &count.to_string()];
-        let answer = self.execute(deadline, "SCAN", words.map(|word| word.as_bytes().to_vec()).into()).await?;
+        let answer = self.execute(deadline, Command::Scan, words.map(|word| word.as_bytes().to_vec()).into()).await?;
         // The cursor and the list of keys come as one flat list.
         let mut parts = strings(answer);
         let next = parts.next().and_then(|part| std::str::from_utf8(&part).ok()?.parse().ok());
@@ -118,7 +118,7 @@ impl Connection {
     /// # Errors
     /// As every command.
     pub async fn delete(&self, deadline: Duration, keys: Vec<Argument>) -> Result<u64, RedisFailure> {
-        let answer = self.execute(deadline, "DEL", keys).await?;
+        let answer = self.execute(deadline, Command::Del, keys).await?;
         let number = answer.into_iter().find_map(|part| match part {
             Reply::Integer(number) => u64::try_from(number).ok(),
             _ => None,
@@ -131,7 +131,7 @@ impl Connection {
     /// # Errors
     /// As every command.
     pub async fn run(&self, deadline: Duration, script: Script) -> Result<Vec<Vec<u8>>, RedisFailure> {
-        Ok(strings(self.within(deadline, "EVAL", self.protocol.run(script)).await?).collect())
+        Ok(strings(self.within(deadline, Command::Eval, self.protocol.run(script)).await?).collect())
     }
 
     /// Runs a script that no request waits for. It is neither measured nor counted, and what becomes of it says nothing of
@@ -159,7 +159,7 @@ impl Connection {
             let Ok(count @ 1..) = u32::try_from(batch.len()) else {
                 return Ok(());
             };
-            self.within(deadline.saturating_mul(count), "EVAL", self.protocol.run_all(batch)).await?;
+            self.within(deadline.saturating_mul(count), Command::Eval, self.protocol.run_all(batch)).await?;
         }
     }
 }

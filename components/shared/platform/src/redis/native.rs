@@ -1,7 +1,9 @@
 //! Redis by its own protocol: a connection of the platform's.
 
 use super::client::Client;
-use cache::{Argument, CacheKey, Identity, MAX_ENTRY_BYTES, RedisFailure, Reply, Script, Unfit, asks_for_resp3};
+use cache::{
+    Argument, CacheKey, Command, Identity, MAX_ENTRY_BYTES, RedisFailure, Reply, Script, Unfit, asks_for_resp3,
+};
 use spin_sdk::redis::{Connection, Error, RedisParameter, RedisResult};
 
 /// A connection. It is multiplexed: the instance's requests share it.
@@ -38,19 +40,19 @@ impl Native {
         }
         let native = Self(Connection::open(url).await.map_err(failure)?);
         // Without a section: before version 7 it takes no two of them.
-        let info = native.execute("INFO", Vec::new()).await?;
+        let info = native.execute(Command::Info, Vec::new()).await?;
         Ok((native, Identity::of(&info)?))
     }
 }
 
 impl Client for Native {
     async fn info(&self) -> Result<Vec<Reply>, RedisFailure> {
-        self.execute("INFO", Vec::new()).await
+        self.execute(Command::Info, Vec::new()).await
     }
 
-    async fn execute(&self, name: &'static str, arguments: Vec<Argument>) -> Result<Vec<Reply>, RedisFailure> {
+    async fn execute(&self, command: Command, arguments: Vec<Argument>) -> Result<Vec<Reply>, RedisFailure> {
         let arguments = arguments.into_iter().map(RedisParameter::Binary);
-        let answer = self.0.execute(name, arguments).await.map_err(failure)?;
+        let answer = self.0.execute(command.name(), arguments).await.map_err(failure)?;
         Ok(answer.into_iter().map(reply).collect())
     }
 
@@ -60,15 +62,15 @@ impl Client for Native {
             // No command reads a field up to a limit, and a script that does takes Redis up to twenty times as long as this
             // (105 instead of 5 us for a page of 50 KB, 7.0.15): a page that is too large for any entry is discarded when it
             // has been late.
-            self.execute("HGET", vec![name, field.as_bytes().to_vec()]).await
+            self.execute(Command::HGet, vec![name, field.as_bytes().to_vec()]).await
         } else {
             // A byte more than the longest entry tells that it is none.
-            self.execute("GETRANGE", vec![name, b"0".to_vec(), MAX_ENTRY_BYTES.to_string().into_bytes()]).await
+            self.execute(Command::GetRange, vec![name, b"0".to_vec(), MAX_ENTRY_BYTES.to_string().into_bytes()]).await
         }
     }
 
     async fn run(&self, script: Script) -> Result<Vec<Reply>, RedisFailure> {
-        self.execute("EVAL", script.into_arguments()).await
+        self.execute(Command::Eval, script.into_arguments()).await
     }
 
     /// One at a time: a connection sends the next when it has the answer.

@@ -3,7 +3,7 @@
 use super::client::Client;
 use super::native::Native;
 use super::upstash::Upstash;
-use cache::{Argument, CacheKey, RedisFailure, Reply, Script};
+use cache::{Argument, CacheKey, Command, RedisFailure, Reply, Script};
 
 /// The client of the protocol that `redis_url` names.
 pub enum Protocol {
@@ -22,10 +22,10 @@ impl Client for Protocol {
         }
     }
 
-    async fn execute(&self, name: &'static str, arguments: Vec<Argument>) -> Result<Vec<Reply>, RedisFailure> {
+    async fn execute(&self, command: Command, arguments: Vec<Argument>) -> Result<Vec<Reply>, RedisFailure> {
         match self {
-            Self::Native(native) => native.execute(name, arguments).await,
-            Self::Upstash(upstash) => Box::pin(upstash.execute(name, arguments)).await,
+            Self::Native(native) => native.execute(command, arguments).await,
+            Self::Upstash(upstash) => Box::pin(upstash.execute(command, arguments)).await,
         }
     }
 

@@ -4,7 +4,7 @@ use super::client::Client;
 use crate::http::client::send;
 use bytes::Bytes;
 use cache::rest::{self, MAX_ANSWER_BYTES, Marker, SCRIPTS_PER_REQUEST};
-use cache::{Argument, CacheKey, Namespace, RedisFailure, Reply, Script};
+use cache::{Argument, CacheKey, Command, Namespace, RedisFailure, Reply, Script};
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
 use http::{HeaderValue, Request};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -34,7 +34,7 @@ impl Upstash {
         candidate: &str,
     ) -> Result<(Self, String), RedisFailure> {
         let sync_token = RefCell::default();
-        let request = rest::command("EVAL", &Marker::ask(namespace, candidate))?;
+        let request = rest::command(Command::Eval, &Marker::ask(namespace, candidate))?;
         let (status, body) = post(url, "/", authorization, &sync_token, request).await?;
         let marker = Marker::found(namespace, &rest::answer(status, &body)?)?;
         let identity = format!("database/{}", marker.token);
@@ -46,7 +46,7 @@ impl Upstash {
     }
 
     async fn eval(&self, arguments: Vec<Argument>) -> Result<Vec<Reply>, RedisFailure> {
-        let (status, body) = self.post("/", rest::command("EVAL", &arguments)?).await?;
+        let (status, body) = self.post("/", rest::command(Command::Eval, &arguments)?).await?;
         rest::answer(status, &body)
     }
 }
@@ -84,12 +84,12 @@ async fn post(
 
 impl Client for Upstash {
     async fn info(&self) -> Result<Vec<Reply>, RedisFailure> {
-        let (status, body) = self.post("/", rest::command("INFO", &[])?).await?;
+        let (status, body) = self.post("/", rest::command(Command::Info, &[])?).await?;
         rest::answer(status, &body)
     }
 
-    async fn execute(&self, name: &'static str, arguments: Vec<Argument>) -> Result<Vec<Reply>, RedisFailure> {
-        self.eval(self.marker.execute(name, arguments)).await
+    async fn execute(&self, command: Command, arguments: Vec<Argument>) -> Result<Vec<Reply>, RedisFailure> {
+        self.eval(self.marker.execute(command, arguments)).await
     }
 
     async fn get(&self, key: &CacheKey, field: &str) -> Result<Vec<Reply>, RedisFailure> {
@@ -106,7 +106,7 @@ impl Client for Upstash {
 
     async fn run_all(&self, scripts: Vec<Script>) -> Result<(), RedisFailure> {
         let commands: Vec<_> = scripts.into_iter().map(|script| self.marker.guard(script)).collect();
-        let (status, body) = self.post("/pipeline", rest::pipeline("EVAL", &commands)?).await?;
+        let (status, body) = self.post("/pipeline", rest::pipeline(Command::Eval, &commands)?).await?;
         rest::answers(status, &body, commands.len()).map(drop)
     }
 }

@@ -105,27 +105,6 @@ impl Route {
         }
     }
 
-    /// Its name in metrics: no path, which would hold ids.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Properties => "properties",
-            Self::Property(_) => "property",
-            Self::Payments(_) => "payments",
-            Self::Payment(..) => "payment",
-            Self::PaymentMethods => "payment_methods",
-            Self::Health => "health",
-            Self::Cache
-            | Self::CacheDrain
-            | Self::CacheBreaker
-            | Self::CacheWarm
-            | Self::CacheVerify
-            | Self::OpenApi
-            | Self::Metrics
-            | Self::Live
-            | Self::Ready => "ops",
-        }
-    }
-
     /// What `method` asks of the path.
     pub fn action(self, method: &Method) -> Action {
         match (self, method) {

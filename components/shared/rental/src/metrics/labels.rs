@@ -1,6 +1,8 @@
-//! The values of labels that say how something ended.
+//! The values of labels.
 
+use crate::http::Route;
 use cache::CacheStatus;
+use http::Method;
 
 /// An enum whose variants are the values of one label.
 macro_rules! label {
@@ -23,6 +25,92 @@ macro_rules! label {
             }
         }
     };
+}
+
+label! {
+    /// The route of a request: no path, which would hold ids.
+    RouteLabel {
+        /// All properties.
+        Properties = "properties",
+        /// One property.
+        Property = "property",
+        /// The payments for a property.
+        Payments = "payments",
+        /// One payment.
+        Payment = "payment",
+        /// The payment methods.
+        PaymentMethods = "payment_methods",
+        /// Health.
+        Health = "health",
+        /// What is for operators and generators.
+        Ops = "ops",
+        /// A path that is no route.
+        Other = "other",
+    }
+}
+
+impl RouteLabel {
+    /// Of a request's route, if its path is one.
+    pub fn of(route: Option<Route>) -> Self {
+        match route {
+            Some(Route::Properties) => Self::Properties,
+            Some(Route::Property(_)) => Self::Property,
+            Some(Route::Payments(_)) => Self::Payments,
+            Some(Route::Payment(..)) => Self::Payment,
+            Some(Route::PaymentMethods) => Self::PaymentMethods,
+            Some(Route::Health) => Self::Health,
+            Some(
+                Route::Cache
+                | Route::CacheDrain
+                | Route::CacheBreaker
+                | Route::CacheWarm
+                | Route::CacheVerify
+                | Route::OpenApi
+                | Route::Metrics
+                | Route::Live
+                | Route::Ready,
+            ) => Self::Ops,
+            None => Self::Other,
+        }
+    }
+}
+
+label! {
+    /// The method of a request.
+    MethodLabel {
+        /// `GET`.
+        Get = "GET",
+        /// `HEAD`.
+        Head = "HEAD",
+        /// `POST`.
+        Post = "POST",
+        /// `PUT`.
+        Put = "PUT",
+        /// `DELETE`.
+        Delete = "DELETE",
+        /// `OPTIONS`.
+        Options = "OPTIONS",
+        /// `PATCH`.
+        Patch = "PATCH",
+        /// Any other word: clients may send any, and each would be a series of its own.
+        Other = "OTHER",
+    }
+}
+
+impl MethodLabel {
+    /// Of a request's method.
+    pub fn of(method: &Method) -> Self {
+        match *method {
+            Method::GET => Self::Get,
+            Method::HEAD => Self::Head,
+            Method::POST => Self::Post,
+            Method::PUT => Self::Put,
+            Method::DELETE => Self::Delete,
+            Method::OPTIONS => Self::Options,
+            Method::PATCH => Self::Patch,
+            _ => Self::Other,
+        }
+    }
 }
 
 label! {

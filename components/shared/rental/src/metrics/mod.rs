@@ -9,13 +9,13 @@ mod labels;
 use crate::operator::verify::{Finding, Reason};
 use crate::sql::sqlstate::Kind as PostgresError;
 use cache::breaker::StateKind;
-use cache::{CacheStatus, FailureKind, Refusal, Rejection};
+use cache::{CacheStatus, Command, FailureKind, Refusal, Rejection};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use exposition::{Gauge, exposition};
-pub use labels::{FenceResult, FillResult, KeyFetchResult, RequestResult, TokenResult};
+pub use labels::{FenceResult, FillResult, KeyFetchResult, MethodLabel, RequestResult, RouteLabel, TokenResult};
 
 /// Whether a lookup was for one resource or for a page of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,10 +52,10 @@ impl Check {
 pub enum Count {
     /// A request that was answered.
     Request {
-        /// The route's name.
-        route: &'static str,
-        /// The method, or `OTHER`.
-        method: &'static str,
+        /// The route.
+        route: RouteLabel,
+        /// The method.
+        method: MethodLabel,
         /// The status.
         status: u16,
     },
@@ -100,13 +100,13 @@ pub enum Count {
 pub enum Timing {
     /// A request, by route and by what the cache did for it.
     Request {
-        /// The route's name.
-        route: &'static str,
+        /// The route.
+        route: RouteLabel,
         /// What the cache did.
         result: RequestResult,
     },
     /// A command of Redis that was answered or given up.
-    Redis(&'static str),
+    Redis(Command),
     /// A statement, with its connection.
     Postgres,
 }
@@ -154,6 +154,7 @@ impl Count {
         let labelled = |name: &str, label: &str, value: &str| format!("renttracker_{name}{{{label}=\"{value}\"}}");
         match self {
             Self::Request { route, method, status } => {
+                let (route, method) = (route.name(), method.name());
                 format!("renttracker_requests_total{{route=\"{route}\",method=\"{method}\",status=\"{status}\"}}")
             }
             Self::Lookup(kind, status) => {
@@ -195,10 +196,12 @@ impl Timing {
     fn series(self) -> String {
         match self {
             Self::Request { route, result } => {
-                let result = result.name();
+                let (route, result) = (route.name(), result.name());
                 format!("renttracker_request_duration_seconds{{route=\"{route}\",result=\"{result}\"}}")
             }
-            Self::Redis(command) => format!("renttracker_redis_duration_seconds{{command=\"{command}\"}}"),
+            Self::Redis(command) => {
+                format!("renttracker_redis_duration_seconds{{command=\"{}\"}}", command.name())
+            }
             Self::Postgres => "renttracker_postgres_duration_seconds{}".into(),
         }
     }

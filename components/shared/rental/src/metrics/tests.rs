@@ -8,7 +8,7 @@ fn delta(requests: u64, micros: &[u64]) -> Delta {
     let mut delta = Delta::default();
     delta.count(Count::Lookup(Kind::Single, CacheStatus::Hit), requests);
     for micros in micros {
-        delta.time(Timing::Redis("GET"), Duration::from_micros(*micros));
+        delta.time(Timing::Redis(Command::GetRange), Duration::from_micros(*micros));
     }
     delta
 }
@@ -20,8 +20,11 @@ fn every_series_belongs_to_a_family_that_is_told() {
         let family = FAMILIES.iter().find(|family| series.split('{').next() == Some(family.name));
         assert_eq!(family.map(|family| family.kind), Some("counter"), "{series}");
     }
-    for timing in [Timing::Request { route: "x", result: RequestResult::Write }, Timing::Redis("GET"), Timing::Postgres]
-    {
+    for timing in [
+        Timing::Request { route: RouteLabel::Property, result: RequestResult::Write },
+        Timing::Redis(Command::GetRange),
+        Timing::Postgres,
+    ] {
         let series = timing.series();
         let family = FAMILIES.iter().find(|family| series.split('{').next() == Some(family.name));
         assert_eq!(family.map(|family| family.kind), Some("histogram"), "{series}");
@@ -41,12 +44,12 @@ fn a_histogram_is_told_with_cumulative_buckets() {
     totals.add(&delta(1, &[200, 201, 7_000_000]), NOW);
     let text = exposition(&totals, &[]);
     for line in [
-        "renttracker_redis_duration_seconds_bucket{command=\"GET\",le=\"0.0002\"} 1",
-        "renttracker_redis_duration_seconds_bucket{command=\"GET\",le=\"0.0005\"} 2",
-        "renttracker_redis_duration_seconds_bucket{command=\"GET\",le=\"0.1\"} 2",
-        "renttracker_redis_duration_seconds_bucket{command=\"GET\",le=\"+Inf\"} 3",
-        "renttracker_redis_duration_seconds_sum{command=\"GET\"} 7.000401",
-        "renttracker_redis_duration_seconds_count{command=\"GET\"} 3",
+        "renttracker_redis_duration_seconds_bucket{command=\"GETRANGE\",le=\"0.0002\"} 1",
+        "renttracker_redis_duration_seconds_bucket{command=\"GETRANGE\",le=\"0.0005\"} 2",
+        "renttracker_redis_duration_seconds_bucket{command=\"GETRANGE\",le=\"0.1\"} 2",
+        "renttracker_redis_duration_seconds_bucket{command=\"GETRANGE\",le=\"+Inf\"} 3",
+        "renttracker_redis_duration_seconds_sum{command=\"GETRANGE\"} 7.000401",
+        "renttracker_redis_duration_seconds_count{command=\"GETRANGE\"} 3",
     ] {
         assert!(text.lines().any(|told| told == line), "{line} is missing in {text}");
     }
@@ -91,8 +94,8 @@ proptest! {
         }
         prop_assert_eq!(all.hits_and_misses(Kind::Single), (hits, 0));
         let told = exposition(&all, &[]);
-        let count_line = format!("renttracker_redis_duration_seconds_count{{command=\"GET\"}} {}\n", parts.len());
-        let sum_line = format!("renttracker_redis_duration_seconds_sum{{command=\"GET\"}} {}\n", seconds(sum));
+        let count_line = format!("renttracker_redis_duration_seconds_count{{command=\"GETRANGE\"}} {}\n", parts.len());
+        let sum_line = format!("renttracker_redis_duration_seconds_sum{{command=\"GETRANGE\"}} {}\n", seconds(sum));
         prop_assert!(told.contains(&count_line));
         prop_assert!(told.contains(&sum_line));
     }
