@@ -18,10 +18,10 @@ pub mod secured;
 pub mod silent_server;
 mod stage;
 pub mod statements;
+mod status;
 pub mod switch;
 mod tenant;
 pub mod token;
-mod told;
 
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;

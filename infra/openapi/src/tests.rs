@@ -68,7 +68,7 @@ fn every_status_that_an_error_becomes_is_described() {
         Error::Conflict,
         Error::KeyInUse,
         Error::KeyReused,
-        Error::OverBudget(1),
+        Error::RateLimited(1),
         Error::Unavailable(String::new()),
         Error::CacheOutOfUse,
         Error::Busy,
@@ -83,7 +83,7 @@ fn every_status_that_an_error_becomes_is_described() {
         Error::Unauthenticated(_) | Error::Forbidden(_) | Error::NotFound | Error::MethodNotAllowed(_) => {}
         Error::Invalid(_) | Error::UriTooLong | Error::HeadersTooLarge | Error::TooLarge => {}
         Error::UnsupportedMediaType(_) | Error::PreconditionFailed | Error::PreconditionRequired => {}
-        Error::KeyInUse | Error::KeyReused | Error::OverBudget(_) => {}
+        Error::KeyInUse | Error::KeyReused | Error::RateLimited(_) => {}
         Error::Conflict | Error::Unavailable(_) | Error::CacheOutOfUse | Error::Busy | Error::Internal(_) => {}
     }
 }

@@ -4,9 +4,9 @@ use crate::breaker::admission::Usable;
 use crate::breaker::record;
 use crate::instance::Instance;
 use crate::log::{self, Level};
+use crate::pacing::Pacing;
 use crate::postgres::outbox;
 use crate::source::{fetch, slot};
-use crate::turns::Turns;
 use cache::{CacheKey, RedisFailure, Script, Sighting, Slot, isolated_store};
 use rental::domain::TenantId;
 use rental::error::Error;
@@ -21,12 +21,12 @@ use rental::source::Source;
 pub async fn examine(
     instance: &Instance,
     usable: &Usable,
-    turns: &Turns,
+    pacing: &Pacing,
     tenant: &TenantId,
     resource: Resource,
     event: &str,
 ) -> Result<Finding, Error> {
-    let finding = compare(instance, usable, turns, tenant, resource).await?;
+    let finding = compare(instance, usable, pacing, tenant, resource).await?;
     if let Finding::Inconsistent(reason) = finding {
         let fields = [("reason", reason.name()), ("tenant", tenant.as_str()), ("kind", kind(resource))];
         log::write(Level::Error, event, &fields);
@@ -55,7 +55,7 @@ fn kind(resource: Resource) -> &'static str {
 async fn compare(
     instance: &Instance,
     usable: &Usable,
-    turns: &Turns,
+    pacing: &Pacing,
     tenant: &TenantId,
     resource: Resource,
 ) -> Result<Finding, Error> {
@@ -79,8 +79,8 @@ async fn compare(
         return Ok(Finding::Refused);
     };
     for _ in 0..2 {
-        turns.wait().await;
-        if turns.take(fetch(instance, tenant, &source)).await? == entry {
+        pacing.wait().await;
+        if pacing.take(fetch(instance, tenant, &source)).await? == entry {
             return Ok(Finding::Consistent);
         }
     }

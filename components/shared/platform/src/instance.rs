@@ -3,7 +3,7 @@
 use crate::auth::fetched_keys::FetchedKeys;
 use crate::key_value::KeyValue;
 use crate::metrics::counts::Counts;
-use crate::postgres::knowledge::Knowledge;
+use crate::postgres::database_state::DatabaseState;
 use crate::redis::Redis;
 use crate::variables;
 use async_lock::Semaphore;
@@ -11,9 +11,9 @@ use cache::Entry;
 use cache::breaker::Local;
 use cache::flight::{Followers, SharedReads};
 use rental::auth::Memory;
-use rental::budget::Buckets;
 use rental::config::Config;
 use rental::error::Error;
+use rental::rate_limit::Buckets;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
@@ -32,7 +32,7 @@ pub struct Instance {
     /// What it knows of the breaker, and has seen of Redis itself.
     pub breaker: RefCell<Local>,
     /// What it knows of PostgreSQL.
-    pub database: Knowledge,
+    pub database: DatabaseState,
     /// Turns for its reads of PostgreSQL.
     pub turns: Semaphore,
     /// Reads without the cache that are under way.
@@ -45,8 +45,8 @@ pub struct Instance {
     pub tokens: RefCell<Memory>,
     /// The keys of a JWKS.
     pub keys: FetchedKeys,
-    /// What tenants have spent of their budgets.
-    pub budgets: RefCell<Buckets>,
+    /// How many requests each tenant may still send.
+    pub rate_limits: RefCell<Buckets>,
     /// When Redis was last tried for health, and why it was of no use.
     pub trial: RefCell<Option<(Duration, Option<String>)>>,
     /// Hits until the next is compared with PostgreSQL; `None` until the first.
@@ -91,13 +91,13 @@ impl Instance {
             counts,
             key_value: KeyValue::default(),
             breaker: RefCell::default(),
-            database: Knowledge::default(),
+            database: DatabaseState::default(),
             shared_reads: SharedReads::default(),
             followers: Followers::default(),
             settled: RefCell::default(),
             tokens: RefCell::default(),
             keys: FetchedKeys::default(),
-            budgets: RefCell::default(),
+            rate_limits: RefCell::default(),
             trial: RefCell::default(),
             until_next_sample: Cell::new(None),
             is_discarding: Cell::new(false),

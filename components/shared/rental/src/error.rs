@@ -59,9 +59,9 @@ pub enum Error {
     /// More is asked of PostgreSQL at this moment than this instance lets through.
     #[error("busy: too many reads are under way")]
     Busy,
-    /// The tenant has sent more than its budget; after so many seconds it may send again.
+    /// The tenant has sent more than its rate limit allows; after so many seconds it may send again.
     #[error("over the tenant's budget")]
-    OverBudget(u64),
+    RateLimited(u64),
     /// A defect or a bad configuration. The text is for the log.
     #[error("internal: {0}")]
     Internal(String),

@@ -5,13 +5,13 @@
 #![deny(clippy::unwrap_used)]
 
 pub mod auth;
-pub mod budget;
 pub mod config;
 pub mod domain;
 pub mod error;
 pub mod http;
 pub mod metrics;
 pub mod operator;
+pub mod rate_limit;
 pub mod resource;
 pub mod source;
 pub mod sql;

@@ -9,8 +9,8 @@ use std::time::{Instant, SystemTime};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 
+use super::backups::{self, Manifest, manifest_path, sha256};
 use super::inspect::{self, Loaded};
-use super::kept::{self, Manifest, manifest_path, sha256};
 use super::server::{Address, Seen};
 use crate::shell::say;
 
@@ -67,7 +67,7 @@ impl Backup {
             manifest.keys,
             manifest.entries.len()
         ));
-        for removed in kept::prune(&self.folder, self.keep, now)? {
+        for removed in backups::prune(&self.folder, self.keep, now)? {
             say(format!("{}: removed, it is older than {} days", removed.display(), self.keep));
         }
         Ok(Some(backup))

@@ -1,9 +1,9 @@
 //! `cargo xtask redis`: backup and recovery of the cache's server. `infra/redis/README.md` is the guide.
 
 mod backup;
+mod backups;
 mod drill;
 mod inspect;
-mod kept;
 mod restore;
 mod server;
 #[cfg(test)]

@@ -8,7 +8,8 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use nix::unistd::geteuid;
 
-use super::kept::{self, sha256};
+use super::backups::sha256;
+use super::verify::verify;
 use crate::shell::say;
 
 /// Where a Redis with `appendonly yes` looks at its start; it does not look at `dump.rdb` then.
@@ -35,7 +36,7 @@ impl Restore {
             let folder = data.display();
             anyhow::bail!("process {pid} works in {folder}: stop Redis first, or it overwrites what is restored");
         }
-        let (manifest, _) = kept::verify(&self.backup)?;
+        let (manifest, _) = verify(&self.backup)?;
         let time = humantime::format_rfc3339_millis(SystemTime::now()).to_string().replace(':', "");
         let fresh = data.join(format!("restoring-{time}"));
         let prepared = self.prepare(&fresh, &manifest.sha256);

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant, SystemTime};
 use stack::{Failover, Redis};
 
 use super::backup::Backup;
-use super::kept::{self, Manifest, manifest_path};
+use super::backups::{self, Manifest, manifest_path};
 use super::restore::Restore;
 use super::server::{Address, Role};
-use super::verify::Verify;
+use super::verify::{Verify, verify};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -209,9 +209,9 @@ fn backups_are_kept_for_seven_days_and_the_newest_for_ever() {
     let start = SystemTime::UNIX_EPOCH + 20_000 * DAY;
     let taken: Vec<PathBuf> =
         (0..10).map(|day| place.take_at(start + DAY * day).expect("taken").expect("something")).collect();
-    assert_eq!(kept::all(&place.backups()).expect("listed"), taken[2..], "the first two are older than seven days");
-    assert_eq!(kept::prune(&place.backups(), 7, start + 100 * DAY).expect("pruned"), taken[2..9]);
-    kept::verify(&taken[9]).expect("good after all that time");
+    assert_eq!(backups::all(&place.backups()).expect("listed"), taken[2..], "the first two are older than seven days");
+    assert_eq!(backups::prune(&place.backups(), 7, start + 100 * DAY).expect("pruned"), taken[2..9]);
+    verify(&taken[9]).expect("good after all that time");
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn entries_that_have_run_out_since_are_still_verified() {
     while place.ask(&["EXISTS", "RentTracker_t:property:1"]) == "1" {
         std::thread::sleep(Duration::from_millis(20));
     }
-    kept::verify(&backup).expect("good");
+    verify(&backup).expect("good");
 }
 
 #[test]
@@ -232,7 +232,7 @@ fn a_redis_without_keys_is_not_backed_up_and_the_last_backup_stays() {
     let empty = Place::new();
     let again = Backup { redis: empty.address(), folder: place.backups(), keep: 7, from_master: false };
     assert_eq!(again.take(SystemTime::now() + 30 * DAY).expect("nothing to do"), None);
-    assert_eq!(kept::all(&place.backups()).expect("listed"), [backup]);
+    assert_eq!(backups::all(&place.backups()).expect("listed"), [backup]);
 }
 
 #[test]
@@ -284,7 +284,7 @@ fn of_a_master_its_replica_is_copied_and_a_lone_master_itself() {
     let backup = place.take_at(SystemTime::now() + DAY).expect("taken").expect("something");
     assert_eq!((copies(&place.redis), copies(&replica)), (given.0, given.1 + 1), "the replica was not the one copied");
     assert_eq!(replid(place.redis.info("replication").expect("an answer")), history);
-    kept::verify(&backup).expect("good");
+    verify(&backup).expect("good");
 
     // By its own address, and as a master that is copied by choice.
     let folder = place.folder.path().join("others");

@@ -19,7 +19,7 @@ const TRIAL_MS: u64 = 1_000;
 /// ```
 /// use cache::{Namespace, Script};
 ///
-/// let script = Script::trial(&Namespace::parse("notes_").unwrap());
+/// let script = Script::check_commands(&Namespace::parse("notes_").unwrap());
 /// let arguments = script.into_arguments();
 /// // Behind the text: how many keys there are, the keys, and the script's own arguments.
 /// assert_eq!(arguments[1..], [&b"1"[..], b"notes_~trial", b"1000"]);
@@ -166,9 +166,9 @@ impl Script {
     }
 
     /// Tries whether Redis does what readers and writers ask of it, on a key of the application's own: no owner has a `~`.
-    pub fn trial(namespace: &Namespace) -> Self {
+    pub fn check_commands(namespace: &Namespace) -> Self {
         Self {
-            source: include_str!("scripts/trial.lua"),
+            source: include_str!("scripts/check_commands.lua"),
             keys: vec![format!("{}~trial", namespace.as_str()).into_bytes()],
             arguments: vec![TRIAL_MS.to_string().into_bytes()],
         }

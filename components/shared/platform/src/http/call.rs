@@ -45,13 +45,13 @@ impl Call {
     /// when something is out of hand.
     ///
     /// # Errors
-    /// Those of [`Call::caller`], and [`Error::OverBudget`].
+    /// Those of [`Call::caller`], and [`Error::RateLimited`].
     pub async fn tenant(&self) -> Result<TenantId, Error> {
         let tenant = self.caller().await?.tenant;
-        if let Some(budget) = self.instance.config.tenant_budget {
-            let taken = self.instance.budgets.borrow_mut().take(&tenant, budget, clock::elapsed());
+        if let Some(limit) = self.instance.config.tenant_rate_limit {
+            let taken = self.instance.rate_limits.borrow_mut().take(&tenant, limit, clock::elapsed());
             // Told in whole seconds, rounded up: sooner would be too early.
-            taken.map_err(|wait| Error::OverBudget(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)))?;
+            taken.map_err(|wait| Error::RateLimited(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)))?;
         }
         Ok(tenant)
     }

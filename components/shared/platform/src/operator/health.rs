@@ -40,7 +40,8 @@ async fn tried(instance: &Rc<Instance>, usable: &Usable) -> Option<String> {
     if let Some((_, shown)) = last {
         return shown;
     }
-    let trial = usable.connection.run(instance.config.redis_timeout, Script::trial(&instance.config.namespace));
+    let trial =
+        usable.connection.run(instance.config.redis_timeout, Script::check_commands(&instance.config.namespace));
     let shown = match attempt(instance, trial).await {
         Some(_) => None,
         None => instance.breaker.borrow().problem(),

@@ -3,8 +3,8 @@
 use crate::breaker::admission::{Usable, usable};
 use crate::examine::{examine, unavailable};
 use crate::instance::Instance;
+use crate::pacing::Pacing;
 use crate::time::{clock, random};
-use crate::turns::Turns;
 use cache::{CacheKey, prefix};
 use rental::domain::TenantId;
 use rental::error::Error;
@@ -28,14 +28,14 @@ const MAX_STEPS: u32 = 200;
 /// [`Error::CacheOutOfUse`], and [`Error::Unavailable`] when Redis or PostgreSQL does not answer.
 pub async fn verify(instance: &Rc<Instance>, order: &VerifyOrder) -> Result<Verified, Error> {
     let usable = usable(instance).await?;
-    let turns = Turns::new(order.rate);
+    let pacing = Pacing::new(order.rate);
     let mut found = Verified::default();
     let began = clock::elapsed();
     for (tenant, resource) in sample(instance, &usable, order).await? {
         if clock::elapsed().saturating_sub(began) >= WORKING_TIME {
             break;
         }
-        let finding = examine(instance, &usable, &turns, &tenant, resource, "cache.inconsistent").await?;
+        let finding = examine(instance, &usable, &pacing, &tenant, resource, "cache.inconsistent").await?;
         if let Finding::Consistent | Finding::Inconsistent(_) = finding {
             instance.counts.count(Count::Verified);
         }

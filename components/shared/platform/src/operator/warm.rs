@@ -3,11 +3,11 @@
 use crate::breaker::admission::usable;
 use crate::instance::Instance;
 use crate::log::{self, Level};
+use crate::pacing::Pacing;
 use crate::postgres::{call, query};
 use crate::read::fill::{Filled, fill_through};
 use crate::source::{fetch, slot};
 use crate::time::clock;
-use crate::turns::Turns;
 use rental::domain::{PropertyId, TenantId};
 use rental::error::Error;
 use rental::operator::Warmed;
@@ -24,18 +24,18 @@ use std::rc::Rc;
 /// by then stays, and the same request finds it there.
 pub async fn warm(instance: &Rc<Instance>, order: &WarmOrder) -> Result<Warmed, Error> {
     usable(instance).await?;
-    let (mut warming, turns) = (Warming::new(order), Turns::new(order.rate));
+    let (mut warming, pacing) = (Warming::new(order), Pacing::new(order.rate));
     let (mut done, mut last) = (Warmed::default(), order.cursor.clone());
     let began = clock::elapsed();
     loop {
-        turns.wait().await;
+        pacing.wait().await;
         match warming.step() {
             Step::ListTenants { hours, after } => {
-                let (tenants, all) = turns.take(active_tenants(instance, hours, &after)).await?;
+                let (tenants, all) = pacing.take(active_tenants(instance, hours, &after)).await?;
                 warming.take_tenants(tenants, all);
             }
             Step::ListProperties { tenant, after } => {
-                warming.take_properties(turns.take(properties(instance, &tenant, after)).await?);
+                warming.take_properties(pacing.take(properties(instance, &tenant, after)).await?);
             }
             Step::Entry(cursor) => {
                 let is_late = done.entries() > 0 && clock::elapsed().saturating_sub(began) >= WORKING_TIME;
@@ -43,7 +43,7 @@ pub async fn warm(instance: &Rc<Instance>, order: &WarmOrder) -> Result<Warmed, 
                     done.cursor = last.as_ref().map(WarmCursor::to_string);
                     break;
                 }
-                *match fill(instance, &cursor, &turns).await? {
+                *match fill(instance, &cursor, &pacing).await? {
                     Filled::Stored => &mut done.warmed,
                     Filled::Present => &mut done.already_there,
                     Filled::Unstored => &mut done.not_stored,
@@ -64,7 +64,7 @@ pub async fn warm(instance: &Rc<Instance>, order: &WarmOrder) -> Result<Warmed, 
 }
 
 /// Sees to one entry.
-async fn fill(instance: &Rc<Instance>, cursor: &WarmCursor, turns: &Turns) -> Result<Filled, Error> {
+async fn fill(instance: &Rc<Instance>, cursor: &WarmCursor, pacing: &Pacing) -> Result<Filled, Error> {
     let source = cursor.source()?;
     let Some(field) = source.field()? else {
         return Ok(Filled::Unstored);
@@ -72,7 +72,7 @@ async fn fill(instance: &Rc<Instance>, cursor: &WarmCursor, turns: &Turns) -> Re
     let tenant = &cursor.tenant;
     let slot = slot(instance, tenant, &source, &field);
     let filled =
-        fill_through(instance, tenant, &slot, async || turns.take(fetch(instance, tenant, &source)).await).await;
+        fill_through(instance, tenant, &slot, async || pacing.take(fetch(instance, tenant, &source)).await).await;
     match filled {
         Ok(filled) => filled.ok_or(Error::CacheOutOfUse),
         // A row that cannot be read is a defect, and no reason to leave everybody else's out.

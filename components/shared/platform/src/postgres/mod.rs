@@ -7,10 +7,10 @@
 //! that (`is_current` in `infra/migrations/0015_current_server.sql`; what writes is refused anyway), the session is ended, and
 //! the statement sent again.
 
+pub mod database_state;
 mod failure;
 pub mod health;
 pub mod idempotency;
-pub mod knowledge;
 pub mod outbox;
 mod session;
 mod values;

@@ -4,7 +4,7 @@ use super::lookup::{look_up, open};
 use super::population::Population;
 use super::time_budget::TimeBudget;
 use crate::instance::Instance;
-use cache::{CacheStatus, Entry, LOCK_MS, Lookup, Script, Slot};
+use cache::{CacheStatus, Entry, Lookup, Slot};
 use rental::domain::TenantId;
 use rental::error::Error;
 use std::rc::Rc;
@@ -45,9 +45,7 @@ pub async fn fill_through(
                 Err(print) => rejected = print,
             }
         }
-        let script = Script::lookup(slot, &claim.token, LOCK_MS, &rejected);
-        let answer = population.run(&claim, script).await;
-        found = match answer.and_then(|answer| Lookup::parse(answer).ok()) {
+        found = match claim.take(&rejected).await {
             None => return Ok(None),
             Some(Lookup::Leader) if !population.may_store(&claim).await => return Ok(Some(Filled::Unstored)),
             Some(Lookup::Leader) => {

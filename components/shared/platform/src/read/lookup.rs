@@ -1,6 +1,6 @@
 //! The first look into the cache: one command.
 
-use super::claim::discard_later;
+use super::discard::discard_later;
 use super::time_budget::TimeBudget;
 use crate::breaker::admission::{Usable, admission, renew, trusted};
 use crate::breaker::attempt::attempt;

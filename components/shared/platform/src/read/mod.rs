@@ -1,7 +1,8 @@
 //! Reading through the cache: the I/O around the protocol of the crate `cache`.
 
-mod claim;
+mod discard;
 pub mod fill;
+mod lock;
 mod lookup;
 mod population;
 mod sample;

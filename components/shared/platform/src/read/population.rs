@@ -1,16 +1,15 @@
 //! The way from a miss to an answer: lock, read, store.
 
-use super::claim::Claim;
+use super::lock::Claim;
 use super::lookup::open;
 use super::time_budget::TimeBudget;
 use crate::breaker::admission::Usable;
-use crate::breaker::attempt::attempt;
 use crate::breaker::database_lease;
 use crate::instance::Instance;
 use crate::time::{clock, random, within};
 use cache::flight::Leader;
 use cache::{
-    CacheStatus, Entry, Fill, LOCK_MS, Lookup, MAX_STORED_BYTES, Script, Slot, WAIT_BUDGET, ttl_ms, wait_before_attempt,
+    CacheStatus, Entry, Fill, Lookup, MAX_STORED_BYTES, Script, Slot, WAIT_BUDGET, ttl_ms, wait_before_attempt,
 };
 use rental::domain::TenantId;
 use rental::error::Error;
@@ -35,13 +34,7 @@ pub struct Population<'a> {
 impl Population<'_> {
     /// A claim to the lock on the slot.
     pub fn claim(&self) -> Result<Claim<'_>, Error> {
-        Claim::new(self.instance, &self.usable.connection, self.slot)
-    }
-
-    /// Runs a script that takes the lock or gives it back.
-    pub async fn run(&self, claim: &Claim<'_>, script: Script) -> Option<Vec<Vec<u8>>> {
-        let running = self.budget.spend(|left| self.usable.connection.run(left, script));
-        attempt(self.instance, claim.learn(running)).await
+        Claim::new(self.instance, &self.usable.connection, self.slot, self.budget)
     }
 
     /// Waits for another request of this instance that is reading the same. `None` when there is none, or when it had
@@ -62,9 +55,7 @@ impl Population<'_> {
         let mut waited = Duration::ZERO;
         let mut looks = 0;
         loop {
-            let script = Script::lookup(self.slot, &claim.token, LOCK_MS, &rejected);
-            let answer = self.run(&claim, script).await;
-            let Some(lookup) = answer.and_then(|answer| Lookup::parse(answer).ok()) else {
+            let Some(lookup) = claim.take(&rejected).await else {
                 drop(claim);
                 return Ok((self.share(fetch).await?, CacheStatus::Bypass));
             };
@@ -102,7 +93,7 @@ impl Population<'_> {
         let may = database_lease::vouches_for(self.instance, self.tenant).await;
         if !may {
             self.instance.counts.count(Count::Fill(FillResult::InDoubt));
-            self.run(claim, Script::release(self.slot, &claim.token)).await;
+            claim.release().await;
         }
         may
     }
@@ -127,7 +118,7 @@ impl Population<'_> {
         // Being stored proves that the value was current when the script ran, and so for everybody who had asked before it
         // was sent. Who asks from now on looks for himself.
         let followers = leader.map(Leader::close).unwrap_or_default();
-        let answer = self.run(claim, script).await;
+        let answer = claim.run(script).await;
         let filled = answer.and_then(|answer| Fill::parse(&answer).ok());
         self.instance.counts.count(Count::Fill(match (&fetched, filled) {
             (Err(_), _) | (_, None) => FillResult::Failed,

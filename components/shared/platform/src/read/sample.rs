@@ -7,9 +7,9 @@ use crate::breaker::admission::usable;
 use crate::examine::examine;
 use crate::instance::Instance;
 use crate::metrics;
+use crate::pacing::Pacing;
 use crate::postgres::query;
 use crate::time::random;
-use crate::turns::Turns;
 use cache::Entry;
 use rental::domain::{RowVersion, TenantId};
 use rental::error::Error;
@@ -63,6 +63,6 @@ async fn compare(
         return Ok(Some(Check::Consistent));
     }
     let usable = usable(instance).await?;
-    let finding = examine(instance, &usable, &Turns::new(DEFAULT_RATE), tenant, resource, "cache.stale").await?;
+    let finding = examine(instance, &usable, &Pacing::new(DEFAULT_RATE), tenant, resource, "cache.stale").await?;
     Ok(Some(Check::of(finding)))
 }

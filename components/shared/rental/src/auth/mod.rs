@@ -13,6 +13,7 @@ mod supply;
 #[cfg(test)]
 mod tests;
 mod token;
+mod verify;
 
 pub use claims::{Validity, VerifiedToken};
 pub use kept_keys::{keep, kept};
@@ -22,6 +23,7 @@ pub use memory::{Memory, Print};
 pub use policy::{KeySource, Policy};
 pub use supply::{ASK_AGAIN_AFTER, ASK_AGAIN_WITHOUT_KEYS, Ages, KeySupply};
 pub use token::{Token, bearer};
+pub use verify::{Verification, verify};
 
 use crate::domain::TenantId;
 use crate::error::Error;
@@ -42,43 +44,5 @@ impl Caller {
     /// [`Error::Forbidden`].
     pub fn must_be_admin(&self) -> Result<(), Error> {
         if self.is_admin { Ok(()) } else { Err(Error::Forbidden("This needs the role Admin.")) }
-    }
-}
-
-/// What became of a token.
-#[derive(Debug)]
-pub enum Verification {
-    /// It is good.
-    Verified(VerifiedToken),
-    /// No key at hand is the one that it names.
-    UnknownKey,
-    /// It is not good: [`Error::Unauthenticated`]; or it is, and names no tenant: [`Error::Forbidden`].
-    Refused(Error),
-}
-
-/// Verifies a token at `now` (Unix time in seconds) with the secret, if it says HS256, or else with a key of `keys`. The
-/// token finds the key and the key decides the algorithm; at most one signature is checked, and nothing that a token
-/// claims is looked at before.
-pub fn verify(token: &Token<'_>, policy: &Policy, keys: Option<&KeySet>, now: u64) -> Verification {
-    let key = match (token.algorithm, &policy.secret, &policy.source) {
-        (Algorithm::Hs256, Some(secret), _) => Ok(secret),
-        (Algorithm::Hs256, None, _) | (_, _, None) => {
-            return Verification::Refused(Error::Unauthenticated("an algorithm that no key is for"));
-        }
-        _ => keys.ok_or(NoKey::Unknown).and_then(|keys| keys.find(token)),
-    };
-    let key = match key {
-        Ok(key) => key,
-        Err(NoKey::Unknown) => return Verification::UnknownKey,
-        Err(NoKey::Ambiguous) => {
-            return Verification::Refused(Error::Unauthenticated("no key is named and several fit"));
-        }
-    };
-    if !key.verifies(token.signed.as_bytes(), &token.signature) {
-        return Verification::Refused(Error::Unauthenticated("a wrong signature"));
-    }
-    match token.claims().and_then(|claims| VerifiedToken::of(&claims, policy, now)) {
-        Ok(verified) => Verification::Verified(verified),
-        Err(error) => Verification::Refused(error),
     }
 }

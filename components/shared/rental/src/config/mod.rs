@@ -9,7 +9,7 @@ pub use error::ConfigError;
 pub use redis::RedisEndpoint;
 
 use crate::auth::Policy;
-use crate::budget::Budget;
+use crate::rate_limit::RateLimit;
 use cache::protocol::{LONGEST_DEADLINE_MS, STATEMENT_TIMEOUT_MS};
 use cache::{Namespace, Seals};
 use std::time::Duration;
@@ -66,7 +66,7 @@ pub struct Config {
     pub database_queue: Duration,
     /// `tenant_requests_per_second` (0) and `tenant_burst` (20): what each tenant may send to an instance. `None` for no
     /// limit.
-    pub tenant_budget: Option<Budget>,
+    pub tenant_rate_limit: Option<RateLimit>,
     /// `cache_seal_key`: what entries of the cache are sealed with; when it is empty they carry a checksum alone.
     pub seals: Option<Seals>,
     /// `alert_webhook_url`: where changes of the breaker are POSTed. `None` when it is empty.
@@ -178,7 +178,7 @@ impl Config {
             // of a host share (64).
             database_concurrency: usize::try_from(number("database_concurrency", 8, 1..=64)?).unwrap_or(usize::MAX),
             database_queue: milliseconds("database_queue_ms", 500)?,
-            tenant_budget: Budget::new(
+            tenant_rate_limit: RateLimit::new(
                 count("tenant_requests_per_second", 0, 0..=100_000)?,
                 count("tenant_burst", 20, 1..=100_000)?,
             ),

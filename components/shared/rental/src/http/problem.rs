@@ -66,7 +66,7 @@ pub fn problem(error: &Error, instance: &str) -> Answer {
             (StatusCode::CONFLICT, "The cache is out of use right now; GET /api/cache/breaker says since when and why.")
         }
         Error::Busy => (StatusCode::SERVICE_UNAVAILABLE, "The service is busy right now."),
-        Error::OverBudget(_) => {
+        Error::RateLimited(_) => {
             (StatusCode::TOO_MANY_REQUESTS, "More requests than you may send; try again after the time in Retry-After.")
         }
         Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "The request could not be answered."),
@@ -91,7 +91,7 @@ pub fn problem(error: &Error, instance: &str) -> Answer {
         Error::Unavailable(_) | Error::CacheOutOfUse | Error::Busy | Error::KeyInUse => {
             answer.with(header::RETRY_AFTER, RETRY_AFTER_SECONDS)
         }
-        Error::OverBudget(seconds) => answer.with(header::RETRY_AFTER, &seconds.to_string()),
+        Error::RateLimited(seconds) => answer.with(header::RETRY_AFTER, &seconds.to_string()),
         _ => answer,
     }
 }
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_tenant_over_its_budget_is_told_when_to_come_back() {
-        let answer = problem(&Error::OverBudget(7), "/");
+        let answer = problem(&Error::RateLimited(7), "/");
         assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
         assert_eq!(answer.headers[header::RETRY_AFTER], "7");
     }

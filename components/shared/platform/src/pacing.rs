@@ -5,9 +5,9 @@ use rental::operator::pace::Pace;
 use std::cell::Cell;
 
 /// One statement at a time, and not too soon after the one before.
-pub struct Turns(Cell<Pace>);
+pub struct Pacing(Cell<Pace>);
 
-impl Turns {
+impl Pacing {
     /// At most `rate` statements a second.
     pub fn new(rate: u64) -> Self {
         Self(Cell::new(Pace::new(rate)))

@@ -6,11 +6,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-
-use super::inspect::{self, Loaded};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const BUFFER: usize = 64 * 1024;
@@ -58,26 +56,6 @@ pub fn sha256(file: &Path) -> Result<String> {
             length => hash.update(&buffer[..length]),
         }
     }
-}
-
-/// Compares a backup with its manifest: the file byte for byte, its keys, and its entries as a server loads them.
-pub fn verify(backup: &Path) -> Result<(Manifest, Loaded)> {
-    let verified = || {
-        let path = manifest_path(backup);
-        // First, because Redis's error on a damaged file says more than a digest that differs.
-        let loaded = inspect::load(backup)?;
-        let text = std::fs::read_to_string(&path)
-            .with_context(|| format!("{} is missing, so what must be in it is unknown", path.display()))?;
-        let manifest: Manifest =
-            serde_json::from_str(&text).with_context(|| format!("{} cannot be read", path.display()))?;
-        ensure!(sha256(backup)? == manifest.sha256, "it is not the file that was taken");
-        ensure!(loaded.keys == manifest.keys, "it has {} keys; {} were taken", loaded.keys, manifest.keys);
-        let digests = loaded.digests(manifest.entries.keys())?;
-        let other = digests.iter().find(|(key, digest)| manifest.entries.get(*key) != Some(*digest));
-        ensure!(other.is_none(), "the entry {} is another one than was taken", other.map_or("", |(key, _)| key));
-        Ok((manifest, loaded))
-    };
-    verified().with_context(|| format!("{} is no good backup", backup.display()))
 }
 
 /// Removes the backups that are older than so many days, but never the newest; what was removed.

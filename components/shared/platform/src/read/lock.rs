@@ -1,9 +1,11 @@
-//! What a read leaves to the background when it does not learn in time what Redis has done for it.
+//! The lock on a value, as one reader sees it. `lookup.lua` takes it.
 
+use super::time_budget::TimeBudget;
+use crate::breaker::attempt::attempt;
 use crate::instance::Instance;
 use crate::redis::Connection;
 use crate::time::token;
-use cache::{LOCK_MS, RedisFailure, Script, Slot, grants_lock};
+use cache::{LOCK_MS, Lookup, RedisFailure, Script, Slot, grants_lock};
 use rental::error::Error;
 use std::cell::Cell;
 use std::rc::Rc;
@@ -16,6 +18,7 @@ pub struct Claim<'a> {
     instance: &'a Rc<Instance>,
     connection: &'a Rc<Connection>,
     slot: &'a Slot<'a>,
+    budget: &'a TimeBudget,
     /// By which the scripts know this reader.
     pub token: String,
     may_hold: Cell<bool>,
@@ -26,12 +29,35 @@ impl<'a> Claim<'a> {
     ///
     /// # Errors
     /// As [`token`].
-    pub fn new(instance: &'a Rc<Instance>, connection: &'a Rc<Connection>, slot: &'a Slot<'a>) -> Result<Self, Error> {
-        Ok(Self { instance, connection, slot, token: token()?, may_hold: Cell::new(false) })
+    pub fn new(
+        instance: &'a Rc<Instance>,
+        connection: &'a Rc<Connection>,
+        slot: &'a Slot<'a>,
+        budget: &'a TimeBudget,
+    ) -> Result<Self, Error> {
+        Ok(Self { instance, connection, slot, budget, token: token()?, may_hold: Cell::new(false) })
+    }
+
+    /// Takes the lock, unless there is a value, another reader's lock or a fence (`lookup.lua`). `rejected` is the print of what
+    /// was found before and is no entry. `None` when Redis did not answer in time.
+    pub async fn take(&self, rejected: &[u8]) -> Option<Lookup> {
+        let answer = self.run(Script::lookup(self.slot, &self.token, LOCK_MS, rejected)).await;
+        answer.and_then(|answer| Lookup::parse(answer).ok())
+    }
+
+    /// Gives the lock back.
+    pub async fn release(&self) {
+        self.run(Script::release(self.slot, &self.token)).await;
+    }
+
+    /// Runs a script that takes the lock or gives it back.
+    pub async fn run(&self, script: Script) -> Option<Vec<Vec<u8>>> {
+        let running = self.budget.spend(|left| self.connection.run(left, script));
+        attempt(self.instance, self.learn(running)).await
     }
 
     /// Waits for the answer of a script that takes the lock or gives it back, and remembers what it says of the lock.
-    pub async fn learn(
+    async fn learn(
         &self,
         running: impl Future<Output = Result<Vec<Vec<u8>>, RedisFailure>>,
     ) -> Result<Vec<Vec<u8>>, RedisFailure> {
@@ -68,36 +94,5 @@ async fn give_back(instance: Rc<Instance>, connection: Rc<Connection>, script: S
             // If it is not given back now, it runs out by itself.
             let _ = connection.run_aside(deadline, script).await;
         }
-    }
-}
-
-/// Has a page of a list discarded if it is too large for an entry: it has not come in time, and that may be why.
-pub fn discard_later(instance: &Rc<Instance>, slot: &Slot<'_>) {
-    let Some(turn) = Turn::take(instance) else {
-        return;
-    };
-    let (instance, script) = (Rc::clone(instance), Script::discard(slot));
-    spin_sdk::wasip3::spawn(async move {
-        let _turn = turn;
-        // By another connection than the one that the page is coming by.
-        if let Ok(connection) = instance.redis.connection(&instance.config).await {
-            // If it fails, the next read that is kept waiting tries again.
-            let _ = connection.run_aside(instance.config.redis_timeout, script).await;
-        }
-    });
-}
-
-/// The turn of the one that is discarding, given back also when its request is dropped.
-struct Turn(Rc<Instance>);
-
-impl Turn {
-    fn take(instance: &Rc<Instance>) -> Option<Self> {
-        (!instance.is_discarding.replace(true)).then(|| Self(Rc::clone(instance)))
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        self.0.is_discarding.set(false);
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// What an instance knows of PostgreSQL between its questions.
 #[derive(Default)]
-pub struct Knowledge {
+pub struct DatabaseState {
     /// What it last said of itself.
     pub lease: RefCell<Option<Rc<DatabaseLease>>>,
     /// Whether a task in the background asks.
