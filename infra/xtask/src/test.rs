@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 
 use crate::packages::{NATIVE_PACKAGES, WITH_END_TO_END_TESTS};
-use crate::shell::{cargo, check_interrupted, run, say};
+use crate::shell::{cargo, check_interrupted, niced, run, say};
 use crate::tools::{Server, ensure_checkers, ensure_curl, ensure_promtool, ensure_servers, ensure_systemd_analyze};
 use crate::wasm::Toolchain;
 use crate::{alerts, api, build, conformance, deploy, load, matrix, python, redis, shell, units};
@@ -88,8 +88,7 @@ impl Test {
             steps.step("licences, bans and sources", supply_chain)?;
             steps.step("alerts", alerts::check)?;
             steps.step("systemd units", units::check)?;
-            steps.step("unit tests", unit_tests)?;
-            steps.step("model with three readers", model)?;
+            steps.step("unit tests, and the model with three readers", unit_tests_and_model)?;
         }
         steps.step("components and host", || match self.runtime {
             Runtime::Embedded => build::run_all(&toolchain),
@@ -193,6 +192,15 @@ fn supply_chain() -> Result<()> {
     run(deny.current_dir(stack::repository_root()).args(["--locked", "check", "licenses", "bans", "sources"]))
 }
 
+/// Side by side: the model keeps one processor busy for minutes and asks for nothing else, and the unit tests mostly wait for
+/// servers that they start.
+fn unit_tests_and_model() -> Result<()> {
+    std::thread::scope(|scope| {
+        let model = scope.spawn(model);
+        unit_tests().and(model.join().unwrap_or_else(|_| bail!("the model's thread panicked")))
+    })
+}
+
 /// The host's tests run in the profile that it is built with for use: a second build of the WebAssembly runtime, in
 /// the development profile, would cost more than everything else here.
 fn unit_tests() -> Result<()> {
@@ -203,19 +211,10 @@ fn unit_tests() -> Result<()> {
 /// The one exploration that is too large for the development profile: 83 million states, 6 GB of memory. The host's profile
 /// optimises as `release` does, without the minutes that `release` spends on whole-program optimisation.
 fn model() -> Result<()> {
-    let mut command = cargo();
-    command.args([
-        "test",
-        "--profile",
-        "host",
-        "--package",
-        "cache",
-        "--test",
-        "model",
-        "answered_write",
-        "--",
-        "--nocapture",
-    ]);
+    // Behind everything else that wants a processor: tests have deadlines, and the model has none.
+    let mut command = niced(&cargo());
+    command.args(["test", "--profile", "host", "--package", "cache", "--test", "model", "answered_write"]);
+    command.args(["--", "--nocapture"]);
     run(command.env("RENTTRACKER_MODEL_READERS", "3"))
 }
 
