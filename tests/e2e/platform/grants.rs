@@ -123,7 +123,7 @@ fn stores_are_granted_to_those_that_open_them() {
         "http/wire",
         "key_value",
         "metrics/flush",
-        "metrics/totals",
+        "metrics/shards",
         "postgres/session",
         "redis/native",
         "redis/upstash",

@@ -9,17 +9,17 @@ pub mod database;
 mod entry;
 #[cfg(test)]
 mod example;
+mod fill;
 pub mod flight;
 pub mod isolated_store;
 mod keys;
-mod population;
 pub mod protocol;
 mod redis;
 mod status;
 
 pub use entry::{Entry, MAX_ENTRY_BYTES, Nonce, Rejection, Seal, Seals, fingerprint};
+pub use fill::{LOCK_MS, MAX_LIST_PAGES, MAX_STORED_BYTES, WAIT_BUDGET, ttl_ms, wait_before_attempt};
 pub use keys::{CacheKey, KeyPattern, Namespace, Owner, Resource, Slot, prefix};
-pub use population::{LOCK_MS, MAX_LIST_PAGES, MAX_STORED_BYTES, WAIT_BUDGET, ttl_ms, wait_before_attempt};
 pub use redis::{
     Argument, Command, Facts, FailureKind, Fill, Identity, Lookup, RedisFailure, Refusal, Reply, Script, ScriptError,
     Sighting, Unfit, asks_for_resp3, fact, grants_lock, is_same_redis, rest, strings,

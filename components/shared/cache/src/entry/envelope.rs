@@ -17,7 +17,7 @@
 
 use super::Rejection;
 use super::seal::{Nonce, Seal, TAG_BYTES};
-use crate::population::MAX_STORED_BYTES;
+use crate::fill::MAX_STORED_BYTES;
 use std::num::NonZeroU64;
 
 const MAGIC: &[u8; 2] = b"RT";

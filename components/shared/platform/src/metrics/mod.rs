@@ -3,7 +3,7 @@
 pub mod aggregator;
 pub mod counts;
 mod flush;
-mod totals;
+mod shards;
 
 pub use flush::flush_later;
-pub use totals::totals;
+pub use shards::totals;

@@ -5,7 +5,7 @@ use crate::instance::Instance;
 use crate::log::{self, Level};
 use crate::pacing::Pacing;
 use crate::postgres::{call, query};
-use crate::read::fill::{Filled, fill_through};
+use crate::read::warm::{Filled, fill_through};
 use crate::source::{fetch, slot};
 use crate::time::clock;
 use rental::domain::{PropertyId, TenantId};

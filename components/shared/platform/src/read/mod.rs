@@ -1,18 +1,18 @@
 //! Reading through the cache: the I/O around the protocol of the crate `cache`.
 
 mod discard;
-pub mod fill;
 mod lock;
 mod lookup;
-mod population;
+mod miss;
 mod sample;
 mod time_budget;
+pub mod warm;
 
 use crate::instance::Instance;
 use crate::source::{fetch, slot};
 use cache::{CacheStatus, Entry, Slot};
 use lookup::{look_up, open};
-use population::Population;
+use miss::Miss;
 use rental::domain::TenantId;
 use rental::error::Error;
 use rental::metrics::{Count, Kind};
@@ -58,9 +58,9 @@ async fn find(
             Err(print) => rejected = print,
         }
     }
-    let population = Population { instance, tenant, budget: &budget, usable: &usable, slot };
-    if let Some(entry) = population.follow().await {
+    let miss = Miss { instance, tenant, budget: &budget, usable: &usable, slot };
+    if let Some(entry) = miss.follow().await {
         return Ok((entry, CacheStatus::Collapsed));
     }
-    population.populate(rejected, instance.followers.lead(slot.name()), fetch).await
+    miss.answer(rejected, instance.followers.lead(slot.name()), fetch).await
 }

@@ -18,7 +18,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 /// One read that has missed.
-pub struct Population<'a> {
+pub struct Miss<'a> {
     /// The instance.
     pub instance: &'a Rc<Instance>,
     /// Whose entry it is.
@@ -31,7 +31,7 @@ pub struct Population<'a> {
     pub slot: &'a Slot<'a>,
 }
 
-impl Population<'_> {
+impl Miss<'_> {
     /// A claim to the lock on the slot.
     pub fn claim(&self) -> Result<Claim<'_>, Error> {
         Claim::new(self.instance, &self.usable.connection, self.slot, self.budget)
@@ -45,7 +45,7 @@ impl Population<'_> {
     }
 
     /// The way from a miss to an answer.
-    pub async fn populate(
+    pub async fn answer(
         &self,
         mut rejected: Vec<u8>,
         leader: Option<Leader<'_, Entry>>,

@@ -1,7 +1,7 @@
 //! Seeing to it that an entry is in the cache, for warming.
 
 use super::lookup::{look_up, open};
-use super::population::Population;
+use super::miss::Miss;
 use super::time_budget::TimeBudget;
 use crate::instance::Instance;
 use cache::{CacheStatus, Entry, Lookup, Slot};
@@ -35,8 +35,8 @@ pub async fn fill_through(
     let Some((usable, mut found)) = look_up(instance, &budget, slot).await else {
         return Ok(None);
     };
-    let population = Population { instance, tenant, budget: &budget, usable: &usable, slot };
-    let (claim, mut rejected) = (population.claim()?, Vec::new());
+    let miss = Miss { instance, tenant, budget: &budget, usable: &usable, slot };
+    let (claim, mut rejected) = (miss.claim()?, Vec::new());
     // Twice at most: what is not taken for an entry is gone after the script has been told of it.
     for _ in 0..2 {
         if let Some(bytes) = found {
@@ -47,9 +47,9 @@ pub async fn fill_through(
         }
         found = match claim.take(&rejected).await {
             None => return Ok(None),
-            Some(Lookup::Leader) if !population.may_store(&claim).await => return Ok(Some(Filled::Unstored)),
+            Some(Lookup::Leader) if !miss.may_store(&claim).await => return Ok(Some(Filled::Unstored)),
             Some(Lookup::Leader) => {
-                let (_, status) = population.lead(&claim, None, fetch).await?;
+                let (_, status) = miss.lead(&claim, None, fetch).await?;
                 return Ok(Some(if status == CacheStatus::Stored { Filled::Stored } else { Filled::Unstored }));
             }
             Some(Lookup::Wait) => return Ok(Some(Filled::Present)),
