@@ -44,10 +44,21 @@ impl Private {
     /// With a host that writes what requests cost to the file [`Private::meter`]. The embedded host alone can. Its leases
     /// are long, so that few are renewed between the requests.
     pub fn metered() -> Private {
+        Private::metered_with(&[])
+    }
+
+    /// The same, with an instance for each request: what the first request of an instance costs.
+    pub fn metered_without_reuse() -> Private {
+        Private::metered_with(&["--max-instance-reuse-count", "1"])
+    }
+
+    fn metered_with(arguments: &[&str]) -> Private {
         let mut own = Private::with(&[("breaker_lease_ms", "10000")]);
         own.host.stop().expect("the host lived to the end");
         let meter = own.meter();
-        let arguments = [OsStr::new("--meter"), meter.as_os_str()];
+        let arguments =
+            [&[OsStr::new("--meter"), meter.as_os_str()], &*arguments.iter().map(OsStr::new).collect::<Vec<_>>()]
+                .concat();
         own.host = start_host(own.variables.clone(), &own.state_dir, &own.log, own.authorities.clone(), &arguments);
         own.world.base_url = own.host.base_url().into();
         own

@@ -44,11 +44,21 @@ fn fields() -> BTreeMap<String, Names> {
     fields
 }
 
-/// What the library reads.
+/// How the configuration asks for a variable.
+const LOOKUPS: [&str; 8] =
+    ["lookup(\"", "given(\"", "required(\"", "number(\"", "milliseconds(\"", "seconds(\"", "boolean(\"", "count(\""];
+
+/// The variables that the configuration reads.
 fn variables() -> Names {
-    let text = read("components/shared/rental/src/config/mod.rs");
-    let list = text.split("VARIABLES: &[&str] = &[").nth(1).and_then(|rest| rest.split("];").next());
-    list.expect("the list").split('"').skip(1).step_by(2).map(str::to_owned).collect()
+    let mut names = Names::new();
+    for (_, text) in sources("components/shared/rental/src/config") {
+        let text: String = text.split_whitespace().collect();
+        for call in LOOKUPS {
+            let after = text.split(call).skip(1);
+            names.extend(after.filter_map(|rest| rest.split('"').next().map(str::to_owned)));
+        }
+    }
+    names
 }
 
 /// The fields of the configuration that a text reads.

@@ -64,21 +64,13 @@ thread_local! {
 ///
 /// # Errors
 /// When the configuration is refused.
-pub async fn current() -> Result<Rc<Instance>, Error> {
-    if let Some(instance) = kept() {
+pub fn current() -> Result<Rc<Instance>, Error> {
+    if let Some(instance) = CURRENT.with_borrow(Clone::clone) {
         return Ok(instance);
     }
-    let config = variables::config().await?;
-    // Another request may have been first meanwhile.
-    Ok(kept().unwrap_or_else(|| {
-        let instance = Rc::new(Instance::new(config));
-        CURRENT.set(Some(Rc::clone(&instance)));
-        instance
-    }))
-}
-
-fn kept() -> Option<Rc<Instance>> {
-    CURRENT.with_borrow(Clone::clone)
+    let instance = Rc::new(Instance::new(variables::config()?));
+    CURRENT.set(Some(Rc::clone(&instance)));
+    Ok(instance)
 }
 
 impl Instance {

@@ -1,25 +1,18 @@
 //! The configuration, out of the platform's variables.
 
-use rental::config::{Config, VARIABLES};
+use rental::config::Config;
 use rental::error::Error;
-use spin_sdk::variables;
+use spin_sdk::experimental::wasi::config::store;
 use std::collections::HashMap;
 
-/// Reads the configuration. A variable is a host call, so this is done when an instance starts and never again.
+/// Reads the configuration, when an instance starts and never again: one call of the host for all variables that the component
+/// is granted (`wasi:config`). The instance waits for it, also where Spin has to ask a vault.
 ///
 /// # Errors
 /// [`Error::Internal`] with the sentence that says which variable is wrong and how to mend it.
-pub async fn config() -> Result<Config, Error> {
-    let mut values = HashMap::new();
-    for name in VARIABLES {
-        match variables::get(name).await {
-            Ok(value) => {
-                values.insert(*name, value);
-            }
-            // Not granted to this component: it does not use it.
-            Err(variables::Error::Undefined(_)) => {}
-            Err(error) => return Err(Error::Internal(format!("the variable `{name}` cannot be read: {error:?}"))),
-        }
-    }
+pub fn config() -> Result<Config, Error> {
+    let values =
+        store::get_all().map_err(|error| Error::Internal(format!("the variables cannot be read: {error:?}")))?;
+    let values: HashMap<String, String> = values.into_iter().collect();
     Config::parse(|name| values.get(name).cloned()).map_err(|error| Error::Internal(error.to_string()))
 }

@@ -52,7 +52,7 @@ async fn serve_scoped(
     respond: impl AsyncFnOnce(&Call) -> Result<Answer, Error>,
 ) -> Outcome {
     let began = clock::elapsed();
-    let instance = match instance::current().await {
+    let instance = match instance::current() {
         Ok(instance) => instance,
         Err(error) => {
             log::write(Level::Error, "config.refused", &[("error", &error.to_string())]);

@@ -86,42 +86,9 @@ impl Config {
     }
 }
 
-/// The variables that a component may be given. `spin.toml` grants each component those that it uses; what is not
-/// granted keeps its default.
-pub const VARIABLES: &[&str] = &[
-    "redis_url",
-    "redis_token",
-    "redis_instance_name",
-    "redis_default_timeout_minutes",
-    "redis_timeout_ms",
-    "redis_connect_timeout_ms",
-    "database_url",
-    "database_timeout_ms",
-    "jwt_secret",
-    "jwt_jwks",
-    "jwt_jwks_url",
-    "jwt_jwks_refresh_seconds",
-    "jwt_jwks_keep_seconds",
-    "jwt_issuer",
-    "jwt_audience",
-    "cors_allowed_origins",
-    "require_if_match",
-    "breaker_threshold",
-    "breaker_reset_seconds",
-    "breaker_max_reset_seconds",
-    "breaker_lease_ms",
-    "key_value_timeout_ms",
-    "key_value_shared",
-    "database_concurrency",
-    "database_queue_ms",
-    "tenant_requests_per_second",
-    "tenant_burst",
-    "cache_seal_key",
-    "alert_webhook_url",
-];
-
 impl Config {
-    /// Parses the variables that `lookup` knows.
+    /// Parses the variables that `lookup` knows. `spin.toml` grants each component those that it uses; what is not granted keeps
+    /// its default.
     pub fn parse(lookup: impl Fn(&'static str) -> Option<String>) -> Result<Self, ConfigError> {
         let required = |name| {
             lookup(name).filter(|value| !value.is_empty()).ok_or_else(|| {
