@@ -210,7 +210,9 @@ fn all_readings(own: &Private) -> Vec<Reading> {
             calls: calls_of(&line),
         }
     };
-    text.lines().map(parse).collect()
+    // The host may be in the middle of a line.
+    let complete = text.rsplit_once('\n').map_or("", |(complete, _)| complete);
+    complete.lines().map(parse).collect()
 }
 
 /// The starts of requests.
