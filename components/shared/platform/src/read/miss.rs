@@ -15,7 +15,6 @@ use rental::domain::TenantId;
 use rental::error::Error;
 use rental::metrics::{Count, FillResult};
 use std::rc::Rc;
-use std::time::Duration;
 
 /// One read that has missed.
 pub struct Miss<'a> {
@@ -52,7 +51,7 @@ impl Miss<'_> {
         fetch: impl AsyncFn() -> Result<Entry, Error>,
     ) -> Result<(Entry, CacheStatus), Error> {
         let claim = self.claim()?;
-        let mut waited = Duration::ZERO;
+        let mut waiting_since = None;
         let mut looks = 0;
         loop {
             let Some(lookup) = claim.take(&rejected).await else {
@@ -71,14 +70,15 @@ impl Miss<'_> {
                     Ok(entry) => return Ok((entry, CacheStatus::Collapsed)),
                     Err(bytes) => rejected = bytes,
                 },
-                Lookup::Wait => {}
+                Lookup::Wait => self.budget.renew(),
             }
+            let now = clock::elapsed();
+            let waited = now.saturating_sub(*waiting_since.get_or_insert(now));
             let Some(pause) = wait_before_attempt(looks, waited).filter(|_| self.budget.is_long()) else {
                 return Ok((self.share(fetch).await?, CacheStatus::Miss));
             };
             self.instance.counts.count(Count::LockWait);
             clock::sleep(pause).await;
-            waited += pause;
             looks += 1;
         }
     }

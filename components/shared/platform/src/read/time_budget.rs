@@ -5,8 +5,8 @@ use crate::time::clock;
 use std::cell::Cell;
 use std::time::Duration;
 
-/// How long a request still waits for Redis: one deadline in all, that of a connection if it has to open one. A Redis that
-/// is slow every time is so no worse than one that is dead.
+/// How long a request still waits for Redis: one deadline in all, that of a connection if it has to open one, and one more for
+/// each look while another reader fills the value. A Redis that is slow every time is otherwise no worse than one that is dead.
 pub struct TimeBudget {
     deadline: Duration,
     left: Cell<Duration>,
@@ -29,6 +29,11 @@ impl TimeBudget {
         let answer = work(self.left.get().min(self.deadline)).await;
         self.left.set(self.left.get().saturating_sub(clock::elapsed().saturating_sub(began)));
         answer
+    }
+
+    /// Redis has answered that another reader is filling the value: waiting for that one is not waiting for Redis.
+    pub fn renew(&self) {
+        self.left.set(self.deadline);
     }
 
     /// Whether there is enough left for one look more that a well Redis cannot miss.
