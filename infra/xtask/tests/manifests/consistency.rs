@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::{object, read};
+use crate::{documents, object, read};
 
 const FOLDER: &str = "infra/deploy/kubernetes";
 
@@ -82,6 +82,19 @@ fn no_pod_is_reached_that_no_policy_names() {
     for key in ["ingress", "egress"] {
         assert!(deny["spec"].get(key).is_none(), "deny-all allows some {key}");
     }
+}
+
+/// The operator's webhook refuses an app whose executor is not there yet.
+#[test]
+fn the_executor_is_applied_before_the_app_that_names_it() {
+    let kustomization = documents(&read(&format!("{FOLDER}/kustomization.yaml"))).remove(0);
+    assert_eq!(
+        kustomization["sortOptions"]["order"], "fifo",
+        "Kustomize's own order has SpinApp before SpinAppExecutor"
+    );
+    let listed = kustomization["resources"].as_array().expect("a list");
+    let place = |name: &str| listed.iter().position(|it| it == name).unwrap_or_else(|| panic!("{name} is not listed"));
+    assert!(place("namespace.yaml") < place("executor.yaml") && place("executor.yaml") < place("app.yaml"));
 }
 
 #[test]

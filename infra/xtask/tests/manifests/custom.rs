@@ -252,7 +252,21 @@ struct Storage {
 }
 
 #[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase")]
 pub struct Kustomization {
     namespace: Option<String>,
+    sort_options: Option<SortOptions>,
     resources: Vec<String>,
+}
+
+#[derive(JsonSchema)]
+struct SortOptions {
+    order: SortOrder,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+enum SortOrder {
+    Fifo,
+    Legacy,
 }
