@@ -98,6 +98,22 @@ fn the_executor_is_applied_before_the_app_that_names_it() {
 }
 
 #[test]
+fn the_pods_reach_the_collector_that_the_executor_names() {
+    let executor = object("SpinAppExecutor", "spin-in-a-container");
+    let endpoint =
+        executor["spec"]["deploymentConfig"]["otel"]["exporter_otlp_endpoint"].as_str().expect("an endpoint");
+    let (host, port) =
+        endpoint.strip_prefix("http://").and_then(|it| it.rsplit_once(':')).expect("http, a host, a port");
+    let namespace = host.split('.').nth(1).expect("the namespace of a service");
+    let policy = object("NetworkPolicy", "renttracker");
+    let lets_it_through = |rule: &Value| {
+        rule["ports"][0]["port"].as_i64() == port.parse().ok()
+            && rule["to"][0]["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"] == namespace
+    };
+    assert!(policy["spec"]["egress"].as_array().expect("rules").iter().any(lets_it_through), "{endpoint}");
+}
+
+#[test]
 fn instances_are_used_on_one_machine_as_long_as_by_up_and_by_the_benchmark() {
     assert!(read("infra/deploy/one-machine/renttracker.service").contains(&stack::LONG_REUSE.join(" ")));
 }
