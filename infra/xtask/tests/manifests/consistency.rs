@@ -114,6 +114,25 @@ fn the_pods_reach_the_collector_that_the_executor_names() {
 }
 
 #[test]
+fn a_write_that_was_answered_is_on_two_nodes_and_survives_a_failover() {
+    let spec = &object("Cluster", "renttracker-postgres")["spec"];
+    let synchronous = &spec["postgresql"]["synchronous"];
+    assert!(number(&synchronous["number"]) >= 1);
+    assert_eq!(synchronous["dataDurability"], "required");
+    assert_eq!(synchronous["failoverQuorum"], true);
+    assert!(number(&spec["instances"]) >= number(&synchronous["number"]) + 2, "one standby may be away");
+    assert_eq!(spec["affinity"]["podAntiAffinityType"], "required");
+    assert_eq!(spec["affinity"]["topologyKey"], "kubernetes.io/hostname");
+}
+
+#[test]
+fn the_database_knows_letters_beyond_ascii() {
+    let initdb = &object("Cluster", "renttracker-postgres")["spec"]["bootstrap"]["initdb"];
+    assert_eq!(initdb["encoding"], "UTF8");
+    assert_eq!((&initdb["localeCType"], &initdb["localeCollate"]), (&"C.UTF-8".into(), &"C.UTF-8".into()));
+}
+
+#[test]
 fn instances_are_used_on_one_machine_as_long_as_by_up_and_by_the_benchmark() {
     assert!(read("infra/deploy/one-machine/renttracker.service").contains(&stack::LONG_REUSE.join(" ")));
 }
