@@ -149,12 +149,15 @@ fn images(folder: &Path) -> Result<Vec<(String, String)>> {
     Ok(found)
 }
 
-/// A container's `image`, and CloudNativePG's `imageName`, however deep.
+/// The members that name an image: a container's, CloudNativePG's and spin-operator's.
+const IMAGE_MEMBERS: [&str; 3] = ["image", "imageName", "spinImage"];
+
+/// What [`IMAGE_MEMBERS`] name, however deep.
 fn images_in(value: &Value, found: &mut Vec<String>) {
     match value {
         Value::Object(members) => {
             for (name, member) in members {
-                match member.as_str().filter(|_| name == "image" || name == "imageName") {
+                match member.as_str().filter(|_| IMAGE_MEMBERS.contains(&name.as_str())) {
                     Some(image) => found.push(image.to_owned()),
                     None => images_in(member, found),
                 }
@@ -221,9 +224,12 @@ mod tests {
             let manifests = manifests.map(|path| folder.join(path));
             let read = settings(target, scratch.path(), runtime_config.as_deref(), manifests.as_deref());
             let mut read = read.unwrap_or_else(|error| panic!("{target:?}: {error:#}"));
-            // The one thing that everybody has to change.
+            // What everybody has to change: the registry, and the digests, which are looked up before a deployment.
             if let Some(manifest) = &mut read.manifest {
                 manifest.image = manifest.image.replace("registry.example", "registry.corp");
+            }
+            for (_, image) in &mut read.images {
+                image.push_str("@sha256:5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03");
             }
             assert_eq!(findings(&read), Vec::new(), "{target:?}");
         }
@@ -234,7 +240,9 @@ mod tests {
         let folder = stack::repository_root().join("infra/deploy/kubernetes");
         let found = images(&folder).expect("they are well-formed");
         let of = |file: &str| found.iter().filter(|(it, _)| it == file).count();
-        assert_eq!((of("app.yaml"), of("redis.yaml"), of("postgres.yaml")), (1, 1, 1), "{found:?}");
+        for file in ["app.yaml", "executor.yaml", "redis.yaml", "postgres.yaml"] {
+            assert_eq!(of(file), 1, "{file}: {found:?}");
+        }
     }
 
     #[test]

@@ -38,6 +38,10 @@ const REDIS_PORT: u16 = 6379;
 const HTTPS_PORT: u16 = 443;
 const HTTP_PORT: u16 = 80;
 const POSTGRES_PORT: u16 = 5432;
+/// The manifest of the application. Its image is one's own, under the name of a release.
+const APP_FILE: &str = "app.yaml";
+/// SHA-256 in hexadecimal.
+const DIGEST_DIGITS: usize = 64;
 
 /// One thing that is not safe.
 #[derive(Debug, PartialEq, Eq)]
@@ -346,13 +350,13 @@ fn manifest(settings: &Settings, found: &mut Findings) {
     let tag = manifest.image.rsplit_once('/').map_or("", |(_, name)| name);
     if tag.ends_with(":latest") || !tag.contains([':', '@']) {
         found.add(
-            "app.yaml",
+            APP_FILE,
             "names no version of the image, so what runs is unknown and there is nothing to roll back to",
             "image: …:VERSION",
         );
     }
     if manifest.image.starts_with("registry.example/") {
-        found.add("app.yaml", "names the example's registry", "image: YOUR-REGISTRY/renttracker-edge:VERSION");
+        found.add(APP_FILE, "names the example's registry", "image: YOUR-REGISTRY/renttracker-edge:VERSION");
     }
     if manifest.locale.as_ref().is_some_and(|locale| ["C", "POSIX"].contains(&locale.as_str())) {
         found.add(
@@ -362,7 +366,7 @@ fn manifest(settings: &Settings, found: &mut Findings) {
         );
     }
     for name in manifest.literal.intersection(&settings.declared.secret) {
-        found.add("app.yaml", format!("holds the secret {name} itself"), "valueFrom.secretKeyRef, as for the others");
+        found.add(APP_FILE, format!("holds the secret {name} itself"), "valueFrom.secretKeyRef, as for the others");
     }
 }
 
@@ -370,8 +374,22 @@ fn images(settings: &Settings, found: &mut Findings) {
     for (file, image) in &settings.images {
         if let Some((problem, mend)) = advisories::problem(image) {
             found.add(file, problem, mend);
+        } else if file != APP_FILE && !has_digest(image) {
+            found.add(
+                file,
+                format!("names no digest of {image:?}, so that another image may run under the same version"),
+                "append @sha256:…, as `docker buildx imagetools inspect` shows it",
+            );
         }
     }
+}
+
+/// A tag can be moved to another image, a digest cannot.
+fn has_digest(image: &str) -> bool {
+    let is_digit = |it: u8| matches!(it, b'0'..=b'9' | b'a'..=b'f');
+    image
+        .split_once("@sha256:")
+        .is_some_and(|(_, digest)| digest.len() == DIGEST_DIGITS && digest.bytes().all(is_digit))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::{object, read};
+use crate::{documents, object, read};
 
 const FOLDER: &str = "infra/deploy/kubernetes";
 
@@ -82,6 +82,54 @@ fn no_pod_is_reached_that_no_policy_names() {
     for key in ["ingress", "egress"] {
         assert!(deny["spec"].get(key).is_none(), "deny-all allows some {key}");
     }
+}
+
+/// The operator's webhook refuses an app whose executor is not there yet.
+#[test]
+fn the_executor_is_applied_before_the_app_that_names_it() {
+    let kustomization = documents(&read(&format!("{FOLDER}/kustomization.yaml"))).remove(0);
+    assert_eq!(
+        kustomization["sortOptions"]["order"], "fifo",
+        "Kustomize's own order has SpinApp before SpinAppExecutor"
+    );
+    let listed = kustomization["resources"].as_array().expect("a list");
+    let place = |name: &str| listed.iter().position(|it| it == name).unwrap_or_else(|| panic!("{name} is not listed"));
+    assert!(place("namespace.yaml") < place("executor.yaml") && place("executor.yaml") < place("app.yaml"));
+}
+
+#[test]
+fn the_pods_reach_the_collector_that_the_executor_names() {
+    let executor = object("SpinAppExecutor", "spin-in-a-container");
+    let endpoint =
+        executor["spec"]["deploymentConfig"]["otel"]["exporter_otlp_endpoint"].as_str().expect("an endpoint");
+    let (host, port) =
+        endpoint.strip_prefix("http://").and_then(|it| it.rsplit_once(':')).expect("http, a host, a port");
+    let namespace = host.split('.').nth(1).expect("the namespace of a service");
+    let policy = object("NetworkPolicy", "renttracker");
+    let lets_it_through = |rule: &Value| {
+        rule["ports"][0]["port"].as_i64() == port.parse().ok()
+            && rule["to"][0]["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"] == namespace
+    };
+    assert!(policy["spec"]["egress"].as_array().expect("rules").iter().any(lets_it_through), "{endpoint}");
+}
+
+#[test]
+fn a_write_that_was_answered_is_on_two_nodes_and_survives_a_failover() {
+    let spec = &object("Cluster", "renttracker-postgres")["spec"];
+    let synchronous = &spec["postgresql"]["synchronous"];
+    assert!(number(&synchronous["number"]) >= 1);
+    assert_eq!(synchronous["dataDurability"], "required");
+    assert_eq!(synchronous["failoverQuorum"], true);
+    assert!(number(&spec["instances"]) >= number(&synchronous["number"]) + 2, "one standby may be away");
+    assert_eq!(spec["affinity"]["podAntiAffinityType"], "required");
+    assert_eq!(spec["affinity"]["topologyKey"], "kubernetes.io/hostname");
+}
+
+#[test]
+fn the_database_knows_letters_beyond_ascii() {
+    let initdb = &object("Cluster", "renttracker-postgres")["spec"]["bootstrap"]["initdb"];
+    assert_eq!(initdb["encoding"], "UTF8");
+    assert_eq!((&initdb["localeCType"], &initdb["localeCollate"]), (&"C.UTF-8".into(), &"C.UTF-8".into()));
 }
 
 #[test]

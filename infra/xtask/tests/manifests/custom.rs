@@ -1,5 +1,6 @@
 //! The kinds that Kubernetes does not bring, as their published definitions have them: SpinApp and SpinAppExecutor whole
-//! (spin-operator 0.6.1), of CloudNativePG's Cluster (1.27) and of a Kustomization what the project uses.
+//! (spin-operator 0.6.1, and its main branch of April 2026), of CloudNativePG's Cluster (1.28 to 1.30) and of a Kustomization
+//! what the project uses. No registry carries the definitions themselves; `published.rs` holds the manifests to those.
 
 // Only their schemas are used.
 #![expect(dead_code, reason = "the types stand for their schemas; no manifest is read into them")]
@@ -7,8 +8,8 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{
-    ConfigMapKeySelector, EnvVarSource, LocalObjectReference, ResourceRequirements, SecretKeySelector, Volume,
-    VolumeMount,
+    ConfigMapKeySelector, EnvVarSource, LocalObjectReference, ResourceRequirements, SecretKeySelector, Toleration,
+    Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -174,8 +175,25 @@ struct ClusterSpec {
     bootstrap: Option<Bootstrap>,
     managed: Option<Managed>,
     postgresql: Option<Postgresql>,
+    affinity: Option<Affinity>,
     storage: Option<Storage>,
     resources: Option<ResourceRequirements>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase")]
+struct Affinity {
+    node_selector: Option<BTreeMap<String, String>>,
+    tolerations: Option<Vec<Toleration>>,
+    pod_anti_affinity_type: Option<PodAntiAffinityType>,
+    topology_key: Option<String>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+enum PodAntiAffinityType {
+    Preferred,
+    Required,
 }
 
 #[derive(JsonSchema)]
@@ -232,9 +250,19 @@ struct Postgresql {
 }
 
 #[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase")]
 struct Synchronous {
     method: SynchronousMethod,
     number: u32,
+    data_durability: Option<DataDurability>,
+    failover_quorum: Option<bool>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+enum DataDurability {
+    Required,
+    Preferred,
 }
 
 #[derive(JsonSchema)]
@@ -252,7 +280,21 @@ struct Storage {
 }
 
 #[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase")]
 pub struct Kustomization {
     namespace: Option<String>,
+    sort_options: Option<SortOptions>,
     resources: Vec<String>,
+}
+
+#[derive(JsonSchema)]
+struct SortOptions {
+    order: SortOrder,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+enum SortOrder {
+    Fifo,
+    Legacy,
 }

@@ -2,6 +2,7 @@
 
 mod consistency;
 mod custom;
+mod published;
 mod schema;
 mod variables;
 

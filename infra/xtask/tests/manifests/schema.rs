@@ -18,7 +18,7 @@ fn schema_of<T: JsonSchema>() -> Value {
     schema
 }
 
-fn forbid_the_unknown(schema: &mut Value) {
+pub fn forbid_the_unknown(schema: &mut Value) {
     match schema {
         Value::Object(members) => {
             if members.contains_key("properties") && !members.contains_key("additionalProperties") {
@@ -90,6 +90,15 @@ mod tests {
     }
 
     #[test]
+    fn a_pod_of_the_app_cannot_be_given_nodes() {
+        refuses("SpinApp", "renttracker", |it| it["spec"]["nodeSelector"] = json!({ "kubernetes.io/os": "linux" }));
+        refuses("SpinApp", "renttracker", |it| it["spec"]["tolerations"] = json!([{ "operator": "Exists" }]));
+        refuses("SpinAppExecutor", "spin-in-a-container", |it| {
+            it["spec"]["deploymentConfig"]["nodeSelector"] = json!({ "kubernetes.io/os": "linux" });
+        });
+    }
+
+    #[test]
     fn a_member_that_must_be_there_is_missed() {
         let take = |it: &mut Value, name: &str| drop(it.as_object_mut().expect("an object").remove(name));
         refuses("SpinApp", "renttracker", |it| take(&mut it["spec"], "image"));
@@ -106,6 +115,9 @@ mod tests {
         refuses("Service", "renttracker-redis", |it| it["spec"]["ports"] = json!({ "port": 6379 }));
         refuses("Cluster", "renttracker-postgres", |it| {
             it["spec"]["postgresql"]["parameters"]["max_connections"] = json!(700)
+        });
+        refuses("Cluster", "renttracker-postgres", |it| {
+            it["spec"]["postgresql"]["synchronous"]["dataDurability"] = json!("strict");
         });
     }
 

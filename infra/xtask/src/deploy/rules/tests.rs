@@ -4,6 +4,7 @@ use super::*;
 use crate::deploy::settings::{Declared, Manifest};
 
 const SEAL_KEY: &str = "u3Yx0m1Zk8wq4S7cVtB2nL5pR9eH6jD0aFgTiKoQyXE=";
+const DIGEST: &str = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03";
 
 fn set(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
@@ -37,7 +38,7 @@ fn good() -> Settings {
             literal: set(&["redis_address"]),
             locale: Some("C.UTF-8".into()),
         }),
-        images: vec![("redis.yaml".into(), "docker.io/library/redis:8.2.10-bookworm".into())],
+        images: vec![("redis.yaml".into(), format!("docker.io/library/redis:8.2.10-bookworm@sha256:{DIGEST}"))],
         development_secret: Some("c1RkZmprNDVuc2RmMzRuYXNkZjk4NDNuZmFzZGY=".into()),
     }
 }
@@ -285,5 +286,18 @@ fn an_image_of_a_server_with_a_published_vulnerability() {
     refuses("redis.yaml", "no longer gets repairs", run("docker.io/library/redis:7.0.15-bookworm"));
     refuses("redis.yaml", "CVE-2026-92925", run("docker.io/library/redis:8.2.9-bookworm"));
     refuses("redis.yaml", "no full version", run("docker.io/library/redis:8"));
-    passes(run("docker.io/library/redis:8.2.10-bookworm"));
+}
+
+#[test]
+fn a_third_party_image_without_a_digest() {
+    let run = |file: &'static str, image: String| {
+        move |settings: &mut Settings| settings.images = vec![(file.to_owned(), image)]
+    };
+    let spin = "ghcr.io/spinframework/spin:v4.1.0";
+    refuses("redis.yaml", "no digest", run("redis.yaml", "docker.io/library/redis:8.2.10-bookworm".into()));
+    refuses("executor.yaml", "no digest", run("executor.yaml", spin.into()));
+    refuses("executor.yaml", "no digest", run("executor.yaml", format!("{spin}@sha256:{}", &DIGEST[1..])));
+    refuses("executor.yaml", "no digest", run("executor.yaml", format!("{spin}@sha256:{}", DIGEST.to_uppercase())));
+    passes(run("executor.yaml", format!("{spin}@sha256:{DIGEST}")));
+    passes(run("app.yaml", "registry.corp/edge:1.2.3".into()));
 }
