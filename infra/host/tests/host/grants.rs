@@ -90,3 +90,11 @@ fn a_bare_socket_is_denied() {
     let address = listener.local_addr().expect("its address").to_string();
     assert!(host.ask("/socket", &address).contains("PermissionDenied"));
 }
+
+#[test]
+fn a_bare_socket_reaches_an_allowed_address() {
+    let host = Host::start_with(&manifest(&[("\"http://127.0.0.1:*\"", "\"tcp://127.0.0.1:*\"")]), |_| {});
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("its address").to_string();
+    assert_eq!(host.ask("/socket", &address), "Ok(\"connected\")");
+}

@@ -73,19 +73,41 @@ pub enum Refusal {
     Other,
 }
 
-/// The codes of refusals as Redis and Valkey write them, and as the `redis` crate 0.32 spells those that it knows. Up to
-/// version 6.2 the code of an error inside a script stands in the middle of the text.
-const CODES: [(&str, Refusal); 9] = [
+/// The codes of refusals as Redis and Valkey write them, and the names that the `redis` crate has for those that it knows.
+/// Up to version 6.2 of Redis the code of an error inside a script stands in the middle of the text.
+const CODES: [(&str, Refusal); 11] = [
     ("LOADING", Refusal::Loading),
     ("BusyLoadingError", Refusal::Loading),
+    ("BusyLoading", Refusal::Loading),
     ("BUSY", Refusal::Busy),
     ("MISCONF", Refusal::Misconf),
     ("NOREPLICAS", Refusal::NoReplicas),
     ("NOPERM", Refusal::NoPermission),
+    ("NoPerm", Refusal::NoPermission),
     ("OOM", Refusal::OutOfMemory),
     ("READONLY", Refusal::ReadOnly),
     ("ReadOnly", Refusal::ReadOnly),
 ];
+/// The names with which an error of the server begins in the `redis` crate from 1.0 on, where it knows the code: the variants
+/// of its `ServerErrorKind` (read in 1.8.1 and 2.0.0-rc.2). 0.32 puts [`SIGNALLED`] before its own.
+const NAMES: [&str; 14] = [
+    "Ask",
+    "BusyLoading",
+    "ClusterDown",
+    "CrossSlot",
+    "ExecAbort",
+    "MasterDown",
+    "Moved",
+    "NoPerm",
+    "NoScript",
+    "NoSub",
+    "NotBusy",
+    "ReadOnly",
+    "ResponseError",
+    "TryAgain",
+];
+/// How an error of the server begins in the `redis` crate 0.32, where it knows the code.
+const SIGNALLED: &str = "An error was signalled by the server";
 /// What stands for `NOPERM` inside scripts: up to 7.0, and from 7.2 on.
 const NO_PERMISSION: [&str; 2] = ["The user executing the script can't", "ACL failure in script"];
 /// What Redis 7 puts behind an error inside a script: where in the script it was.
@@ -153,14 +175,21 @@ impl RedisFailure {
         }
     }
 
-    /// Sorts an error text of `spin:redis`. The interface has one text for everything; it is that of the `redis` crate,
-    /// where a server's error is either `CODE: text`, with a code of capital letters, or begins with a fixed sentence.
+    /// Sorts an error text of `spin:redis`. The interface has one text for everything; it is that of the `redis` crate that
+    /// the host is built on, where a server's error begins with one of these, and a failed connection with none:
+    ///
+    /// | The crate | A code that it does not know | A code that it knows |
+    /// |---|---|---|
+    /// | 0.32 | `OOM: text` | `An error was signalled by the server - ReadOnly: text` |
+    /// | 1.x, 2.0 | `"OOM": text` | `ReadOnly: text` |
     pub fn from_text(text: &str) -> Self {
-        // Later versions of the crate put the code in quotation marks.
-        let code = text.split(':').next().unwrap_or_default().trim_matches('"');
+        let (word, rest) = text.split_at(text.find(':').unwrap_or(text.len()));
+        let code = word.trim_matches('"');
         let is_code = code.len() > 1 && code.bytes().all(|byte| byte.is_ascii_uppercase());
         let is_told = |beginning| text.starts_with(beginning);
-        if is_code || is_told("An error was signalled by the server") || is_told(TOO_LARGE) {
+        if is_code {
+            Self::Refused(format!("{code}{rest}"))
+        } else if NAMES.contains(&word) || is_told(SIGNALLED) || is_told(TOO_LARGE) {
             Self::Refused(text.into())
         } else {
             Self::Unavailable(text.into())
@@ -185,7 +214,7 @@ impl RedisFailure {
     /// Why the value that is there is no entry, when the failure says so.
     pub fn rejection(&self) -> Option<Rejection> {
         match self {
-            Self::Refused(text) if text.trim_start_matches('"').starts_with("WRONGTYPE") => Some(Rejection::Mistyped),
+            Self::Refused(text) if text.starts_with("WRONGTYPE") => Some(Rejection::Mistyped),
             Self::Refused(text) if text.starts_with(TOO_LARGE) => Some(Rejection::TooLarge),
             Self::Refused(text) if text.starts_with(TOO_LARGE_CODE) => Some(Rejection::TooLarge),
             Self::Refused(_) | Self::Unavailable(_) | Self::TimedOut | Self::Unfit(_) => None,
@@ -227,144 +256,4 @@ impl From<Unfit> for RedisFailure {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(text: &str, refused: bool) {
-        assert_eq!(matches!(RedisFailure::from_text(text), RedisFailure::Refused(_)), refused, "{text}");
-    }
-
-    #[test]
-    fn only_an_answer_of_the_server_is_a_refusal() {
-        check("WRONGTYPE: Operation against a key holding the wrong kind of value", true);
-        check("NOAUTH: Authentication required.", true);
-        check("OOM: command not allowed when used memory > 'maxmemory'.", true);
-        check("An error was signalled by the server - ResponseError: unknown command 'FOO'", true);
-        check("An error was signalled by the server - BusyLoadingError: Redis is loading the dataset in memory", true);
-        check("query result exceeds limit of 134217728 bytes", true);
-        check("Connection refused (os error 111)", false);
-        check("broken pipe", false);
-        check("Multiplexed connection driver unexpectedly terminated", false);
-        check("timed out", false);
-        check("I/O error: reset", false);
-        check("", false);
-    }
-
-    #[test]
-    fn a_value_that_cannot_be_an_entry_differs_from_other_refusals() {
-        let rejection = |text: &str| RedisFailure::from_text(text).rejection();
-        assert_eq!(
-            rejection("WRONGTYPE: Operation against a key holding the wrong kind of value"),
-            Some(Rejection::Mistyped)
-        );
-        assert_eq!(rejection("query result exceeds limit of 134217728 bytes"), Some(Rejection::TooLarge));
-        assert_eq!(rejection("NOPERM: User renttracker has no permissions"), None);
-        assert_eq!(rejection("\"WRONGTYPE\": Operation against a key"), Some(Rejection::Mistyped));
-        assert_eq!(RedisFailure::too_large(1).rejection(), Some(Rejection::TooLarge));
-        assert_eq!(RedisFailure::from_server("TOOLARGE 5 bytes").rejection(), Some(Rejection::TooLarge));
-    }
-
-    #[track_caller]
-    fn refuses(failure: &RedisFailure, expected: Refusal, message: &str) {
-        assert_eq!((failure.refusal(), failure.message().as_str()), (Some(expected), message), "{failure}");
-    }
-
-    /// Each text was answered by a server: Redis 6.2.14, 7.0.15 and 8.2.3, Valkey 9.1.2.
-    #[test]
-    fn a_refusal_is_recognised_in_every_version_and_inside_scripts() {
-        use Refusal::{Busy, Loading, Misconf, NoPermission, NoReplicas, OutOfMemory, ReadOnly};
-        let busy = "Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
-        let full = "Errors writing to the AOF file: No space left on device";
-        for (said, expected, message) in [
-            (
-                "LOADING Redis is loading the dataset in memory",
-                Loading,
-                "LOADING: Redis is loading the dataset in memory",
-            ),
-            (&*format!("BUSY {busy}"), Busy, &*format!("BUSY: {busy}")),
-            (&format!("MISCONF {full}"), Misconf, &format!("MISCONF: {full}")),
-            (&format!("MISCONF {full} script: abcd, on @user_script:40."), Misconf, &format!("MISCONF: {full}")),
-            (
-                &format!("ERR Error running script (call to f_ab): @user_script:40: @user_script: 40: -MISCONF {full}"),
-                Misconf,
-                &format!("MISCONF {full}"),
-            ),
-            (
-                "NOREPLICAS Not enough good replicas to write. script: on @user_script:40.",
-                NoReplicas,
-                "NOREPLICAS: Not enough good replicas to write.",
-            ),
-            (
-                "OOM command not allowed when used memory > 'maxmemory'. script: abcd, on @user_script:40.",
-                OutOfMemory,
-                "OOM: command not allowed when used memory > 'maxmemory'.",
-            ),
-            (
-                "NOPERM this user has no permissions to run the 'getrange' command",
-                NoPermission,
-                "NOPERM: this user has no permissions to run the 'getrange' command",
-            ),
-            (
-                "ERR The user executing the script can't run this command or subcommand script: abcd, on @user_script:40.",
-                NoPermission,
-                "ERR: The user executing the script can't run this command or subcommand",
-            ),
-            (
-                "ERR ACL failure in script: User u has no permissions to run the 'hset' command script: on @user_script:4.",
-                NoPermission,
-                "ERR: ACL failure in script: User u has no permissions to run the 'hset' command",
-            ),
-            (
-                "READONLY You can't write against a read only replica.",
-                ReadOnly,
-                "READONLY: You can't write against a read only replica.",
-            ),
-            ("MASTERDOWN Link with MASTER is down", Refusal::Other, "MASTERDOWN: Link with MASTER is down"),
-        ] {
-            refuses(&RedisFailure::from_server(said), expected, message);
-        }
-    }
-
-    /// As the `redis` crate 0.32.7 writes the codes that it knows.
-    #[test]
-    fn a_connection_spells_some_codes_otherwise() {
-        let by_connection = |text: &str| RedisFailure::from_text(text);
-        refuses(
-            &by_connection(
-                "An error was signalled by the server - BusyLoadingError: Redis is loading the dataset in memory",
-            ),
-            Refusal::Loading,
-            "BusyLoadingError: Redis is loading the dataset in memory",
-        );
-        refuses(
-            &by_connection(
-                "An error was signalled by the server - ReadOnly: You can't write against a read only replica.",
-            ),
-            Refusal::ReadOnly,
-            "ReadOnly: You can't write against a read only replica.",
-        );
-        refuses(
-            &by_connection(
-                "An error was signalled by the server - ResponseError: Error running script (call to f_ab): \
-                 @user_script:40: @user_script: 40: -NOREPLICAS Not enough good replicas to write.",
-            ),
-            Refusal::NoReplicas,
-            "NOREPLICAS Not enough good replicas to write.",
-        );
-        refuses(&by_connection("MISCONF: Errors writing"), Refusal::Misconf, "MISCONF: Errors writing");
-    }
-
-    #[test]
-    fn errors_about_a_value_and_missing_answers_are_no_refusals() {
-        for failure in [
-            RedisFailure::from_server("WRONGTYPE Operation against a key"),
-            RedisFailure::too_large(1),
-            RedisFailure::TimedOut,
-            RedisFailure::Unavailable("LOADING".into()),
-        ] {
-            assert_eq!(failure.refusal(), None, "{failure}");
-        }
-        assert_eq!(RedisFailure::TimedOut.message(), "no answer within the deadline");
-        assert_eq!(RedisFailure::Unavailable("it is a replica".into()).message(), "unavailable: it is a replica");
-    }
-}
+mod tests;
