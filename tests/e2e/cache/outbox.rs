@@ -107,7 +107,7 @@ fn each_write_leaves_the_names_of_its_keys() {
     let body = json!({ "address": "2 Outbox St" });
 
     let created = names_of(&|| drop(who.post("/api/properties", &body).is(201)));
-    assert_eq!(created, [list.clone()]);
+    assert_eq!(created, std::slice::from_ref(&list));
     let replaced = names_of(&|| drop(who.put(&path, &body).is(200)));
     assert_eq!(replaced, [one.clone(), list.clone()]);
     let replaced = names_of(&|| drop(who.put(&payment_path(&property, &payment), &payment_body(&who)).is(204)));
