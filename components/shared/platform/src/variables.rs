@@ -1,8 +1,8 @@
 //! The configuration, out of the platform's variables.
 
+use crate::sdk::variables;
 use rental::config::{Config, VARIABLES};
 use rental::error::Error;
-use spin_sdk::variables;
 use std::collections::HashMap;
 
 /// Reads the configuration. A variable is a host call, so this is done when an instance starts and never again.

@@ -1,10 +1,10 @@
 //! The totals of all instances.
 
-use super::aggregator::{SHARDS, keys, parse};
+use super::shards::{SHARDS, keys, parse};
 use crate::instance::Instance;
 use crate::key_value::{STORE, Unreadable};
+use crate::sdk::key_value::Store;
 use rental::metrics::Totals;
-use spin_sdk::key_value::Store;
 
 /// What all instances that share the key-value store have counted.
 ///

@@ -52,7 +52,7 @@ impl Drop for Claim<'_> {
     fn drop(&mut self) {
         if self.may_hold.get() {
             let script = Script::release(self.slot, &self.token);
-            spin_sdk::wasip3::spawn(give_back(Rc::clone(self.instance), Rc::clone(self.connection), script));
+            crate::sdk::wasip3::spawn(give_back(Rc::clone(self.instance), Rc::clone(self.connection), script));
         }
     }
 }
@@ -77,7 +77,7 @@ pub fn discard_later(instance: &Rc<Instance>, slot: &Slot<'_>) {
         return;
     };
     let (instance, script) = (Rc::clone(instance), Script::discard(slot));
-    spin_sdk::wasip3::spawn(async move {
+    crate::sdk::wasip3::spawn(async move {
         let _turn = turn;
         // By another connection than the one that the page is coming by.
         if let Ok(connection) = instance.redis.connection(&instance.config).await {
