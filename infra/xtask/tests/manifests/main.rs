@@ -3,6 +3,7 @@
 mod consistency;
 mod custom;
 mod schema;
+mod spin_4_0;
 mod variables;
 
 use std::path::{Path, PathBuf};
