@@ -139,6 +139,7 @@ const SUITES: &[Suite] = &[
     suite!(platform::harness, LeftOut("it tries the tests' own tools"), &[]),
     suite!(platform::postgres_errors, POSTGRES_ALONE, &[]),
     suite!(platform::read_only_postgres, POSTGRES_ALONE, &[]),
+    suite!(platform::spin_versions, FILES_ALONE, &[]),
     suite!(
         platform::tls,
         LeftOut("TLS of a connection, and the users of Redis; by REST it is the platform's HTTPS"),

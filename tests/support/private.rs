@@ -235,8 +235,7 @@ fn start_host(
     let log = Some(log.to_owned());
     let (state_dir, listen) = (state_dir.to_owned(), "127.0.0.1:0".to_owned());
     let options = HostOptions { runtime: stage::runtime(), listen, state_dir, variables, log, authorities };
-    let manifest = stack::repository_root().join("spin.toml");
-    durations::of_start(|| Host::start_with(options, &manifest, arguments)).expect("the host starts")
+    durations::of_start(|| Host::start_with(options, stage::manifest(), arguments)).expect("the host starts")
 }
 
 fn files_under(folder: &Path) -> Box<dyn Iterator<Item = PathBuf>> {

@@ -1,11 +1,11 @@
 //! What all tests share, started once and taken down at the end.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
 use anyhow::{Context, Result, ensure};
 use postgres::{Client, NoTls};
-use stack::{Host, HostOptions, Pooler, Postgres, Redis, Runtime};
+use stack::{Edition, Host, HostOptions, Pooler, Postgres, Redis, Runtime};
 use tempfile::TempDir;
 
 use super::{JWT_SECRET, LOGIN_PASSWORD, World, leftovers, patient_variables, protocol};
@@ -24,8 +24,9 @@ struct Facts {
     admin_url: String,
     /// The URL of a database of that server, with this in place of its name.
     any_url: String,
-    directory: std::path::PathBuf,
-    postgres_log: std::path::PathBuf,
+    directory: PathBuf,
+    postgres_log: PathBuf,
+    manifest: PathBuf,
     /// Where the shared server listens, and the pooler that stands before it in this run.
     postgres_port: u16,
     pooler_port: Option<u16>,
@@ -48,6 +49,22 @@ pub fn runtime() -> Runtime {
         Ok("spin") => Runtime::Spin,
         _ => Runtime::Embedded,
     }
+}
+
+/// The manifest that is served. `RENTTRACKER_CHAINING=without` takes components that reach no other: those of `spin-4.0.toml`, but
+/// built for the embedded host (`cargo xtask test --without-chaining`).
+fn choose_manifest() -> Result<PathBuf> {
+    if !std::env::var("RENTTRACKER_CHAINING").is_ok_and(|chaining| chaining == "without") {
+        return Ok(runtime().manifest());
+    }
+    let edition = Edition::Spin4_0;
+    let text = std::fs::read_to_string(stack::repository_root().join(edition.manifest()))?;
+    let built = format!("target/wasm32-wasip2/{}/", edition.profile());
+    ensure!(text.contains(&built), "{} names nothing in {built}", edition.manifest());
+    let folder = stack::repository_root().join("target/without-chaining");
+    let manifest = folder.join("spin.toml");
+    std::fs::write(&manifest, text.replace(&built, "wasm32-wasip2/release/"))?;
+    Ok(manifest)
 }
 
 /// Whether the components reach the shared PostgreSQL through a pooler: `RENTTRACKER_POOLER=pgbouncer`.
@@ -92,14 +109,16 @@ impl Stage {
         let login_url = through_pooler(&database_url, postgres.port(), pooler_port)?;
         let mut variables = patient_variables(&redis.url(), &login_url);
         protocol::point_at_double(&mut variables);
-        let host = Host::start(HostOptions {
+        let manifest = choose_manifest()?;
+        let options = HostOptions {
             runtime: runtime(),
             listen: "127.0.0.1:0".into(),
             state_dir: path.join("host"),
             variables,
             log: Some(path.join("host.log")),
             authorities: None,
-        })?;
+        };
+        let host = Host::start_with(options, &manifest, &[])?;
         let world = World {
             base_url: host.base_url().into(),
             redis_url: redis.url(),
@@ -113,6 +132,7 @@ impl Stage {
             admin_url: postgres.url("postgres"),
             any_url: postgres.url("{}"),
             directory: path.into(),
+            manifest,
             postgres_log: postgres.data_dir().join("postgres.log"),
             postgres_port: postgres.port(),
             pooler_port,
@@ -183,6 +203,11 @@ pub fn admin() -> Result<Client> {
 /// Where private worlds keep their files.
 pub fn scratch() -> &'static Path {
     &facts().directory
+}
+
+/// The manifest that every host serves.
+pub fn manifest() -> &'static Path {
+    &facts().manifest
 }
 
 /// What the shared PostgreSQL writes.

@@ -16,7 +16,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use nix::sys::signal::Signal;
 
 use crate::process::Process;
-use crate::{compile_cache, host_binary, repository_root, spin_on_path};
+use crate::{Edition, compile_cache, editions, host_binary, repository_root, spin_on_path};
 
 /// Spin compiles all components at its first start; on a machine busy with compilers that takes a while.
 const START_PATIENCE: Duration = Duration::from_secs(120);
@@ -45,6 +45,19 @@ impl Runtime {
             Runtime::Embedded => "embedded",
             Runtime::Spin => "spin",
         }
+    }
+
+    /// The build of the components that it runs: the Spin on PATH decides, if it is Spin.
+    pub fn edition(self) -> Edition {
+        match self {
+            Runtime::Embedded => Edition::Spin4_1,
+            Runtime::Spin => spin_on_path().map_or(Edition::Spin4_1, |spin| spin.edition),
+        }
+    }
+
+    /// The manifest of that build.
+    pub fn manifest(self) -> PathBuf {
+        repository_root().join(self.edition().manifest())
     }
 }
 
@@ -75,7 +88,8 @@ impl Host {
     /// Starts a host and waits until it serves. Only the variables given reach it: any `SPIN_VARIABLE_…` in our own
     /// environment is not passed on.
     pub fn start(options: HostOptions) -> Result<Host> {
-        Host::start_with(options, &repository_root().join("spin.toml"), &[])
+        let manifest = options.runtime.manifest();
+        Host::start_with(options, &manifest, &[])
     }
 
     /// The same for another `manifest`, and with further command line arguments.
@@ -196,8 +210,9 @@ fn command(options: &HostOptions, manifest: &Path) -> Result<Command> {
             command
         }
         Runtime::Spin => {
-            let program = spin_on_path().context("there is no spin 4.1 or newer on PATH; use `--runtime embedded`")?;
-            let mut command = Command::new(program);
+            let spin = spin_on_path().context("there is no spin 4.0 or newer on PATH; use `--runtime embedded`")?;
+            editions::check(&spin, manifest)?;
+            let mut command = Command::new(spin.program);
             command.arg("up");
             command
         }

@@ -5,6 +5,7 @@
 
 mod addresses;
 mod database;
+mod editions;
 mod failover;
 mod front;
 mod host;
@@ -22,12 +23,13 @@ mod token;
 
 pub use addresses::{address, database_address, redis_address, variables};
 pub use database::{connect, explain};
+pub use editions::Edition;
 pub use failover::Failover;
 pub use front::Front;
 pub use host::{Host, HostOptions, LONG_REUSE, Runtime};
 pub use login::{LOGIN, ensure_login, login_url};
 pub use migrate::{migrate, migrate_from, remarks};
-pub use paths::{compile_cache, host_binary, repository_root, spin_on_path};
+pub use paths::{Spin, compile_cache, host_binary, repository_root, spin_on_path};
 pub use pooler::Pooler;
 pub use ports::free_port;
 pub use postgres::{POSTGRES_PROGRAMS, Postgres, postgres_binaries};

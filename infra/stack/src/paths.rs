@@ -3,10 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::editions::Edition;
 use crate::process::find_on_path;
 
-/// The first Spin that runs components of WASI 0.3.0 (final).
-const OLDEST_SPIN: (u64, u64) = (4, 1);
+/// A Spin that runs these components.
+pub struct Spin {
+    /// Where it is.
+    pub program: PathBuf,
+    /// Major and minor.
+    pub version: (u64, u64),
+    /// The build of the components that it runs.
+    pub edition: Edition,
+}
 
 /// The folder that holds `spin.toml`: as it was when this was compiled, else the nearest one above the current folder.
 pub fn repository_root() -> PathBuf {
@@ -26,12 +34,12 @@ pub fn compile_cache() -> PathBuf {
     repository_root().join("target/compiled-components")
 }
 
-/// The `spin` on PATH, if it is new enough (4.1) to run these components.
-pub fn spin_on_path() -> Option<PathBuf> {
-    let spin = find_on_path("spin")?;
-    let output = Command::new(&spin).arg("--version").output().ok()?;
+/// The `spin` on PATH, if it is new enough (4.0) to run these components.
+pub fn spin_on_path() -> Option<Spin> {
+    let program = find_on_path("spin")?;
+    let output = Command::new(&program).arg("--version").output().ok()?;
     let version = spin_version(&String::from_utf8_lossy(&output.stdout))?;
-    (version >= OLDEST_SPIN).then_some(spin)
+    Some(Spin { program, version, edition: Edition::for_spin(version)? })
 }
 
 /// Major and minor of `spin 4.1.0 (abc 2026-01-01)`. A pre-release of 4.1 counts: it has the final WASI 0.3.0.

@@ -30,10 +30,10 @@ const FAILS: &str = "echo 'component ops is not built' >&2; exit 7";
 /// What is run once more, in a process whose PATH has the script: a test must not change its own environment.
 const SCENARIO: &str = "STACK_TEST_SCENARIO";
 
-fn run_with_spin(script: &str, scenario: &str) {
+fn run_with_spin(version: &str, script: &str, scenario: &str) {
     let dir = tempfile::tempdir().expect("a folder");
     let spin = dir.path().join("spin");
-    let version = "[ \"$1\" = --version ] && { echo 'spin 4.1.0 (abcdef 2026-01-01)'; exit; }";
+    let version = format!("[ \"$1\" = --version ] && {{ echo 'spin {version} (abcdef 2026-01-01)'; exit; }}");
     std::fs::write(&spin, format!("#!/bin/sh\n{version}\n{script}")).expect("written");
     std::fs::set_permissions(&spin, std::fs::Permissions::from_mode(0o755)).expect("runnable");
     let path = std::env::var("PATH").expect("PATH");
@@ -97,6 +97,20 @@ fn serves_and_stops() {
     assert!(log.contains("Serving") && log.contains("some noise on stderr"), "{log}");
 }
 
+fn spin_4_0_serves_its_own_manifest() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut host = Host::start(options(dir.path())).expect("a host");
+    let command_line = read(dir.path(), "cmdline");
+    assert!(command_line.contains("/spin-4.0.toml "), "{command_line}");
+    host.stop().expect("it was running");
+}
+
+fn a_spin_that_is_too_old_is_refused() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let error = Host::start(options(dir.path())).err().expect("refused").to_string();
+    assert!(error.contains("no spin 4.0 or newer on PATH"), "{error}");
+}
+
 fn killed_hosts_are_noticed() {
     let dir = tempfile::tempdir().expect("a folder");
     let mut host = Host::start(options(dir.path())).expect("a host");
@@ -123,6 +137,8 @@ fn early_exit_is_explained() {
 fn scenario() {
     match std::env::var(SCENARIO).as_deref() {
         Ok("serves_and_stops") => serves_and_stops(),
+        Ok("spin_4_0_serves_its_own_manifest") => spin_4_0_serves_its_own_manifest(),
+        Ok("a_spin_that_is_too_old_is_refused") => a_spin_that_is_too_old_is_refused(),
         Ok("killed_hosts_are_noticed") => killed_hosts_are_noticed(),
         Ok("early_exit_is_explained") => early_exit_is_explained(),
         _ => {}
@@ -131,15 +147,21 @@ fn scenario() {
 
 #[test]
 fn a_host_is_found_where_it_says_and_stops_with_all_that_it_started() {
-    run_with_spin(SERVES, "serves_and_stops");
+    run_with_spin("4.1.0", SERVES, "serves_and_stops");
+}
+
+#[test]
+fn each_spin_is_given_the_manifest_of_its_build() {
+    run_with_spin("4.0.2", SERVES, "spin_4_0_serves_its_own_manifest");
+    run_with_spin("3.6.3", SERVES, "a_spin_that_is_too_old_is_refused");
 }
 
 #[test]
 fn a_host_that_was_killed_is_noticed_and_its_children_are_ended() {
-    run_with_spin(SERVES, "killed_hosts_are_noticed");
+    run_with_spin("4.1.0", SERVES, "killed_hosts_are_noticed");
 }
 
 #[test]
 fn a_host_that_ends_early_is_an_error_with_its_last_words() {
-    run_with_spin(FAILS, "early_exit_is_explained");
+    run_with_spin("4.1.0", FAILS, "early_exit_is_explained");
 }

@@ -66,7 +66,7 @@ fn prepare() -> Result<Toolchain> {
     let toolchain = Toolchain::ready()?;
     build::run_all(&toolchain)?;
     say("building the benchmark");
-    Build { packages: &["bench", "peer"], profile: "release", target: None }.run()?;
+    Build { packages: &["bench", "peer"], profile: "release", target: None, feature: None }.run()?;
     Ok(toolchain)
 }
 

@@ -4,14 +4,40 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use clap::{Args, ValueEnum};
+use stack::Edition;
 
 use crate::compile::Build;
 use crate::shell::{cargo, output, say};
 use crate::wasm::{TARGET, Toolchain};
 
+#[derive(Args)]
+pub struct Components {
+    /// The Spin that the components are for: 4.1 and newer, or 4.0, for which the embedded host is not built
+    #[arg(long, value_enum, default_value_t = Spin::V4_1)]
+    spin: Spin,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Spin {
+    #[value(name = "4.0")]
+    V4_0,
+    #[value(name = "4.1")]
+    V4_1,
+}
+
+impl Components {
+    pub fn run(self) -> Result<()> {
+        match self.spin {
+            Spin::V4_0 => components(&Toolchain::ready()?, Edition::Spin4_0),
+            Spin::V4_1 => run(),
+        }
+    }
+}
+
 /// The components and the host.
 pub fn run_all(toolchain: &Toolchain) -> Result<()> {
-    components(toolchain)?;
+    components(toolchain, Edition::Spin4_1)?;
     host()
 }
 
@@ -19,12 +45,30 @@ pub fn run() -> Result<()> {
     run_all(&Toolchain::ready()?)
 }
 
-/// Builds every component that `spin.toml` names.
-pub fn components(toolchain: &Toolchain) -> Result<()> {
-    let packages = component_packages()?;
-    say(format!("building the components: {}", packages.join(", ")));
-    wasm(toolchain, &packages)?;
-    note_build(toolchain, &stack::repository_root().join("target").join(TARGET).join("release/build.json"))
+/// Builds every component that the manifest of this build names.
+pub fn components(toolchain: &Toolchain, edition: Edition) -> Result<()> {
+    let packages = component_packages(edition)?;
+    say(format!("building the components for Spin {}: {}", edition.spin(), packages.join(", ")));
+    wasm(toolchain, edition, &packages)?;
+    let folder = stack::repository_root().join("target").join(TARGET).join(edition.profile());
+    note_build(toolchain, &folder.join("build.json"))
+}
+
+/// Where the components of [`without_chaining`] are, below the repository.
+const WITHOUT_CHAINING: &str = "target/without-chaining";
+
+/// Builds the components that `spin-4.0.toml` names as they are for Spin 4.0, but on the SDK for Spin 4.1: the embedded host
+/// runs those. For tests alone, so built quickly.
+pub fn without_chaining(toolchain: &Toolchain) -> Result<()> {
+    let packages = component_packages(Edition::Spin4_0)?;
+    say(format!("building the components without service chaining: {}", packages.join(", ")));
+    let names: Vec<&str> = packages.iter().map(String::as_str).collect();
+    let build = Build { packages: &names, profile: "release", target: Some(TARGET), feature: Some("without-chaining") };
+    build.run_after(|command| {
+        command.arg("--target-dir").arg(stack::repository_root().join(WITHOUT_CHAINING));
+        command.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
+        toolchain.apply(command)
+    })
 }
 
 /// The components that the benchmark compares with.
@@ -32,16 +76,17 @@ pub const FLOORS: [&str; 2] = ["floor", "one-get"];
 
 /// Builds [`FLOORS`]: beside the others, so that they get the very same libraries.
 pub fn floors(toolchain: &Toolchain) -> Result<()> {
-    let mut packages = component_packages()?;
+    let mut packages = component_packages(Edition::Spin4_1)?;
     packages.extend(FLOORS.map(str::to_owned));
-    wasm(toolchain, &packages)
+    wasm(toolchain, Edition::Spin4_1, &packages)
 }
 
-fn wasm(toolchain: &Toolchain, packages: &[String]) -> Result<()> {
+fn wasm(toolchain: &Toolchain, edition: Edition, packages: &[String]) -> Result<()> {
     let names: Vec<&str> = packages.iter().map(String::as_str).collect();
-    let build = Build { packages: &names, profile: "release", target: Some(TARGET) };
+    let (profile, feature) = (edition.profile(), edition.feature());
+    let build = Build { packages: &names, profile, target: Some(TARGET), feature };
     build.run_after(|command| toolchain.apply(command))?;
-    let folder = Path::new(TARGET).join("release");
+    let folder = Path::new(TARGET).join(profile);
     for package in packages {
         bring_home(&folder.join(wasm_file(package)))?;
     }
@@ -60,15 +105,15 @@ fn note_build(toolchain: &Toolchain, file: &Path) -> Result<()> {
 /// Builds the embedded host.
 pub fn host() -> Result<()> {
     say("building the embedded host, with the WebAssembly runtime that is in it");
-    Build { packages: &["edge-host"], profile: "host", target: None }.run()?;
+    Build { packages: &["edge-host"], profile: "host", target: None, feature: None }.run()?;
     bring_home(Path::new("host/edge-host"))
 }
 
 /// Whether the components were built before, of whatever source.
-pub fn has_components() -> Result<bool> {
-    let folder = stack::repository_root().join("target").join(TARGET).join("release");
+pub fn has_components(edition: Edition) -> Result<bool> {
+    let folder = stack::repository_root().join("target").join(TARGET).join(edition.profile());
     let is_there = |package: &String| folder.join(wasm_file(package)).is_file();
-    Ok(component_packages()?.iter().all(is_there))
+    Ok(component_packages(edition)?.iter().all(is_there))
 }
 
 /// Whether the embedded host was built before, of whatever source.
@@ -81,13 +126,13 @@ fn wasm_file(package: &str) -> String {
     format!("{}.wasm", package.replace('-', "_"))
 }
 
-/// The names under `[component.…]` in `spin.toml`, which are those of the packages.
-pub fn component_packages() -> Result<Vec<String>> {
-    let path = stack::repository_root().join("spin.toml");
+/// The names under `[component.…]` in the manifest, which are those of the packages.
+fn component_packages(edition: Edition) -> Result<Vec<String>> {
+    let path = stack::repository_root().join(edition.manifest());
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let manifest: toml::Table = text.parse().context("spin.toml is no TOML")?;
-    let components = manifest.get("component").and_then(toml::Value::as_table).context("spin.toml has no component")?;
-    Ok(components.keys().cloned().collect())
+    let manifest: toml::Table = text.parse().with_context(|| format!("{} is no TOML", path.display()))?;
+    let components = manifest.get("component").and_then(toml::Value::as_table);
+    Ok(components.with_context(|| format!("{} has no component", path.display()))?.keys().cloned().collect())
 }
 
 /// `spin.toml` and the host look into `target/` of the repository. Where cargo is told to build elsewhere
@@ -120,12 +165,14 @@ mod tests {
 
     #[test]
     fn every_component_of_the_manifest_is_a_package_of_its_name() {
-        let packages = component_packages().expect("read");
-        assert!(!packages.is_empty());
-        for package in packages {
-            let manifest = stack::repository_root().join("components").join(&package).join("Cargo.toml");
-            let text = std::fs::read_to_string(manifest).expect("a package");
-            assert!(text.contains(&format!("name = \"{package}\"")), "{package}");
+        for edition in [Edition::Spin4_0, Edition::Spin4_1] {
+            let packages = component_packages(edition).expect("read");
+            assert!(packages.len() >= 3, "{packages:?}");
+            for package in packages {
+                let manifest = stack::repository_root().join("components").join(&package).join("Cargo.toml");
+                let text = std::fs::read_to_string(manifest).expect("a package");
+                assert!(text.contains(&format!("name = \"{package}\"")), "{package}");
+            }
         }
     }
 }

@@ -25,6 +25,8 @@ pub struct Build<'a> {
     pub profile: &'a str,
     /// What it is built for, if it is not this machine.
     pub target: Option<&'a str>,
+    /// A feature of each of the packages.
+    pub feature: Option<&'a str>,
 }
 
 impl Build<'_> {
@@ -49,7 +51,10 @@ impl Build<'_> {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = cargo();
         command.args(arguments).args(self.target.iter().flat_map(|target| ["--target", target]));
-        command.args(self.packages.iter().flat_map(|package| ["--package", package]));
+        for package in self.packages {
+            command.args(["--package", package]);
+            command.args(self.feature.iter().map(|feature| format!("--features={package}/{feature}")));
+        }
         command
     }
 
@@ -182,7 +187,7 @@ mod tests {
 
     #[test]
     fn this_workspace_has_a_count_of_crates() {
-        let build = Build { packages: &["stack"], profile: "dev", target: None };
+        let build = Build { packages: &["stack"], profile: "dev", target: None, feature: None };
         assert!(build.crates().expect("counted") > 5);
     }
 }

@@ -51,7 +51,7 @@ impl Generator {
             Profile::Release => ("release", "release"),
             Profile::Debug => ("debug", "dev"),
         };
-        Build { packages: &["bench"], profile, target: None }.run()?;
+        Build { packages: &["bench"], profile, target: None, feature: None }.run()?;
         Ok(Generator(build::target_directory()?.join(folder).join("bench")))
     }
 

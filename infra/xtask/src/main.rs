@@ -57,7 +57,7 @@ enum Task {
     /// Write how PostgreSQL runs each statement on a million rows into infra/migrations/README.md
     Explain(bench::Explain),
     /// Build the components, and the host that runs them where Spin is not installed
-    Build,
+    Build(build::Components),
     /// Hold the running API to its OpenAPI document
     Api,
     /// Hold the double of Upstash to Upstash's own client
@@ -84,7 +84,7 @@ fn main() -> ExitCode {
         Task::Bench(bench) => bench.run(),
         Task::Load(load) => load.run(),
         Task::Explain(explain) => explain.run(),
-        Task::Build => build::run(),
+        Task::Build(components) => components.run(),
         Task::Api => build::run().and_then(|()| api::check(stack::Runtime::Embedded)),
         Task::Conformance => conformance::check(),
         Task::Openapi => shell::run(shell::cargo().args(["run", "--package", "openapi"])),

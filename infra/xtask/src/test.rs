@@ -1,9 +1,11 @@
 //! `cargo xtask test`
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
+use stack::Edition;
 
 use crate::packages::{NATIVE_PACKAGES, WITH_END_TO_END_TESTS};
 use crate::shell::{cargo, check_interrupted, niced, run, say};
@@ -13,6 +15,10 @@ use crate::{alerts, api, build, conformance, deploy, load, matrix, redis, shell,
 
 /// A minute of leaving Redis alone, as in production, would show nothing more.
 const DRILL_RESET_SECONDS: u32 = 1;
+
+/// What answering writes where they arrive, and adding up counts there, can break.
+const SUITES_WITHOUT_CHAINING: &str =
+    "concurrency,conditions,idempotency,input,payments,properties,tenancy,invalidation,metrics";
 
 #[derive(Args)]
 pub struct Test {
@@ -24,8 +30,12 @@ pub struct Test {
     redis: Option<Protocol>,
     /// Only what a change of the code breaks first: formatting, clippy, unit and property tests, and the core end-to-end suites
     /// on one runtime and by one protocol
-    #[arg(long, conflicts_with_all = ["filter", "runtime", "redis", "matrix"])]
+    #[arg(long, conflicts_with_all = ["filter", "runtime", "redis", "matrix", "without_chaining"])]
     quick: bool,
+    /// Only build, and run the core end-to-end suites, or those filtered, on components that reach no other, as those for
+    /// Spin 4.0, but on the embedded host
+    #[arg(long, conflicts_with_all = ["runtime", "redis", "matrix"])]
+    without_chaining: bool,
     /// Only build, and run the core suites over the versions of Redis and PostgreSQL that the registries carry
     #[arg(long, conflicts_with_all = ["filter", "runtime", "redis"])]
     matrix: bool,
@@ -53,10 +63,20 @@ enum Protocol {
 enum Selection<'a> {
     /// The suites, the history checker and the simulation of regions.
     Everything,
-    /// The suites of the set `core` (`tests/e2e/suites.rs`).
-    Core,
+    /// These suites, separated by commas, or a set of them (`tests/e2e/suites.rs`).
+    Suites(&'a str),
     /// The trials whose names contain this.
     Named(&'a str),
+}
+
+impl Selection<'_> {
+    fn apply<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        match self {
+            Selection::Everything => command,
+            Selection::Suites(suites) => command.env("RENTTRACKER_SUITES", suites),
+            Selection::Named(filter) => command.arg("--").arg(filter),
+        }
+    }
 }
 
 impl Test {
@@ -66,9 +86,9 @@ impl Test {
             return quick(&mut steps);
         }
         if self.runtime == Runtime::Spin {
-            stack::spin_on_path().context("`--runtime spin` needs spin 4.1 or newer on PATH")?;
+            stack::spin_on_path().context("`--runtime spin` needs spin 4.0 or newer on PATH")?;
         }
-        let everything = self.filter.is_none() && !self.matrix;
+        let everything = self.filter.is_none() && !self.matrix && !self.without_chaining;
         let mut toolchain = Toolchain::Rustup;
         steps.step("what the machine needs", || {
             ensure_servers(&[Server::Redis, Server::Postgres, Server::HaProxy, Server::PgBouncer])?;
@@ -94,15 +114,25 @@ impl Test {
         }
         steps.step("components and host", || match self.runtime {
             Runtime::Embedded => build::run_all(&toolchain),
-            Runtime::Spin => build::components(&toolchain),
+            Runtime::Spin => build::components(&toolchain, self.runtime().edition()),
         })?;
         if everything {
+            // What is built for the other Spin, for the suite `spin_versions`.
+            steps.step("components for every Spin", || {
+                [Edition::Spin4_0, Edition::Spin4_1].iter().try_for_each(|it| build::components(&toolchain, *it))
+            })?;
             steps.step("recovery of Redis", || redis::rehearse(self.runtime(), DRILL_RESET_SECONDS))?;
             steps.step("load test", || load::rehearse(self.runtime()))?;
             steps.step("a release and its rollback", || deploy::rehearse(self.runtime(), DRILL_RESET_SECONDS))?;
         }
         if self.matrix {
             return steps.step("the matrix of servers", || matrix::run_all(self.suites.as_deref()));
+        }
+        if self.without_chaining {
+            let selection = self.filter.as_deref().map_or(Selection::Suites("core"), Selection::Named);
+            steps.step("end-to-end tests without service chaining", || without_chaining(&toolchain, selection))?;
+            steps.end();
+            return Ok(());
         }
         let selection = self.filter.as_deref().map_or(Selection::Everything, Selection::Named);
         if self.uses(Protocol::Native) {
@@ -114,6 +144,9 @@ impl Test {
             })?;
         }
         if everything {
+            steps.step("end-to-end tests without service chaining", || {
+                without_chaining(&toolchain, Selection::Suites(SUITES_WITHOUT_CHAINING))
+            })?;
             steps.step("the double of Upstash against Upstash's own client", conformance::check)?;
             steps.step("the API against its document", || api::check(self.runtime()))?;
         }
@@ -152,7 +185,9 @@ fn quick(steps: &mut Steps) -> Result<()> {
         run(cargo().args(["test"]).args(NATIVE_PACKAGES).args(["--lib", "--bins", "--test", "input"]))
     })?;
     steps.step("components and host", || build::run_all(&toolchain))?;
-    steps.step("core end-to-end suites", || end_to_end(stack::Runtime::Embedded, Protocol::Native, Selection::Core))?;
+    steps.step("core end-to-end suites", || {
+        end_to_end(stack::Runtime::Embedded, Protocol::Native, Selection::Suites("core"))
+    })?;
     steps.end();
     Ok(())
 }
@@ -162,7 +197,12 @@ fn formatting() -> Result<()> {
 }
 
 fn clippy() -> Result<()> {
-    run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+    let deny = ["--", "-D", "warnings"];
+    run(cargo().args(["clippy", "--workspace", "--all-targets"]).args(deny))?;
+    // What is compiled for Spin 4.0 alone.
+    let build = ["property-reads", "payment-reads", "ops"]
+        .map(|it| [format!("--package={it}"), format!("--features={it}/spin-4-0")]);
+    run(cargo().arg("clippy").args(build.as_flattened()).args(deny))
 }
 
 /// Every link of a doc comment leads somewhere. Left out is the host, whose dependencies would be read once more.
@@ -174,18 +214,21 @@ fn end_to_end(runtime: stack::Runtime, protocol: Protocol, selection: Selection<
     let mut command = cargo();
     command.arg("test").args(WITH_END_TO_END_TESTS).args(["--test", "e2e"]).env("RENTTRACKER_RUNTIME", runtime.name());
     // The history's faults are those of a server that one can get at.
-    if protocol == Protocol::Native && selection != Selection::Core {
+    if protocol == Protocol::Native && !matches!(selection, Selection::Suites(_)) {
         command.args(["--test", "history", "--test", "scaling"]);
     }
     if protocol == Protocol::Upstash {
         command.env("RENTTRACKER_REDIS", "upstash");
     }
-    match selection {
-        Selection::Everything => {}
-        Selection::Core => drop(command.env("RENTTRACKER_SUITES", "core")),
-        Selection::Named(filter) => drop(command.arg("--").arg(filter)),
-    }
-    run(&mut command)
+    run(selection.apply(&mut command))
+}
+
+/// The end-to-end tests on components that reach no other.
+fn without_chaining(toolchain: &Toolchain, selection: Selection<'_>) -> Result<()> {
+    build::without_chaining(toolchain)?;
+    let mut command = cargo();
+    command.arg("test").args(WITH_END_TO_END_TESTS).args(["--test", "e2e"]).env("RENTTRACKER_CHAINING", "without");
+    run(selection.apply(&mut command))
 }
 
 /// Side by side: the model keeps one processor busy for minutes and asks for nothing else, and the unit tests mostly wait for
@@ -279,7 +322,7 @@ mod tests {
     fn a_quick_run_is_one_run_and_takes_no_choice() {
         let parse = |words: &[&str]| Line::try_parse_from([&["test"], words].concat());
         assert!(parse(&["--quick"]).expect("it is taken").test.quick);
-        for other in ["--redis=native", "--runtime=spin", "--matrix", "a_filter"] {
+        for other in ["--redis=native", "--runtime=spin", "--matrix", "--without-chaining", "a_filter"] {
             assert!(parse(&["--quick", other]).is_err(), "{other}");
         }
     }

@@ -26,7 +26,7 @@ const REDIS_INSTANCE_NAME: &str = "RentTracker_";
 
 #[derive(Args)]
 pub struct Up {
-    /// What runs the components; auto takes a Spin of 4.1 or newer from PATH, else the embedded host
+    /// What runs the components; auto takes a Spin of 4.0 or newer from PATH, else the embedded host
     #[arg(long, value_enum, default_value_t = RuntimeChoice::Auto)]
     runtime: RuntimeChoice,
     /// Where to serve
@@ -69,10 +69,10 @@ impl Up {
         let listen = free_address(&self.listen)?;
 
         let servers = self.servers();
-        say(plan::plan(&servers, runtime == Runtime::Embedded, dev.path("postgres").exists())?);
+        say(plan::plan(&servers, runtime, dev.path("postgres").exists())?);
         ensure_servers(&servers)?;
         let toolchain = Toolchain::ready()?;
-        build::components(&toolchain)?;
+        build::components(&toolchain, runtime.edition())?;
         if runtime == Runtime::Embedded {
             build::host()?;
         }
@@ -96,7 +96,7 @@ impl Up {
             (RuntimeChoice::Embedded, _) | (RuntimeChoice::Auto, None) => Ok(Runtime::Embedded),
             (RuntimeChoice::Auto | RuntimeChoice::Spin, Some(_)) => Ok(Runtime::Spin),
             (RuntimeChoice::Spin, None) => {
-                bail!("there is no spin 4.1 or newer on PATH; install it, or leave `--runtime spin` out")
+                bail!("there is no spin 4.0 or newer on PATH; install it, or leave `--runtime spin` out")
             }
         }
     }
@@ -172,8 +172,7 @@ impl Up {
             log: Some(log),
             authorities: None,
         };
-        let manifest = stack::repository_root().join("spin.toml");
-        let host = Host::start_with(options, &manifest, &stack::LONG_REUSE.map(OsStr::new))?;
+        let host = Host::start_with(options, &runtime.manifest(), &stack::LONG_REUSE.map(OsStr::new))?;
         let facts = Facts {
             base_url: host.base_url().to_owned(),
             redis_url,

@@ -82,7 +82,7 @@ fn run(task: Task) -> Result<()> {
                 RuntimeChoice::Spin => Runtime::Spin,
             };
             if runtime == Runtime::Spin && stack::spin_on_path().is_none() {
-                bail!("there is no spin 4.1 or newer on PATH");
+                bail!("there is no spin 4.0 or newer on PATH");
             }
             let size = if quick { Size::quick() } else { Size::full() };
             let report = cases::all(&Stage::start(runtime)?, &size)?;

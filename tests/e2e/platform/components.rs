@@ -23,6 +23,9 @@ trials![
     every_built_component_imports_what_its_world_says,
 ];
 
+/// The libraries of the components. Each imports only those before it.
+const LIBRARIES: [&str; 4] = ["cache", "rental", "platform", "write-handlers"];
+
 /// The repository.
 pub fn root() -> PathBuf {
     stack::repository_root()
@@ -97,14 +100,16 @@ fn only_the_platform_crate_depends_on_the_sdk() {
         assert!(manifest.get("target").is_none(), "{folder} depends on something for one target alone");
         manifest["dependencies"].as_table().expect("dependencies").clone()
     };
-    let libraries = ["cache", "rental", "platform"].map(|name| format!("shared/{name}"));
-    for folder in folders().into_iter().chain(libraries) {
+    for folder in folders().into_iter().chain(LIBRARIES.map(|name| format!("shared/{name}"))) {
         let of_the_platform =
-            ["spin-sdk", "wit-bindgen", "wasip3"].map(|name| dependencies(&folder).contains_key(name));
+            ["spin-sdk", "spin-sdk-4-0", "wit-bindgen", "wasip3"].map(|name| dependencies(&folder).contains_key(name));
         assert_eq!(of_the_platform.contains(&true), folder == "shared/platform", "{folder}");
     }
-    assert!(!["rental", "platform"].iter().any(|above| dependencies("shared/cache").contains_key(*above)));
-    assert!(!dependencies("shared/rental").contains_key("platform"));
+    for (at, library) in LIBRARIES.iter().enumerate() {
+        let above = &LIBRARIES[at + 1..];
+        let dependencies = dependencies(&format!("shared/{library}"));
+        assert!(!above.iter().any(|above| dependencies.contains_key(*above)), "{library} imports one of {above:?}");
+    }
 }
 
 /// All files of Rust below a folder.
@@ -145,8 +150,7 @@ fn every_crate_inherits_the_lints() {
 fn no_component_may_panic_on_input() {
     let lints = ["unwrap_used", "expect_used", "panic", "unreachable", "indexing_slicing", "string_slice"]
         .map(|lint| format!("clippy::{lint}"));
-    let libraries = ["cache", "rental", "platform"].map(|name| format!("shared/{name}"));
-    for name in folders().into_iter().chain(libraries) {
+    for name in folders().into_iter().chain(LIBRARIES.map(|name| format!("shared/{name}"))) {
         let source = read(format!("components/{name}/src/lib.rs"));
         let denied: String = source.lines().filter(|line| line.starts_with("#![deny(")).collect();
         let missing: Vec<&String> = lints.iter().filter(|lint| !denied.contains(*lint)).collect();
@@ -171,7 +175,7 @@ fn every_test_that_security_md_names_exists() {
 }
 
 /// The worlds in `wit/`, resolved against the WIT that the pinned SDK was made from.
-fn worlds() -> Resolve {
+pub fn worlds() -> Resolve {
     let metadata = metadata();
     let sdk = metadata["packages"].as_array().into_iter().flatten().find(|package| package["name"] == "spin-sdk");
     let sdk = sdk.and_then(|package| package["manifest_path"].as_str()).expect("spin-sdk among the dependencies");
@@ -211,8 +215,8 @@ fn of_the_standard_library(import: &str) -> bool {
         .is_some_and(|(name, version)| version.starts_with("0.2.") && STANDARD_LIBRARY.contains(&name))
 }
 
-/// What a built component asks its host for, as it stands in the file.
-fn imports(component: &[u8]) -> BTreeSet<String> {
+/// What a built component asks its host for, as it stands in the file, apart from what the standard library imports.
+pub fn imports(component: &[u8]) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     let mut depth = 0;
     for payload in wasmparser::Parser::new(0).parse_all(component) {
@@ -225,35 +229,39 @@ fn imports(component: &[u8]) -> BTreeSet<String> {
             _ => {}
         }
     }
+    names.retain(|import| !of_the_standard_library(import));
     names
 }
 
 fn every_built_component_imports_what_its_world_says() {
     let worlds = worlds();
-    let mut differences = Vec::new();
     for name in declared() {
         let file = root().join(format!("target/wasm32-wasip2/release/{}.wasm", name.replace('-', "_")));
         let bytes = std::fs::read(&file).unwrap_or_else(|error| panic!("{} is not built: {error}", file.display()));
-        let (world, _) = worlds
-            .worlds
-            .iter()
-            .find(|(_, world)| world.name == name)
-            .unwrap_or_else(|| panic!("wit/ has no world {name}"));
-        let mut built = imports(&bytes);
-        built.retain(|import| !of_the_standard_library(import));
-        let said = &worlds.worlds[world].imports;
-        let names: BTreeSet<String> = said.keys().map(|key| worlds.name_world_key(key)).collect();
-        differences
-            .extend(built.difference(&names).map(|import| format!("{name} imports {import}, which its world lacks")));
-        for (key, item) in said {
-            // An interface of types alone is there for the others' sake, and the compiler leaves it out where it can.
-            let types_alone =
-                matches!(item, WorldItem::Interface { id, .. } if worlds.interfaces[*id].functions.is_empty());
-            let import = worlds.name_world_key(key);
-            if !types_alone && !built.contains(&import) {
-                differences.push(format!("{name} does not import {import}"));
-            }
+        let differences = differences(&worlds, &name, &imports(&bytes));
+        assert!(differences.is_empty(), "{differences:#?}");
+    }
+}
+
+/// Where what a component imports departs from its world.
+pub fn differences(worlds: &Resolve, name: &str, built: &BTreeSet<String>) -> Vec<String> {
+    let (world, _) = worlds
+        .worlds
+        .iter()
+        .find(|(_, world)| world.name == name)
+        .unwrap_or_else(|| panic!("wit/ has no world {name}"));
+    let said = &worlds.worlds[world].imports;
+    let names: BTreeSet<String> = said.keys().map(|key| worlds.name_world_key(key)).collect();
+    let lacking = built.difference(&names).map(|import| format!("{name} imports {import}, which its world lacks"));
+    let mut differences: Vec<String> = lacking.collect();
+    for (key, item) in said {
+        // An interface of types alone is there for the others' sake, and the compiler leaves it out where it can.
+        let types_alone =
+            matches!(item, WorldItem::Interface { id, .. } if worlds.interfaces[*id].functions.is_empty());
+        let import = worlds.name_world_key(key);
+        if !types_alone && !built.contains(&import) {
+            differences.push(format!("{name} does not import {import}"));
         }
     }
-    assert!(differences.is_empty(), "{differences:#?}");
+    differences
 }

@@ -9,4 +9,5 @@ pub mod query_plans;
 pub mod read_only_postgres;
 pub mod restored_database;
 pub mod sources;
+pub mod spin_versions;
 pub mod tls;

@@ -31,6 +31,14 @@ pub fn sources(folder: &str) -> Vec<(String, String)> {
     files.into_iter().filter(|file| !file.ends_with("tests.rs")).map(read).collect()
 }
 
+/// The sources of a component: its own, and those of the write handlers where it links them by default.
+pub fn own_sources(component: &str) -> String {
+    let manifest: toml::Table = read(format!("components/{component}/Cargo.toml")).parse().expect("a manifest");
+    let links = manifest["dependencies"].get("write-handlers").is_some_and(|it| it.get("optional").is_none());
+    let handlers = if links { sources("components/shared/write-handlers/src") } else { Vec::new() };
+    sources(&format!("components/{component}/src")).into_iter().chain(handlers).map(|(_, text)| text).collect()
+}
+
 /// The words of a text that are not in a comment.
 pub fn words(text: &str) -> Names {
     let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
@@ -171,7 +179,7 @@ impl Library {
 
     /// The functions that a component comes to.
     pub fn reached_by(&self, component: &str) -> BTreeSet<Function> {
-        let text: String = sources(&format!("components/{component}/src")).into_iter().map(|(_, text)| text).collect();
+        let text = own_sources(component);
         let named = imports(&text).into_iter().filter_map(|(_, path)| self.module_of("", &path));
         let written = text.split("platform::").skip(1).filter_map(|rest| {
             let path = rest.split(|c: char| !c.is_alphanumeric() && c != '_' && c != ':').next().unwrap_or_default();

@@ -1,9 +1,9 @@
 //! The key-value store, which is left alone for a while when it was slow.
 
+use crate::sdk::experimental::wasi::keyvalue::{atomics, store};
+use crate::sdk::key_value::Error as SdkError;
 use crate::time::clock::{elapsed, elapsed_after_blocking};
 use crate::time::within;
-use spin_sdk::experimental::wasi::keyvalue::{atomics, store};
-use spin_sdk::key_value::Error as SdkError;
 use std::cell::Cell;
 use std::time::Duration;
 

@@ -23,6 +23,11 @@ mod variables;
 mod webhook;
 pub mod write;
 
-/// For [`http_component`] alone: a component does not depend on the SDK.
+/// The SDK for the Spin that is built for, by a name that is no dependency's (`findings/shadowed-extern-crate-is-linked.sh`). A
+/// component, which does not depend on the SDK, comes to it through [`http_component`].
+#[cfg(not(feature = "spin-4-0"))]
 #[doc(hidden)]
-pub use spin_sdk;
+pub use spin_sdk as sdk;
+#[cfg(feature = "spin-4-0")]
+#[doc(hidden)]
+pub use spin_sdk_4_0 as sdk;

@@ -1,8 +1,8 @@
 //! The configuration, out of the platform's variables.
 
+use crate::sdk::experimental::wasi::config::store;
 use rental::config::Config;
 use rental::error::Error;
-use spin_sdk::experimental::wasi::config::store;
 use std::collections::HashMap;
 
 /// Reads the configuration, when an instance starts and never again: one call of the host for all variables that the component

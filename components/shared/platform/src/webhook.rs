@@ -43,7 +43,7 @@ pub fn notify(instance: &Instance, event: &'static str, record: &Record) {
     };
     // Numbers and texts always serialize.
     let body = Full::new(Bytes::from(serde_json::to_vec(&told).unwrap_or_default()));
-    spin_sdk::wasip3::spawn(async move {
+    crate::sdk::wasip3::spawn(async move {
         let request = Request::builder()
             .method(Method::POST)
             .uri(url)

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use anyhow::Result;
+use stack::Runtime;
 
 use crate::build;
 use crate::tools::{self, Server};
@@ -18,7 +19,7 @@ struct Step {
 }
 
 /// The steps that this machine needs, in their order, as lines.
-pub fn plan(servers: &[Server], builds_host: bool, has_database: bool) -> Result<String> {
+pub fn plan(servers: &[Server], runtime: Runtime, has_database: bool) -> Result<String> {
     let mut steps = Vec::new();
     let missing = tools::missing(servers);
     if !missing.is_empty() {
@@ -30,9 +31,9 @@ pub fn plan(servers: &[Server], builds_host: bool, has_database: bool) -> Result
         let what = "install a compiler for WebAssembly".to_owned();
         steps.push(Step { what, first: "1 min", later: None, was_done: false });
     }
-    let (what, was_done) = ("build the components".to_owned(), build::has_components()?);
+    let (what, was_done) = ("build the components".to_owned(), build::has_components(runtime.edition())?);
     steps.push(Step { what, first: "2 min", later: Some("a few seconds"), was_done });
-    if builds_host {
+    if runtime == Runtime::Embedded {
         let (what, was_done) = ("build the embedded host".to_owned(), build::has_host());
         steps.push(Step { what, first: "6 to 12 min", later: Some("a few seconds"), was_done });
     }
@@ -75,8 +76,8 @@ mod tests {
 
     #[test]
     fn only_what_this_machine_needs_is_planned() {
-        let with_host = plan(&[], true, true).expect("a plan");
-        let without = plan(&[], false, true).expect("a plan");
+        let with_host = plan(&[], Runtime::Embedded, true).expect("a plan");
+        let without = plan(&[], Runtime::Spin, true).expect("a plan");
         assert!(with_host.contains("build the embedded host") && !without.contains("host"), "{without}");
         assert!(!with_host.contains("redis-server"), "no server was asked for: {with_host}");
     }

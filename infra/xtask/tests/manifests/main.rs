@@ -4,6 +4,7 @@ mod consistency;
 mod custom;
 mod published;
 mod schema;
+mod spin_4_0;
 mod variables;
 
 use std::path::{Path, PathBuf};

@@ -5,6 +5,8 @@ use crate::instance::Instance;
 use crate::key_value::STORE;
 use crate::log::{self, Level};
 use crate::metrics;
+use crate::sdk::http::send;
+use crate::sdk::key_value::Store;
 use crate::time::{clock, within};
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
@@ -12,8 +14,6 @@ use http_body_util::{BodyExt, Empty, Limited};
 use rental::auth::{KeySet, KeySource, LeftOut, keep, kept};
 use rental::metrics::{Count, KeyFetchResult};
 use sha2::{Digest, Sha256};
-use spin_sdk::http::send;
-use spin_sdk::key_value::Store;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -45,7 +45,7 @@ pub fn at_hand(instance: &Rc<Instance>) -> (Option<Rc<KeySet>>, u64) {
         // Until it has begun, every other request would find it due as well.
         instance.keys.supply.borrow_mut().asked(now);
         let (instance, url) = (Rc::clone(instance), url.clone());
-        spin_sdk::wasip3::spawn(async move {
+        crate::sdk::wasip3::spawn(async move {
             let turn = Rc::clone(&instance.keys.turn);
             // Another request is at it already.
             let Some(_turn) = turn.try_lock() else { return };
@@ -91,7 +91,7 @@ fn log_left_out(instance: &Rc<Instance>, left_out: &[LeftOut]) {
         return;
     }
     let (instance, left_out) = (Rc::clone(instance), left_out.to_vec());
-    spin_sdk::wasip3::spawn(async move {
+    crate::sdk::wasip3::spawn(async move {
         let name = format!("jwks-told:{}", instance.config.namespace.as_str());
         let all: String = left_out.iter().map(|key| format!("{key}\n")).collect();
         let print = Sha256::digest(all);

@@ -32,7 +32,7 @@ fn renew_in_background(instance: &Rc<Instance>) {
         return;
     }
     let instance = Rc::clone(instance);
-    spin_sdk::wasip3::spawn(async move {
+    crate::sdk::wasip3::spawn(async move {
         renew(&instance).await;
         instance.breaker.borrow_mut().end_renewal();
     });

@@ -75,7 +75,7 @@ fn renew_in_background(instance: &Rc<Instance>) {
         return;
     }
     let instance = Rc::clone(instance);
-    spin_sdk::wasip3::spawn(async move {
+    crate::sdk::wasip3::spawn(async move {
         // Who needs it after this one has lapsed will ask again, and say so.
         let _ = ask(&instance).await;
         instance.database.is_renewing.set(false);

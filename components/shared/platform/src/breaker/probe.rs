@@ -17,7 +17,7 @@ use std::time::Duration;
 pub fn probe_in_background(instance: &Rc<Instance>) -> oneshot::Receiver<()> {
     let (done, over) = oneshot::channel();
     let instance = Rc::clone(instance);
-    spin_sdk::wasip3::spawn(async move {
+    crate::sdk::wasip3::spawn(async move {
         probe(&instance).await;
         // Mostly nobody waits for it.
         let _ = done.send(());

@@ -2,11 +2,11 @@
 
 use crate::instance::Instance;
 use crate::key_value::{STORE, SWAP_ATTEMPTS, Unreadable};
+use crate::sdk::experimental::wasi::keyvalue::{atomics, store};
+use crate::sdk::key_value::Store;
 use crate::time::clock::{elapsed, elapsed_after_blocking, unix_ms};
 use cache::breaker::{Event, Lease, Record, next};
 use cache::isolated_store;
-use spin_sdk::experimental::wasi::keyvalue::{atomics, store};
-use spin_sdk::key_value::Store;
 
 fn key(instance: &Instance) -> String {
     format!("breaker:{}", instance.config.namespace.as_str())

@@ -1,10 +1,10 @@
 //! Sending a request with a body.
 
+use crate::sdk::http::{Response, send as send_unwoken};
+use crate::sdk::wasip3::http::types::ErrorCode;
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
-use spin_sdk::http::{Response, send as send_unwoken};
-use spin_sdk::wasip3::http::types::ErrorCode;
 use std::future::poll_fn;
 use std::pin::pin;
 

@@ -3,15 +3,15 @@
 //! The SDK's own conversions ask the platform for all that a request may have: scheme, authority, options, and the headers
 //! twice. Each question costs about as much as verifying a token, so here only those are asked whose answers are used.
 
+use crate::sdk::wasip3::http::client;
+use crate::sdk::wasip3::http::types::{self, ErrorCode, Fields, Response, Scheme};
+use crate::sdk::wasip3::http_compat::IncomingRequestBody;
+use crate::sdk::wasip3::{spawn, wit_future, wit_stream};
 use bytes::Bytes;
 use http::request::Parts;
 use http::uri::{PathAndQuery, Uri};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use rental::http::{Answer, HostHeaders, Route};
-use spin_sdk::wasip3::http::client;
-use spin_sdk::wasip3::http::types::{self, ErrorCode, Fields, Response, Scheme};
-use spin_sdk::wasip3::http_compat::IncomingRequestBody;
-use spin_sdk::wasip3::{spawn, wit_future, wit_stream};
 
 /// What a component's entry point returns.
 pub type Outcome = Result<Response, ErrorCode>;
@@ -76,10 +76,10 @@ macro_rules! http_component {
         /// What the host calls.
         pub struct Component;
         #[cfg(target_arch = "wasm32")]
-        $crate::spin_sdk::wasip3::http::service::export!(Component);
+        $crate::sdk::wasip3::http::service::export!(Component);
 
-        impl $crate::spin_sdk::wasip3::exports::http::handler::Guest for Component {
-            async fn handle(request: $crate::spin_sdk::wasip3::http::types::Request) -> $crate::http::wire::Outcome {
+        impl $crate::sdk::wasip3::exports::http::handler::Guest for Component {
+            async fn handle(request: $crate::sdk::wasip3::http::types::Request) -> $crate::http::wire::Outcome {
                 $handle($crate::http::wire::Request::receive(request)?).await
             }
         }

@@ -1,13 +1,13 @@
-//! The totals of what is counted, in the key-value store. Instances tell what they have counted to the component `aggregator`,
-//! and that adds it to the totals.
+//! What the component `aggregator` does: it takes in what instances have counted, and adds it to the totals.
 //!
-//! Compare-and-swap blocks an instance until the disk has what is written, and every request in it: tens of milliseconds
-//! where the disk is busy. So it is the business of instances that no client waits for.
+//! Writing blocks an instance and every request in it ([`add_to_totals`]). So it is the business of instances that no client
+//! waits for.
 
+use super::shards::{add_to_totals, parse};
 use crate::http::wire::{Outcome, Request, hand_over};
 use crate::key_value::KeyValue;
 use crate::log::{self, Level};
-use crate::time::{clock, random};
+use crate::time::clock;
 use cache::Namespace;
 use http::StatusCode;
 use http_body_util::{BodyExt, Limited};
@@ -23,8 +23,6 @@ const WRITE_AFTER: Duration = Duration::from_millis(250);
 /// slow is left alone.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 const RETRIES: u32 = 20;
-/// Over how many keys the totals are spread, so that instances seldom write the same one at the same time.
-pub const SHARDS: u8 = 8;
 /// Every series that there is, three times over: what is longer comes from nobody we know.
 const MAX_BYTES: usize = 256 * 1024;
 
@@ -68,7 +66,7 @@ fn keep(namespace: Namespace, counted: &Totals) {
         is_first
     });
     if is_first {
-        spin_sdk::wasip3::spawn(async move {
+        crate::sdk::wasip3::spawn(async move {
             clock::sleep(WRITE_AFTER).await;
             for _ in 0..RETRIES {
                 if write(&namespace) {
@@ -84,18 +82,12 @@ fn keep(namespace: Namespace, counted: &Totals) {
 
 /// Adds to the totals what is not written yet; whether that could be done.
 fn write(namespace: &Namespace) -> bool {
-    let shard = random::<1>().map_or(0, |[byte]| byte % SHARDS);
     AGGREGATOR.with(|aggregator| {
         let mut all = aggregator.unwritten.borrow_mut();
         let Some(unwritten) = all.get_mut(namespace.as_str()) else {
             return true;
         };
-        let written = aggregator.key_value.update(&key(namespace, shard), |stored| {
-            let mut totals = parse(stored).unwrap_or_default();
-            totals.merge(unwritten);
-            totals.forget_before(clock::unix_ms());
-            serde_json::to_vec(&totals).unwrap_or_default()
-        });
+        let written = add_to_totals(&aggregator.key_value, namespace, unwritten);
         match &written {
             Ok(()) => drop(all.remove(namespace.as_str())),
             Err(error) => {
@@ -107,18 +99,4 @@ fn write(namespace: &Namespace) -> bool {
         }
         written.is_ok()
     })
-}
-
-fn key(namespace: &Namespace, shard: u8) -> String {
-    format!("metrics:{}:{shard}", namespace.as_str())
-}
-
-/// The keys of the totals.
-pub fn keys(namespace: &Namespace) -> impl Iterator<Item = String> {
-    (0..SHARDS).map(|shard| key(namespace, shard))
-}
-
-/// `None` for what another version has written otherwise: counting begins anew, as after any restart of a counter.
-pub fn parse(bytes: &[u8]) -> Option<Totals> {
-    serde_json::from_slice(bytes).ok()
 }

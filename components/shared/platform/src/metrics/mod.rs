@@ -1,9 +1,11 @@
-//! Counting in the instance's memory, and telling the component that adds up after the answers have gone out.
+//! Counting in the instance's memory, and passing the counts on after the answers have gone out.
 
 pub mod aggregator;
 pub mod counts;
 mod flush;
 mod shards;
+#[cfg(not(feature = "without-chaining"))]
+mod tell;
 
 pub use flush::flush_later;
 pub use shards::totals;

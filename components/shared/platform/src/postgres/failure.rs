@@ -1,8 +1,8 @@
 //! Why a statement has no result.
 
+use crate::sdk::pg::{Error as SdkError, PgError, QueryError};
 use rental::error::Error;
 use rental::sql::sqlstate::{self, Kind, Meaning, SILENT};
-use spin_sdk::pg::{Error as SdkError, PgError, QueryError};
 
 /// Why a statement has no result.
 #[derive(Clone, Debug, PartialEq, Eq)]

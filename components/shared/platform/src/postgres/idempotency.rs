@@ -13,7 +13,7 @@ const BATCH: i64 = 100;
 /// Removes some in the background. They are ignored as it is; this keeps the table small.
 pub fn remove_expired_keys(instance: &Rc<Instance>) {
     let instance = Rc::clone(instance);
-    spin_sdk::wasip3::spawn(async move {
+    crate::sdk::wasip3::spawn(async move {
         if let Err(failure) = call(&instance, "remove_expired_idempotency_keys", vec![Parameter::Integer(BATCH)]).await
         {
             log::write(Level::Warn, "idempotency_keys.left", &[("error", &failure.error.to_string())]);

@@ -21,6 +21,7 @@ pub use failure::Failure;
 use crate::instance::Instance;
 use crate::log::{self, Level};
 use crate::scope::{self, Share};
+use crate::sdk::pg::ParameterValue;
 use crate::time::clock::elapsed;
 use crate::time::{timed, within};
 use failure::late;
@@ -29,7 +30,6 @@ use rental::metrics::{Count, Timing};
 use rental::sql::sqlstate::{Kind, READ_ONLY, TOO_LATE};
 use rental::sql::{CURRENT, CURRENT_WITHOUT_WRITES, Column, Parameter, Statement};
 use session::{END_SESSION, ask, open};
-use spin_sdk::pg::ParameterValue;
 use std::borrow::Cow;
 use values::parameter;
 

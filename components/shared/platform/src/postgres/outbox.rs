@@ -94,7 +94,7 @@ pub fn settle_later(instance: &Rc<Instance>, connection: Rc<Connection>, tenant:
     };
     if is_first {
         let instance = Rc::clone(instance);
-        spin_sdk::wasip3::spawn(async move {
+        crate::sdk::wasip3::spawn(async move {
             clock::sleep(SETTLE_AFTER).await;
             let (tenants, ids) = instance.settled.take().into_iter().unzip();
             if let Err(error) = settle(&instance, &connection, tenants, ids).await {

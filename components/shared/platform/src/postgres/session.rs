@@ -3,9 +3,9 @@
 use super::failure::{Failure, failed, not_reached};
 use super::values::column;
 use crate::instance::Instance;
+use crate::sdk::pg::{Connection, ParameterValue};
 use rental::sql::Column;
 use rental::sql::sqlstate::Kind;
-use spin_sdk::pg::{Connection, ParameterValue};
 
 /// Ends the session that it runs in, also where nothing can be written.
 pub const END_SESSION: &str = "SELECT pg_terminate_backend(pg_backend_pid())";

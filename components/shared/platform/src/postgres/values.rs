@@ -1,8 +1,8 @@
 //! Parameters and columns as the platform has them.
 
 use super::failure::Failure;
+use crate::sdk::pg::{DbValue, ParameterValue};
 use rental::sql::{Column, Parameter, sqlstate};
-use spin_sdk::pg::{DbValue, ParameterValue};
 
 pub fn parameter(parameter: Parameter) -> ParameterValue {
     match parameter {

@@ -10,7 +10,7 @@ pub fn discard_later(instance: &Rc<Instance>, slot: &Slot<'_>) {
         return;
     };
     let (instance, script) = (Rc::clone(instance), Script::discard(slot));
-    spin_sdk::wasip3::spawn(async move {
+    crate::sdk::wasip3::spawn(async move {
         let _discarding = discarding;
         // By another connection than the one that the page is coming by.
         if let Ok(connection) = instance.redis.connection(&instance.config).await {

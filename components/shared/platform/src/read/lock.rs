@@ -78,7 +78,7 @@ impl Drop for Claim<'_> {
     fn drop(&mut self) {
         if self.may_hold.get() {
             let script = Script::release(self.slot, &self.token);
-            spin_sdk::wasip3::spawn(give_back(Rc::clone(self.instance), Rc::clone(self.connection), script));
+            crate::sdk::wasip3::spawn(give_back(Rc::clone(self.instance), Rc::clone(self.connection), script));
         }
     }
 }

@@ -36,7 +36,7 @@ pub fn sample(instance: &Rc<Instance>, tenant: &TenantId, resource: Resource, hi
     };
     let instance = Rc::clone(instance);
     let tenant = tenant.clone();
-    spin_sdk::wasip3::spawn(async move {
+    crate::sdk::wasip3::spawn(async move {
         // When something could not be asked there will be other hits.
         if let Ok(Some(check)) = compare(&instance, &tenant, resource, version).await {
             instance.counts.count(Count::Check(check));

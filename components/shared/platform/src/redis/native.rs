@@ -1,10 +1,10 @@
 //! Redis by its own protocol: a connection of the platform's.
 
 use super::client::Client;
+use crate::sdk::redis::{Connection, Error, RedisParameter, RedisResult};
 use cache::{
     Argument, CacheKey, Command, Identity, MAX_ENTRY_BYTES, RedisFailure, Reply, Script, Unfit, asks_for_resp3,
 };
-use spin_sdk::redis::{Connection, Error, RedisParameter, RedisResult};
 
 /// A connection. It is multiplexed: the instance's requests share it.
 pub struct Native(Connection);

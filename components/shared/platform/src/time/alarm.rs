@@ -47,7 +47,7 @@ impl Future for Alarm {
         WAITING.with_borrow_mut(|waiting| waiting.insert(self.number, context.waker().clone()));
         let end = self.deadline.min(now + TICK);
         if TIMERS.with_borrow(|timers| timers.iter().all(|timer| *timer > end)) {
-            spin_sdk::wasip3::spawn(Timer::until(end).run());
+            crate::sdk::wasip3::spawn(Timer::until(end).run());
             // What is spawned is first polled with the next poll of its request (wit-bindgen 0.57), for which that request may
             // wait as long as for what it has a deadline.
             context.waker().wake_by_ref();

@@ -38,5 +38,5 @@ pub fn unix() -> Duration {
 
 /// Pauses the task.
 pub async fn sleep(duration: Duration) {
-    spin_sdk::time::sleep(duration).await;
+    crate::sdk::time::sleep(duration).await;
 }
