@@ -112,6 +112,7 @@ impl Test {
             steps.step("model with three readers", model)?;
         }
         steps.step("components and host", || match self.runtime {
+            Runtime::Embedded if self.without_chaining => build::host(),
             Runtime::Embedded => build::run_all(&toolchain),
             Runtime::Spin => build::components(&toolchain, self.runtime().edition()),
         })?;
