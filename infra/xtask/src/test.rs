@@ -113,6 +113,7 @@ impl Test {
             steps.step("unit tests, and the model with three readers", unit_tests_and_model)?;
         }
         steps.step("components and host", || match self.runtime {
+            Runtime::Embedded if self.without_chaining => build::host(),
             Runtime::Embedded => build::run_all(&toolchain),
             Runtime::Spin => build::components(&toolchain, self.runtime().edition()),
         })?;
