@@ -5,19 +5,21 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 
 use anyhow::{Context, Result};
+use bytes::Bytes;
 use http::uri::Scheme;
-use http::{Response, StatusCode};
+use http::{Request, Response, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty};
-use wasmtime_wasi_http::handler;
+use wasmtime_wasi_http::handler::ErrorCode;
 
 use crate::headers;
 use crate::routes::RouteMatch;
 
 /// A request on its way to a component.
-pub type Incoming = handler::Request;
+pub type Incoming = Request<UnsyncBoxBody<Bytes, ErrorCode>>;
 
 /// A component's answer.
-pub type Answer = handler::Response;
+pub type Answer = Response<UnsyncBoxBody<Bytes, wasmtime::Error>>;
 
 /// A component with its instances.
 pub trait Component: Send + Sync {

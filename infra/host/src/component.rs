@@ -8,17 +8,18 @@ use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use wasmtime::component::{Component, HasSelf, Linker, ResourceTable};
 use wasmtime::{Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
+use wasmtime_wasi::sockets::SocketAddrUse;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
 use wasmtime_wasi_http::WasiHttpCtx;
-use wasmtime_wasi_http::handler::{HandlerState, Instance, Proxy, ProxyHandler};
+use wasmtime_wasi_http::handler::{HandlerState, Instance, Proxy, ProxyHandler, ViewFn};
+use wasmtime_wasi_http::p3::WasiHttpView;
 use wasmtime_wasi_http::p3::bindings::ServicePre;
 
 use crate::app::{self, Answer, App, Incoming};
 use crate::bindings::{spin, wasi};
-use crate::incoming::IncomingHttp;
 use crate::instance::{InstanceState, Lifetime, Limits, Reuse};
 use crate::key_value::{Database, KeyValue, KeyValueState};
 use crate::manifest;
@@ -27,7 +28,6 @@ use crate::outbound::AllowList;
 use crate::outgoing::OutgoingHttp;
 use crate::postgres::{Pools, Postgres, PostgresState};
 use crate::redis::{Redis, RedisState};
-use crate::sockets::may_use;
 use crate::variables::{ComponentVariables, Values, Variables};
 
 /// How many instances there can be at once, of all components together. Spin's number.
@@ -189,15 +189,14 @@ impl Instantiator {
         Self { loaded, shared, pools: Arc::default(), app }
     }
 
-    fn state(&self, failed: Arc<Notify>) -> wasmtime::Result<InstanceState> {
+    fn state(&self) -> wasmtime::Result<InstanceState> {
         let allowed = &self.loaded.allowed;
         let alive = self.shared.alive.upgrade().ok_or_else(|| wasmtime::format_err!("the host has stopped"))?;
         Ok(InstanceState {
             wasi: wasi_context(allowed.clone()),
             table: ResourceTable::new(),
             http: WasiHttpCtx::new(),
-            incoming: IncomingHttp,
-            outgoing: OutgoingHttp { allowed: allowed.clone(), app: self.app.clone(), failed },
+            outgoing: OutgoingHttp { allowed: allowed.clone(), app: self.app.clone() },
             redis: RedisState::new(allowed.clone()),
             postgres: PostgresState::new(allowed.clone(), self.pools.clone()),
             key_value: KeyValueState::new(self.loaded.stores.clone(), self.shared.database.clone()),
@@ -214,8 +213,7 @@ impl HandlerState for Instantiator {
 
     async fn instantiate(&self) -> wasmtime::Result<Instance<InstanceState, Lifetime, Limits>> {
         let began = Instant::now();
-        let failed = Arc::new(Notify::new());
-        let mut store = Store::new(self.loaded.pre.engine(), self.state(failed.clone())?);
+        let mut store = Store::new(self.loaded.pre.engine(), self.state()?);
         if self.shared.meter.is_some() {
             store.set_fuel(FUEL)?;
         }
@@ -224,8 +222,8 @@ impl HandlerState for Instantiator {
         Ok(Instance {
             store,
             proxy: Proxy::P3(proxy),
-            view: InstanceState::incoming_http,
-            expiration: Lifetime::new(self.shared.reuse.idle_instance_timeout, self.shared.stopping.clone(), failed),
+            view: ViewFn::P3(InstanceState::http),
+            expiration: Lifetime::new(self.shared.reuse.idle_instance_timeout, self.shared.stopping.clone()),
             state: Limits { component: self.loaded.id.clone(), reuse: self.shared.reuse, meter },
         })
     }
@@ -235,10 +233,13 @@ impl HandlerState for Instantiator {
 fn wasi_context(allowed: Arc<AllowList>) -> WasiCtx {
     let mut builder = WasiCtxBuilder::new();
     builder.stdout(std::io::stderr()).stderr(std::io::stderr());
-    // Off unless asked for since wasmtime 48; the check below says where to.
-    builder.allow_tcp(true).allow_udp(true);
     builder.socket_addr_check(move |address, purpose| {
-        let allowed = may_use(&allowed, address, purpose);
+        let scheme = match purpose {
+            SocketAddrUse::TcpConnect => Some("tcp"),
+            SocketAddrUse::TcpBind => None,
+            SocketAddrUse::UdpBind | SocketAddrUse::UdpConnect | SocketAddrUse::UdpOutgoingDatagram => Some("udp"),
+        };
+        let allowed = scheme.is_some_and(|scheme| allowed.allows(&address.to_string(), scheme));
         Box::pin(async move { allowed })
     });
     builder.build()

@@ -6,15 +6,15 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::Sleep;
 use wasmtime::component::{GuestTaskId, ResourceTable};
 use wasmtime::{Store, StoreContextMut};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::WasiHttpCtx;
 use wasmtime_wasi_http::handler::{ShouldAccept, WorkerExpiration, WorkerState, WorkerStatus};
-use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+use wasmtime_wasi_http::p3::{WasiHttpCtxView, WasiHttpView};
 
-use crate::incoming::IncomingHttp;
 use crate::key_value::KeyValueState;
 use crate::meter::InstanceMeter;
 use crate::outgoing::OutgoingHttp;
@@ -52,8 +52,6 @@ pub struct InstanceState {
     pub table: ResourceTable,
     /// Limits of HTTP fields.
     pub http: WasiHttpCtx,
-    /// How requests come in.
-    pub incoming: IncomingHttp,
     /// What happens to outgoing requests.
     pub outgoing: OutgoingHttp,
     /// `spin:redis`.
@@ -80,47 +78,28 @@ impl WasiHttpView for InstanceState {
     }
 }
 
-impl InstanceState {
-    /// What requests come in by.
-    pub fn incoming_http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { hooks: &mut self.incoming, table: &mut self.table, ctx: &mut self.http }
-    }
-}
-
 /// When an instance ends: after a second without work, or at once when the host stops.
 ///
-/// While a request runs, or a task that it left behind, it does not end: Spin sets neither a time limit. Only a failure ends it
-/// then.
+/// While a request runs, or a task that it left behind, it does not end: Spin sets neither a time limit.
 pub struct Lifetime {
     idle_timeout: Duration,
     idle: Pin<Box<Sleep>>,
     stop: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
-    failure: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
 }
 
 impl Lifetime {
-    /// A lifetime that ends after `idle_timeout` without work, or when `stopping` becomes true; and at once, with every request
-    /// in it, when `failed` is notified.
-    pub fn new(idle_timeout: Duration, mut stopping: watch::Receiver<bool>, failed: Arc<Notify>) -> Self {
+    /// A lifetime that ends after `idle_timeout` without work, or when `stopping` becomes true.
+    pub fn new(idle_timeout: Duration, mut stopping: watch::Receiver<bool>) -> Self {
         let stop = async move {
             // An error means that the host is gone, which is a stop too.
             let _ = stopping.wait_for(|stopping| *stopping).await;
         };
-        Self {
-            idle_timeout,
-            idle: Box::pin(tokio::time::sleep(idle_timeout)),
-            stop: Box::pin(stop),
-            failure: Box::pin(async move { failed.notified().await }),
-        }
+        Self { idle_timeout, idle: Box::pin(tokio::time::sleep(idle_timeout)), stop: Box::pin(stop) }
     }
 }
 
 impl WorkerExpiration for Lifetime {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>, status: WorkerStatus, since: Instant) -> Poll<()> {
-        // Not polled again once it is ready, nor is `stop`: the instance ends with it.
-        if self.failure.as_mut().poll(context).is_ready() {
-            return Poll::Ready(());
-        }
         if status != WorkerStatus::Idle {
             return Poll::Pending;
         }
@@ -128,6 +107,7 @@ impl WorkerExpiration for Lifetime {
         if self.idle.deadline() != end {
             self.idle.as_mut().reset(end);
         }
+        // Not polled again once it is ready: the instance ends with it.
         if self.stop.as_mut().poll(context).is_ready() { Poll::Ready(()) } else { self.idle.as_mut().poll(context) }
     }
 }
@@ -144,7 +124,7 @@ pub struct Limits {
 
 impl WorkerState for Limits {
     type StoreData = InstanceState;
-    type RequestData = ();
+    type RequestId = ();
 
     fn should_accept_request(&self, concurrent: usize, total: usize) -> ShouldAccept {
         if total >= self.reuse.max_instance_reuse_count {
@@ -229,7 +209,7 @@ mod tests {
     async fn an_instance_ends_when_it_was_idle_long_enough_but_never_while_a_task_runs() {
         let (_stop, stopping) = watch::channel(false);
         let since = Instant::now();
-        let mut lifetime = Lifetime::new(IDLE, stopping, Arc::default());
+        let mut lifetime = Lifetime::new(IDLE, stopping);
         for busy in [WorkerStatus::Requests, WorkerStatus::PostReturn] {
             assert!(!ends_within(&mut lifetime, busy, since, 2 * IDLE).await, "{busy:?}");
         }
@@ -241,19 +221,9 @@ mod tests {
     #[tokio::test]
     async fn an_idle_instance_ends_at_once_when_the_host_stops() {
         let (stop, stopping) = watch::channel(false);
-        let mut lifetime = Lifetime::new(Duration::from_secs(3600), stopping, Arc::default());
+        let mut lifetime = Lifetime::new(Duration::from_secs(3600), stopping);
         stop.send(true).unwrap();
         assert!(!ends_within(&mut lifetime, WorkerStatus::PostReturn, Instant::now(), IDLE).await);
         assert!(ends_within(&mut lifetime, WorkerStatus::Idle, Instant::now(), 20 * IDLE).await);
-    }
-
-    #[tokio::test]
-    async fn an_instance_that_has_failed_ends_in_the_middle_of_a_request() {
-        let (_stop, stopping) = watch::channel(false);
-        let failed = Arc::new(Notify::new());
-        let mut lifetime = Lifetime::new(Duration::from_secs(3600), stopping, failed.clone());
-        assert!(!ends_within(&mut lifetime, WorkerStatus::Requests, Instant::now(), IDLE).await);
-        failed.notify_one();
-        assert!(ends_within(&mut lifetime, WorkerStatus::Requests, Instant::now(), 20 * IDLE).await);
     }
 }

@@ -3,13 +3,15 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Weak};
 
-use anyhow::Context;
+use bytes::Bytes;
 use http::header::HOST;
 use http::uri::{Authority, Scheme};
 use http::{Request, Response, Uri};
 use http_body_util::BodyExt;
-use tokio::sync::Notify;
-use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks, default_send_request};
+use http_body_util::combinators::UnsyncBoxBody;
+use wasmtime_wasi::TrappableError;
+use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode;
+use wasmtime_wasi_http::p3::{RequestOptions, WasiHttpHooks, default_send_request};
 
 use crate::app::App;
 use crate::outbound::{AllowList, chaining_target};
@@ -21,9 +23,9 @@ const CHAINED_CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIF
 /// The host that stands for the application itself where an SDK insists on one.
 const SELF_HOST: &str = "self.alt";
 
-type Done = Box<dyn Future<Output = Result<(), Error>> + Send>;
-type Answer = (Response<WasiBody>, Done);
-type Sent = Result<Answer, Error>;
+type Body = UnsyncBoxBody<Bytes, ErrorCode>;
+type Done = Box<dyn Future<Output = Result<(), ErrorCode>> + Send>;
+type Sent = Result<(Response<Body>, Done), TrappableError<ErrorCode>>;
 
 /// What happens to the HTTP requests that a component sends.
 pub struct OutgoingHttp {
@@ -31,66 +33,64 @@ pub struct OutgoingHttp {
     pub allowed: Arc<AllowList>,
     /// The application, for the components that may be reached in memory. Weak: the application owns the instances.
     pub app: Weak<App>,
-    /// Notified when a request ends the instance: with an error of WASI alone the component would go on.
-    pub failed: Arc<Notify>,
 }
 
 impl WasiHttpHooks for OutgoingHttp {
     fn send_request(
         &mut self,
-        request: Request<WasiBody>,
+        request: Request<Body>,
         options: Option<RequestOptions>,
         // The outcome of the component's work on the response. It is not used.
         _processed: Done,
     ) -> Box<dyn Future<Output = Sent> + Send> {
-        let (allowed, app, failed) = (self.allowed.clone(), self.app.clone(), self.failed.clone());
+        let (allowed, app) = (self.allowed.clone(), self.app.clone());
         Box::new(async move {
-            match send(request, options, &allowed, &app).await {
-                Ok(sent) => sent,
-                Err(error) => {
-                    eprintln!("a request ends its instance: {error:#}");
-                    failed.notify_one();
-                    std::future::pending().await
-                }
-            }
+            let app = app
+                .upgrade()
+                .ok_or_else(|| TrappableError::trap(wasmtime::format_err!("the application has stopped")))?;
+            send(request, options, &allowed, &app).await
         })
     }
 }
 
-/// What the component is told. An error ends its instance.
 async fn send(
-    mut request: Request<WasiBody>,
+    mut request: Request<Body>,
     options: Option<RequestOptions>,
     allowed: &AllowList,
-    app: &Weak<App>,
-) -> anyhow::Result<Sent> {
-    let app = app.upgrade().context("the application has stopped")?;
+    app: &Arc<App>,
+) -> Sent {
     if is_to_self(request.uri()) {
         if !allowed.allows_self() {
-            return Ok(Err(Error::HttpRequestDenied));
+            return Err(ErrorCode::HttpRequestDenied.into());
         }
-        if let Err(error) = direct_to(app.address(), &mut request) {
-            return Ok(Err(error));
-        }
+        direct_to(app.address(), &mut request)?;
     } else if !allowed.allows(&request.uri().to_string(), "https") {
-        return Ok(Err(Error::HttpRequestDenied));
+        return Err(ErrorCode::HttpRequestDenied.into());
     }
     if let Some(component) = request.uri().authority().and_then(|authority| chaining_target(authority.host())) {
         let component = component.to_owned();
-        return chain(&component, request, &app).await.map(Ok);
+        return chain(&component, request, app).await;
     }
-    let sent = default_send_request(request, options).await;
-    Ok(sent.map(|(response, io)| (response.map(BodyExt::boxed_unsync), Box::new(io) as Done)))
+    let (response, io) = default_send_request(request, options).await?;
+    Ok((response.map(BodyExt::boxed_unsync), Box::new(io)))
 }
 
 /// Hands the request to a component of this application, private or not, without a socket.
-async fn chain(component: &str, mut request: Request<WasiBody>, app: &Arc<App>) -> anyhow::Result<Answer> {
+async fn chain(component: &str, mut request: Request<Body>, app: &Arc<App>) -> Sent {
     // The host's name exists only here; the component that answers does not see it.
     request.headers_mut().remove(HOST);
     let matched = RouteMatch::chained(component, request.uri().path());
+    let request = request.map(|body| body.map_err(Into::into).boxed_unsync());
     // A component that is not there ends its caller, as on Spin; one that fails answers 500.
-    let response = app.answer(request, &matched, Scheme::HTTP, CHAINED_CLIENT).await?;
-    Ok((response, Box::new(async { Ok(()) })))
+    let response = app
+        .answer(request, &matched, Scheme::HTTP, CHAINED_CLIENT)
+        .await
+        .map_err(|error| TrappableError::trap(wasmtime::format_err!("{error:#}")))?;
+    let to_code = |error: wasmtime::Error| match error.downcast::<ErrorCode>() {
+        Ok(code) => code,
+        Err(error) => ErrorCode::InternalError(Some(error.to_string())),
+    };
+    Ok((response.map(|body| body.map_err(to_code).boxed_unsync()), Box::new(async { Ok(()) })))
 }
 
 /// A request without an authority is to the application itself. The WASI layer makes `:443` or `:80` of it.
@@ -99,8 +99,8 @@ fn is_to_self(uri: &Uri) -> bool {
 }
 
 /// Points the request at the host's own listener.
-fn direct_to(address: SocketAddr, request: &mut Request<WasiBody>) -> Result<(), Error> {
-    let invalid = || Error::HttpRequestUriInvalid;
+fn direct_to(address: SocketAddr, request: &mut Request<Body>) -> Result<(), ErrorCode> {
+    let invalid = || ErrorCode::HttpRequestUriInvalid;
     let mut parts = request.uri().clone().into_parts();
     parts.scheme = Some(Scheme::HTTP);
     parts.authority = Some(address.to_string().parse::<Authority>().map_err(|_| invalid())?);

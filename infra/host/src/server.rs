@@ -17,6 +17,7 @@ use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use wasmtime_wasi_http::p2::hyper_response_error;
 
 use crate::app::{Answer, App, empty};
 use crate::headers::strip_forbidden;
@@ -100,7 +101,7 @@ impl Server {
         }
         let Some(matched) = self.router.route(&path) else { return Ok(empty(StatusCode::NOT_FOUND)) };
         let permit = self.permits.clone().acquire_owned().await.context("the server has stopped")?;
-        let request = request.map(|body| body.map_err(Into::into).boxed_unsync());
+        let request = request.map(|body| body.map_err(|error| hyper_response_error(error).into()).boxed_unsync());
         let answer = self.app.answer(request, &matched, Scheme::HTTP, client).await?;
         // The instance is busy until the last byte is out, and so is the permit.
         Ok(answer.map(|body| {
