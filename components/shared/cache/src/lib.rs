@@ -22,6 +22,6 @@ pub use fill::{LOCK_MS, MAX_LIST_PAGES, MAX_STORED_BYTES, WAIT_BUDGET, ttl_ms, w
 pub use keys::{CacheKey, KeyPattern, Namespace, Owner, Resource, Slot, prefix};
 pub use redis::{
     Argument, Command, Facts, FailureKind, Fill, Identity, Lookup, RedisFailure, Refusal, Reply, Script, ScriptError,
-    Sighting, Unfit, asks_for_resp3, fact, grants_lock, is_same_redis, rest, strings,
+    Sighting, Unfit, asks_for_resp3, facts, grants_lock, is_same_redis, rest, strings,
 };
 pub use status::CacheStatus;

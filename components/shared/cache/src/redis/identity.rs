@@ -1,7 +1,7 @@
 //! The identity of a Redis: its process and its data, from `INFO`. And whether it can hold the cache at all.
 
 use super::failure::RedisFailure;
-use super::reply::{Reply, fact};
+use super::reply::{Reply, facts};
 use super::unfit::Unfit;
 use percent_encoding::percent_decode_str;
 use std::fmt;
@@ -45,29 +45,42 @@ impl Identity {
     /// # Errors
     /// [`RedisFailure::Unfit`] when the cache cannot be in this Redis, [`RedisFailure::Refused`] when it does not identify itself.
     pub fn of(info: &[Reply]) -> Result<Self, RedisFailure> {
-        let needed = |name: &str, missing: &str| {
-            fact(info, name).filter(|value| !value.is_empty()).ok_or_else(|| RedisFailure::Refused(missing.into()))
+        let [mode, other_mode, cluster, role, run_id, id, before, received] = facts(
+            info,
+            [
+                "redis_mode",
+                // What Valkey 9 says in its place.
+                "server_mode",
+                "cluster_enabled",
+                "role",
+                "run_id",
+                "master_replid",
+                "master_replid2",
+                "total_net_repl_input_bytes",
+            ],
+        );
+        let needed = |value: Option<String>, missing: &str| {
+            value.filter(|value| !value.is_empty()).ok_or_else(|| RedisFailure::Refused(missing.into()))
         };
-        // Valkey 9 says `server_mode` in place of `redis_mode`.
-        let mode = fact(info, "redis_mode:").or_else(|| fact(info, "server_mode:"));
+        let mode = mode.or(other_mode);
         if mode.as_deref() == Some("sentinel") {
             return Err(Unfit::Sentinel.into());
         }
-        if mode.as_deref() == Some("cluster") || fact(info, "cluster_enabled:").as_deref() == Some("1") {
+        if mode.as_deref() == Some("cluster") || cluster.as_deref() == Some("1") {
             return Err(Unfit::Cluster.into());
         }
-        match needed("role:", "INFO names no role")?.as_str() {
+        match needed(role, "INFO names no role")?.as_str() {
             "master" => {}
             "slave" | "replica" => return Err(Unfit::Replica.into()),
             "active-replica" => return Err(Unfit::ActiveReplica.into()),
             _ => return Err(Unfit::NoMaster.into()),
         }
         let is_id = |id: &String| id.bytes().any(|byte| byte != b'0');
-        let process = needed("run_id:", "INFO names no run_id")?;
-        let history = fact(info, "master_replid:").filter(|id| !id.is_empty()).map(|id| History {
+        let process = needed(run_id, "INFO names no run_id")?;
+        let history = id.filter(|id| !id.is_empty()).map(|id| History {
             id,
-            before: fact(info, "master_replid2:").filter(is_id),
-            received: fact(info, "total_net_repl_input_bytes:").and_then(|bytes| bytes.parse().ok()).unwrap_or(0),
+            before: before.filter(is_id),
+            received: received.and_then(|bytes| bytes.parse().ok()).unwrap_or(0),
         });
         Ok(Self { process, history })
     }
