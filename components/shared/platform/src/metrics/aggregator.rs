@@ -1,6 +1,6 @@
 //! What the component `aggregator` does: it takes in what instances have counted, and adds it to the totals.
 //!
-//! Writing blocks an instance and every request in it ([`add_to_totals`]). So it is the business of instances that no client
+//! Writing blocks an instance and every request in it (`shards.rs`). So it is the business of instances that no client
 //! waits for.
 
 use super::shards::{add_to_totals, parse};
