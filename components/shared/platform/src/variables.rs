@@ -1,5 +1,6 @@
 //! The configuration, out of the platform's variables.
 
+use crate::scope;
 use crate::sdk::experimental::wasi::config::store;
 use rental::config::Config;
 use rental::error::Error;
@@ -10,8 +11,10 @@ use rental::error::Error;
 /// # Errors
 /// [`Error::Internal`] with the sentence that says which variable is wrong and how to mend it.
 pub fn config() -> Result<Config, Error> {
-    let values =
-        store::get_all().map_err(|error| Error::Internal(format!("the variables cannot be read: {error:?}")))?;
+    let values = store::get_all();
+    // The instance stood still for it.
+    scope::forget_moment();
+    let values = values.map_err(|error| Error::Internal(format!("the variables cannot be read: {error:?}")))?;
     let value = |name: &str| values.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
     Config::parse(value).map_err(|error| Error::Internal(error.to_string()))
 }

@@ -32,7 +32,7 @@ pub struct Config {
     pub namespace: Namespace,
     /// `redis_default_timeout_minutes` (10): how long an entry lives, before jitter.
     pub ttl: Duration,
-    /// `redis_timeout_ms` (50): how long a request waits for Redis, in all.
+    /// `redis_timeout_ms` (50): how long a request waits for Redis, in all; anew when Redis says that another is filling the value.
     pub redis_timeout: Duration,
     /// `redis_connect_timeout_ms` (100): how long opening a connection to Redis may take.
     pub redis_connect_timeout: Duration,
