@@ -132,7 +132,7 @@ fn stores_are_granted_to_those_that_open_them() {
         "http/client",
         "http/wire",
         "key_value",
-        "metrics/shards",
+        "metrics/read_totals",
         "metrics/tell",
         "postgres/session",
         "redis/native",

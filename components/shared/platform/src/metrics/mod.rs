@@ -3,9 +3,10 @@
 pub mod aggregator;
 pub mod counts;
 mod flush;
+mod read_totals;
 mod shards;
 #[cfg(not(feature = "without-chaining"))]
 mod tell;
 
 pub use flush::flush_later;
-pub use shards::totals;
+pub use read_totals::totals;
