@@ -55,7 +55,9 @@ pub fn write(stage: &Stage, rows: i64) -> Result<()> {
         ensure!(!plans.is_empty(), "{title}: PostgreSQL wrote no plan");
         let _ = write!(text, "\n### {title}\n");
         for plan in plans {
-            if let Some(line) = plan.lines().find(|line| line.contains("Seq Scan on")) {
+            // A catalog has a few rows: `database_run` looks its database up there.
+            let is_whole = |line: &&str| line.contains("Seq Scan on") && !line.contains("Seq Scan on pg_");
+            if let Some(line) = plan.lines().find(is_whole) {
                 bail!("{title} reads a whole table: {}\n{plan}", line.trim());
             }
             let _ = write!(text, "\n```text\n{}\n```\n", plan.trim_end());
