@@ -72,7 +72,7 @@ pub fn without_chaining(toolchain: &Toolchain) -> Result<()> {
 }
 
 /// The components that the benchmark compares with.
-pub const FLOORS: [&str; 2] = ["floor", "one-get"];
+pub const FLOORS: [&str; 3] = ["floor", "naive", "one-get"];
 
 /// Builds [`FLOORS`]: beside the others, so that they get the very same libraries.
 pub fn floors(toolchain: &Toolchain) -> Result<()> {

@@ -18,6 +18,27 @@ use crate::load::Ask;
 
 /// The migrated database that the others are copied from.
 const TEMPLATE: &str = "template_bench";
+/// How many requests an instance answers before the host makes another.
+#[derive(Clone, Copy, Debug)]
+pub enum Reuse {
+    /// Thousands, as on a machine of its own.
+    Long,
+    /// What Spin does unless it is told otherwise: 128.
+    Default,
+    /// One, as on hosts that reuse no instance.
+    One,
+}
+
+impl Reuse {
+    fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Reuse::Long => &stack::LONG_REUSE,
+            Reuse::Default => &[],
+            Reuse::One => &["--max-instance-reuse-count", "1"],
+        }
+    }
+}
+
 /// Longer than any run.
 const TOKEN_SECONDS: i64 = 24 * 60 * 60;
 
@@ -83,8 +104,13 @@ impl Stage {
         Ok(self.postgres.url(name))
     }
 
-    /// A host that serves the components on this database, its instances used as in a deployment.
+    /// A host that serves the components on this database, its instances used as on a machine of its own.
     pub fn api(&self, name: &str, database_url: &str, arguments: &[&OsStr]) -> Result<Api> {
+        self.api_with(Reuse::Long, name, database_url, arguments)
+    }
+
+    /// [`Stage::api`], its instances used like this.
+    pub fn api_with(&self, reuse: Reuse, name: &str, database_url: &str, arguments: &[&OsStr]) -> Result<Api> {
         let instance = format!("{name}_");
         let login_url = stack::login_url(database_url, &self.login_password)?;
         let mut variables = stack::variables(&self.redis.url(), &login_url, &self.secret);
@@ -94,27 +120,36 @@ impl Stage {
             variables.insert(name.into(), "5000".into());
         }
         let options = self.options(name, variables);
-        let arguments = [&stack::LONG_REUSE.map(OsStr::new), arguments].concat();
+        let arguments: Vec<&OsStr> =
+            reuse.arguments().iter().map(OsStr::new).chain(arguments.iter().copied()).collect();
         let host = Host::start_with(options, &stack::repository_root().join("spin.toml"), &arguments)?;
         Ok(Api { host, instance, database_url: database_url.to_owned() })
     }
 
-    /// A host that serves the component that does nothing, its instances used alike.
-    pub fn floor(&self) -> Result<Host> {
-        self.component("floor", [].into())
+    /// A host that serves the component that does nothing.
+    pub fn floor(&self, reuse: Reuse) -> Result<Host> {
+        self.component("floor", reuse, [].into())
     }
 
-    /// A host that serves the component that answers what Redis has under this key, its instances used alike.
+    /// A host that serves cache-aside as samples have it, on this database.
+    pub fn naive(&self, reuse: Reuse, database_url: &str) -> Result<Host> {
+        let mut variables = stack::variables(&self.redis.url(), database_url, "");
+        variables.retain(|name, _| name.starts_with("redis_") || name.starts_with("database_"));
+        self.component("naive", reuse, variables)
+    }
+
+    /// A host that serves the component that answers what Redis has under this key.
     pub fn one_get(&self, key: &str) -> Result<Host> {
         let mut variables = stack::variables(&self.redis.url(), "", "");
         variables.retain(|name, _| name.starts_with("redis_"));
         variables.insert("key".into(), key.to_owned());
-        self.component("one-get", variables)
+        self.component("one-get", Reuse::Long, variables)
     }
 
-    fn component(&self, name: &str, variables: BTreeMap<String, String>) -> Result<Host> {
+    fn component(&self, name: &str, reuse: Reuse, variables: BTreeMap<String, String>) -> Result<Host> {
         let manifest = stack::repository_root().join("tests/bench").join(name).join("spin.toml");
-        Host::start_with(self.options(name, variables), &manifest, &stack::LONG_REUSE.map(OsStr::new))
+        let arguments: Vec<&OsStr> = reuse.arguments().iter().map(OsStr::new).collect();
+        Host::start_with(self.options(&format!("{name}-{reuse:?}"), variables), &manifest, &arguments)
     }
 
     fn options(&self, name: &str, variables: BTreeMap<String, String>) -> HostOptions {

@@ -1,5 +1,6 @@
 //! What is measured, one file a case.
 
+mod first_requests;
 mod footprint;
 mod growth;
 mod misses;
@@ -69,6 +70,8 @@ pub fn all(stage: &Stage, size: &Size) -> Result<Report> {
     let shared = throughput::Shared::start(stage)?;
     say("throughput beside the floor and the peer");
     throughput::measure(stage, &shared, size, &mut report)?;
+    say("instances that live shortly");
+    first_requests::measure(stage, &shared, size, &mut report)?;
     say("misses, and without a cache");
     misses::measure(stage, &shared, size, &mut report)?;
     say("writes");

@@ -9,7 +9,7 @@ use crate::load::{Ask, Kind, Limit, Next};
 use crate::measure::{Subject, alternate};
 use crate::report::{Curve, Report, Section, Target, plots};
 use crate::seed;
-use crate::stage::{Api, Peer, Stage, address};
+use crate::stage::{Api, Peer, Reuse, Stage, address};
 
 /// How many clients the targets are about.
 const CLIENTS: usize = 16;
@@ -65,7 +65,7 @@ impl Shared {
         without_cache(stage, &uncached, &single)?;
         let id = single.target.trim_start_matches("/api/properties/");
         stage.cache()?.copy(&format!("{}{TENANT}:property:{id}", api.instance), ONE_GET)?;
-        let (floor, one_get) = (stage.floor()?, stage.one_get(ONE_GET)?);
+        let (floor, one_get) = (stage.floor(Reuse::Long)?, stage.one_get(ONE_GET)?);
         Ok(Shared { floor, one_get, peer: stage.peer(&api, epoch)?, api, uncached, single, page, singles })
     }
 
