@@ -1,6 +1,7 @@
 //! Three hosts that share a Redis, a database and a key-value store, each with its own way to either server.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,6 +34,8 @@ pub struct Options {
     /// Whether the ways to PostgreSQL lead through a pooler that drops `statement_timeout`. Then a commit waits for a
     /// synchronous standby, should there be one.
     pub is_pooled: bool,
+    /// What the hosts are told beyond that, as command line arguments that Spin has too.
+    pub arguments: &'static [&'static str],
     /// Where the caller's Redis is, in place of one of the cluster's own.
     pub redis_port: Option<u16>,
 }
@@ -63,6 +66,7 @@ pub struct Node {
     state_dir: PathBuf,
     variables: BTreeMap<String, String>,
     manifest: Option<PathBuf>,
+    arguments: &'static [&'static str],
 }
 
 enum Server {
@@ -107,6 +111,7 @@ impl Cluster {
                 folder,
                 variables,
                 manifest: options.manifest.clone(),
+                arguments: options.arguments,
             }));
         }
         let cluster = Cluster { nodes, database, redis, redis_port, _network: network, _pooler: pooler };
@@ -161,14 +166,16 @@ impl Node {
                 (Server::Bare(host), base_url)
             }
             None => {
-                let host = Host::start(HostOptions {
+                let options = HostOptions {
                     runtime: runtime(),
                     listen: "127.0.0.1:0".into(),
                     state_dir: self.state_dir.clone(),
                     variables: self.variables.clone(),
                     log: Some(log),
                     authorities: None,
-                })?;
+                };
+                let arguments: Vec<&OsStr> = self.arguments.iter().map(OsStr::new).collect();
+                let host = Host::start_with(options, &runtime().manifest(), &arguments)?;
                 let base_url = host.base_url().to_owned();
                 (Server::Stack(host), base_url)
             }

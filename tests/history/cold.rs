@@ -22,22 +22,71 @@ const READS: &str = "SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_stateme
     AND query ~* '\\m(properties|payments)\\M' AND query !~* '\\m(insert|update|delete|create|analyze|copy)\\M'
     AND query !~* 'pg_stat_statements' AND query !~* 'select row_version from'";
 
-/// The trial.
+/// Longer than two hundred who ask at once keep a busy machine: here nobody shall give up on Redis for that.
+const PATIENT_MS: &str = "5000";
+
+/// Where the requests go, and how the hosts are.
+struct Setting {
+    /// For the report.
+    name: &'static str,
+    /// Over how many hosts the requests are spread.
+    hosts: usize,
+    /// What the hosts are told ([`Options::arguments`]).
+    arguments: &'static [&'static str],
+    redis_timeout_ms: &'static str,
+    rounds: usize,
+    /// How late Redis answers, in milliseconds, from and to.
+    redis_delay: (u64, u64),
+}
+
+impl Default for Setting {
+    fn default() -> Self {
+        Setting {
+            name: "three hosts",
+            hosts: HOSTS,
+            arguments: &[],
+            redis_timeout_ms: PATIENT_MS,
+            rounds: ROUNDS,
+            redis_delay: (0, 0),
+        }
+    }
+}
+
+/// The trial, on hosts with Spin's defaults.
 pub fn one_cold_key_is_read_once() -> Result<()> {
-    // The machine may be busy: here nobody shall give up on Redis because two hundred ask at once.
-    each_key_is_read_once("5000", ROUNDS, (0, 0))
+    each_key_is_read_once(&Setting::default())
+}
+
+/// The same on one host, on two, and where instances live long.
+pub fn one_cold_key_is_read_once_by_however_many_hosts() -> Result<()> {
+    each_key_is_read_once(&Setting { name: "one host", hosts: 1, ..Setting::default() })?;
+    each_key_is_read_once(&Setting { name: "two hosts", hosts: 2, ..Setting::default() })?;
+    each_key_is_read_once(&Setting { name: "long-lived", arguments: &stack::LONG_REUSE, ..Setting::default() })
+}
+
+/// The same where each request has an instance of its own: no two share a connection, or a read.
+pub fn one_cold_key_is_read_once_by_instances_of_one_request() -> Result<()> {
+    let arguments = &["--max-instance-reuse-count", "1"];
+    each_key_is_read_once(&Setting { name: "one request an instance", arguments, ..Setting::default() })
 }
 
 /// The same where Redis is slow: an answer takes 250 ms, and one behind another 500, so two take more than half of what a request
 /// waits for Redis. A reader that is told to wait for another one waits on.
 pub fn one_cold_key_is_read_once_where_redis_is_slow() -> Result<()> {
-    each_key_is_read_once("1600", 1, (250, 250))
+    each_key_is_read_once(&Setting {
+        name: "a slow Redis",
+        redis_timeout_ms: "1600",
+        rounds: 1,
+        redis_delay: (250, 250),
+        ..Setting::default()
+    })
 }
 
-/// `redis_timeout_ms`, and how late Redis answers in milliseconds, from and to.
-fn each_key_is_read_once(redis_timeout_ms: &str, rounds: usize, redis_delay: (u64, u64)) -> Result<()> {
-    let variables = vec![("redis_timeout_ms", redis_timeout_ms.into()), ("redis_connect_timeout_ms", "5000".into())];
-    let options = Options { variables, ..Options::default() };
+fn each_key_is_read_once(setting: &Setting) -> Result<()> {
+    let &Setting { name, hosts, arguments, redis_timeout_ms, rounds, redis_delay } = setting;
+    let variables =
+        vec![("redis_timeout_ms", redis_timeout_ms.into()), ("redis_connect_timeout_ms", PATIENT_MS.into())];
+    let options = Options { variables, arguments, ..Options::default() };
     let cluster = Cluster::start(&options, seed())?;
     let run = Run::new(cluster, tenants(1)?, seed());
     let mut admin = run.cluster.database.connect()?;
@@ -46,8 +95,8 @@ fn each_key_is_read_once(redis_timeout_ms: &str, rounds: usize, redis_delay: (u6
     let warm = client.create_property(tenant, true).context("a property")?;
     client.create_payment(tenant, &warm).context("a payment")?;
     // Everybody has a lease and a connection to the database before it counts.
-    ask(&run, &format!("{}?pageSize=7", warm.payments_path()))?;
-    ask(&run, "/api/properties?pageSize=7")?;
+    ask(&run, hosts, &format!("{}?pageSize=7", warm.payments_path()))?;
+    ask(&run, hosts, "/api/properties?pageSize=7")?;
     for round in 0..rounds {
         run.cluster.nodes.iter().for_each(|node| node.redis.delay_answers((0, 0)));
         let property = client.create_property(tenant, true).context("a property")?;
@@ -60,34 +109,41 @@ fn each_key_is_read_once(redis_timeout_ms: &str, rounds: usize, redis_delay: (u6
             format!("/api/properties?pageNumber={}", round + 1),
         ] {
             let before: i64 = admin.query_one(READS, &[])?.get(0);
-            let statuses = ask(&run, &target)?;
+            let statuses = ask(&run, hosts, &target)?;
             let after: i64 = admin.query_one(READS, &[])?.get(0);
             ensure!(statuses.iter().all(|status| *status == 200), "GET {target}: {statuses:?}");
-            ensure!(after - before == 1, "GET {target}, {AT_ONCE} at once: {} reads of the database", after - before);
+            ensure!(
+                after - before == 1,
+                "{name}: GET {target}, {AT_ONCE} at once: {} reads of the database",
+                after - before
+            );
         }
     }
-    report(&run, rounds);
+    report(&run, name, rounds);
     let outbox = leftovers::outbox(&run.cluster.database.url)?;
     ensure!(outbox.is_none(), "invalidations that nobody made: {outbox:?}");
     run.cluster.stop()
 }
 
-fn report(run: &Run, rounds: usize) {
+fn report(run: &Run, name: &str, rounds: usize) {
     let caches = ["hits", "stored", "collapsed"];
     let counters = [&run.counters.hits, &run.counters.stored, &run.counters.collapsed];
     let counted = counters.map(|counter| counter.load(std::sync::atomic::Ordering::SeqCst));
-    println!("\none cold key: {} keys, {AT_ONCE} requests each, one read each; {caches:?}: {counted:?}", rounds * 4);
+    println!(
+        "\none cold key, {name}: {} keys, {AT_ONCE} requests each, one read each; {caches:?}: {counted:?}",
+        rounds * 4
+    );
 }
 
-/// Asks on all hosts at the same moment: the statuses.
-fn ask(run: &Run, target: &str) -> Result<Vec<u16>> {
+/// Asks on so many hosts at the same moment: the statuses.
+fn ask(run: &Run, hosts: usize, target: &str) -> Result<Vec<u16>> {
     let barrier = Barrier::new(AT_ONCE);
     let bytes = request("GET", target, &run.tenants[0].token, None);
     std::thread::scope(|scope| {
         let one = |number: usize| {
             let (barrier, bytes) = (&barrier, &bytes);
             scope.spawn(move || {
-                let (port, _) = run.cluster.nodes[number % HOSTS].address();
+                let (port, _) = run.cluster.nodes[number % hosts].address();
                 let mut connection = Connection::default();
                 let opened = connection.open(port);
                 barrier.wait();

@@ -37,6 +37,11 @@ fn main() -> ExitCode {
     arguments.test_threads = Some(1);
     let trials = vec![
         trial("one_cold_key_is_read_once", cold::one_cold_key_is_read_once),
+        trial("one_cold_key_is_read_once_by_however_many_hosts", cold::one_cold_key_is_read_once_by_however_many_hosts),
+        trial(
+            "one_cold_key_is_read_once_by_instances_of_one_request",
+            cold::one_cold_key_is_read_once_by_instances_of_one_request,
+        ),
         trial("one_cold_key_is_read_once_where_redis_is_slow", cold::one_cold_key_is_read_once_where_redis_is_slow),
         trial("a_host_cut_from_redis_leaves_no_stale_reader", cut::a_host_cut_from_redis_leaves_no_stale_reader),
         trial("a_slow_way_to_redis_shares_no_old_read", slow::a_slow_way_to_redis_shares_no_old_read),

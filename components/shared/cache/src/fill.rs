@@ -4,11 +4,12 @@ use std::time::Duration;
 
 /// How long the lock on a missing value belongs to its leader: more than the longest database read
 /// (`database_timeout_ms`, 2 s by default) and its own script calls. A leader that needs longer loses the right to store,
-/// nothing else.
-pub const LOCK_MS: u64 = 5_000;
+/// and one of those who wait takes its place.
+pub const LOCK_MS: u64 = 2_500;
 
-/// How long a request waits for another's read before it reads PostgreSQL itself.
-pub const WAIT_BUDGET: Duration = Duration::from_secs(1);
+/// How long a request waits for another's read before it reads PostgreSQL itself: longer than a lock lasts. So a leader that has
+/// died, or is slow because the machine is busy, has one successor, and not as many as wait for it.
+pub const WAIT_BUDGET: Duration = Duration::from_secs(3);
 /// The first pause between two lookups. It doubles up to [`MAX_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_millis(2);
 const MAX_WAIT: Duration = Duration::from_millis(100);

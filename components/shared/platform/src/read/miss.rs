@@ -15,22 +15,36 @@ use rental::domain::TenantId;
 use rental::error::Error;
 use rental::metrics::{Count, FillResult};
 use std::rc::Rc;
+use std::time::Duration;
 
 /// One read that has missed.
 pub struct Miss<'a> {
     /// The instance.
-    pub instance: &'a Rc<Instance>,
+    instance: &'a Rc<Instance>,
     /// Whose entry it is.
-    pub tenant: &'a TenantId,
+    tenant: &'a TenantId,
     /// How long it still waits for Redis.
-    pub budget: &'a TimeBudget,
+    budget: &'a TimeBudget,
     /// The cache that it missed in.
-    pub usable: &'a Usable,
+    usable: &'a Usable,
     /// Where the entry belongs.
-    pub slot: &'a Slot<'a>,
+    slot: &'a Slot<'a>,
+    /// Since when it has waited for another's read, on the instance's monotonic clock.
+    since: Duration,
 }
 
-impl Miss<'_> {
+impl<'a> Miss<'a> {
+    /// A read that has just missed.
+    pub fn new(
+        instance: &'a Rc<Instance>,
+        tenant: &'a TenantId,
+        budget: &'a TimeBudget,
+        usable: &'a Usable,
+        slot: &'a Slot<'a>,
+    ) -> Self {
+        Self { instance, tenant, budget, usable, slot, since: clock::elapsed() }
+    }
+
     /// A claim to the lock on the slot.
     pub fn claim(&self) -> Result<Claim<'_>, Error> {
         Claim::new(self.instance, &self.usable.connection, self.slot, self.budget)
@@ -51,7 +65,6 @@ impl Miss<'_> {
         fetch: impl AsyncFn() -> Result<Entry, Error>,
     ) -> Result<(Entry, CacheStatus), Error> {
         let claim = self.claim()?;
-        let mut waiting_since = None;
         let mut looks = 0;
         loop {
             let Some(lookup) = claim.take(&rejected).await else {
@@ -72,8 +85,7 @@ impl Miss<'_> {
                 },
                 Lookup::Wait => self.budget.renew(),
             }
-            let now = clock::elapsed();
-            let waited = now.saturating_sub(*waiting_since.get_or_insert(now));
+            let waited = clock::elapsed().saturating_sub(self.since);
             let Some(pause) = wait_before_attempt(looks, waited).filter(|_| self.budget.is_long()) else {
                 return Ok((self.share(fetch).await?, CacheStatus::Miss));
             };

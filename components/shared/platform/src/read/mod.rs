@@ -58,7 +58,7 @@ async fn find(
             Err(print) => rejected = print,
         }
     }
-    let miss = Miss { instance, tenant, budget: &budget, usable: &usable, slot };
+    let miss = Miss::new(instance, tenant, &budget, &usable, slot);
     if let Some(entry) = miss.follow().await {
         return Ok((entry, CacheStatus::Collapsed));
     }

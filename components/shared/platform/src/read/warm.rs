@@ -35,7 +35,7 @@ pub async fn fill_through(
     let Some((usable, mut found)) = look_up(instance, &budget, slot).await else {
         return Ok(None);
     };
-    let miss = Miss { instance, tenant, budget: &budget, usable: &usable, slot };
+    let miss = Miss::new(instance, tenant, &budget, &usable, slot);
     let (claim, mut rejected) = (miss.claim()?, Vec::new());
     // Twice at most: what is not taken for an entry is gone after the script has been told of it.
     for _ in 0..2 {
