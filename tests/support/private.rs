@@ -14,6 +14,9 @@ use upstash::Double;
 use super::protocol::{self, TOKEN};
 use super::{JWT_SECRET, World, durations, leftovers, patient_variables, stage};
 
+/// What has Spin, and the embedded host, make an instance for each request.
+const ONE_REQUEST: [&str; 2] = ["--max-instance-reuse-count", "1"];
+
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
 /// Own host process, own database, own Redis.
@@ -49,19 +52,29 @@ impl Private {
 
     /// The same, with an instance for each request: what the first request of an instance costs.
     pub fn metered_without_reuse() -> Private {
-        Private::metered_with(&["--max-instance-reuse-count", "1"])
+        Private::metered_with(&ONE_REQUEST)
     }
 
     fn metered_with(arguments: &[&str]) -> Private {
         let mut own = Private::with(&[("breaker_lease_ms", "10000")]);
-        own.host.stop().expect("the host lived to the end");
         let meter = own.meter();
-        let arguments =
-            [&[OsStr::new("--meter"), meter.as_os_str()], &*arguments.iter().map(OsStr::new).collect::<Vec<_>>()]
-                .concat();
-        own.host = start_host(own.variables.clone(), &own.state_dir, &own.log, own.authorities.clone(), &arguments);
-        own.world.base_url = own.host.base_url().into();
+        let arguments: Vec<&OsStr> = arguments.iter().map(OsStr::new).collect();
+        own.restart_host(&[&[OsStr::new("--meter"), meter.as_os_str()], &*arguments].concat());
         own
+    }
+
+    /// With an instance for each request.
+    pub fn without_reuse(changes: &[(&str, &str)]) -> Private {
+        let mut own = Private::with(changes);
+        own.restart_host(&ONE_REQUEST.map(OsStr::new));
+        own
+    }
+
+    fn restart_host(&mut self, arguments: &[&OsStr]) {
+        self.host.stop().expect("the host lived to the end");
+        let authorities = self.authorities.clone();
+        self.host = start_host(self.variables.clone(), &self.state_dir, &self.log, authorities, arguments);
+        self.world.base_url = self.host.base_url().into();
     }
 
     /// Where nothing listens at Redis's address.

@@ -15,6 +15,8 @@ use rental::metrics::{Gauge, exposition};
 /// Answers with what all instances have counted, and with what is so at this moment.
 pub async fn metrics(call: &Call) -> Result<Answer, Error> {
     let instance = &call.instance;
+    // Before the totals: some of them wait in Redis, and are read by the connection that this opens.
+    let facts = instance.redis.facts(&instance.config).await;
     let totals = totals(instance)
         .await
         .map_err(|error| Error::Unavailable(format!("the counts cannot be read: {}", error.0)))?;
@@ -27,7 +29,6 @@ pub async fn metrics(call: &Call) -> Result<Answer, Error> {
         }
         gauges.push(Gauge::new("cache_epoch", "", record.epoch as f64));
     }
-    let facts = instance.redis.facts(&instance.config).await;
     gauges.push(Gauge::new("redis_up", "", f64::from(u8::from(is_answer(&facts)))));
     if let Ok(facts) = facts {
         gauges.extend(facts.memory_bytes.map(|bytes| Gauge::new("redis_memory_bytes", "", bytes as f64)));

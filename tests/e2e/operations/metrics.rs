@@ -11,6 +11,7 @@ use crate::support::{Answer, Cache, Place, Private, World, eventually, property_
 trials![
     promtool_accepts_the_metrics,
     counts_of_two_hosts_add_up,
+    counts_of_instances_that_live_for_one_request_arrive_once,
     counting_goes_on_without_redis,
     a_failure_is_counted_with_its_status,
     metrics_name_no_tenant,
@@ -73,6 +74,25 @@ fn counts_of_two_hosts_add_up() {
     assert_eq!(lookups, 14, "{text}");
     // The property and its payment.
     reaches(&own, r#"renttracker_cache_fences_total{result="raised"}"#, 2);
+}
+
+/// So many that some are told by an instance, all that have come together in Redis until then, and the others by the scrape.
+const FIRST_REQUESTS: u64 = 100;
+
+fn counts_of_instances_that_live_for_one_request_arrive_once() {
+    let own = Private::without_reuse(&[]);
+    let place = Place::of(own.tenant());
+    for _ in 0..FIRST_REQUESTS {
+        place.who.get(&place.property_path()).is(200);
+    }
+    let key = format!("{}~counts", own.instance);
+    let waiting: u64 = own.redis_command(&["HLEN", &key]);
+    assert!((1..64).contains(&waiting), "{waiting} wait in Redis: 64 are told together");
+    let series = r#"renttracker_requests_total{route="property",method="GET",status="200"}"#;
+    reaches(&own, series, FIRST_REQUESTS);
+    // They are among the totals now: Redis may forget them.
+    own.redis_command::<u64>(&["DEL", &key]);
+    assert_eq!(own.metric(series), FIRST_REQUESTS);
 }
 
 fn counting_goes_on_without_redis() {

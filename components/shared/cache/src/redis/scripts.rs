@@ -11,6 +11,9 @@ pub type Argument = Vec<u8>;
 /// The longest name of a list's page, in bytes: how it is ordered, and a cursor with a text of 200 characters in base64, with
 /// room to spare.
 const MAX_FIELD_BYTES: usize = 4 * 1024;
+/// How long counts are kept that nobody asks for, in milliseconds: a quarter of an hour, as long as any key may live. Prometheus
+/// asks every few seconds.
+const COUNTS_MS: u64 = 900 * 1_000;
 /// How long the key of a trial stands if Redis breaks the script off, in milliseconds.
 const TRIAL_MS: u64 = 1_000;
 
@@ -172,6 +175,21 @@ impl Script {
             keys: vec![format!("{}~trial", namespace.as_str()).into_bytes()],
             arguments: vec![TRIAL_MS.to_string().into_bytes()],
         }
+    }
+
+    /// Takes in `counts`, under a `name` that nobody else uses, and answers all that were taken in when there are `enough`.
+    pub fn count(namespace: &Namespace, name: &str, counts: Vec<u8>, enough: u32) -> Self {
+        let (enough, kept) = (enough.to_string(), COUNTS_MS.to_string());
+        Self {
+            source: include_str!("scripts/count.lua"),
+            keys: vec![format!("{}~counts", namespace.as_str()).into_bytes()],
+            arguments: vec![name.into(), counts, enough.into(), kept.into()],
+        }
+    }
+
+    /// Answers all counts that were taken in ([`Script::count`]).
+    pub fn take_counts(namespace: &Namespace) -> Self {
+        Self::count(namespace, "", Vec::new(), 1)
     }
 
     /// Puts up the fence of `write` over all of `keys`.

@@ -83,7 +83,10 @@ async fn serve_scoped(
     let took = clock::elapsed().saturating_sub(began);
     let result = measure(&call, &answer, took);
     add_server_timing(scope, result, took, &mut answer);
-    hand_over(answer)
+    let outcome = hand_over(answer);
+    // Behind the body, which is already being written.
+    metrics::flush_later(&call.instance);
+    outcome
 }
 
 /// Counts the request; what the cache did for it.
@@ -98,7 +101,6 @@ fn measure(call: &Call, answer: &Answer, took: Duration) -> RequestResult {
     let route = RouteLabel::of(call.route);
     call.instance.counts.count(Count::Request { route, method, status: answer.status.as_u16() });
     call.instance.counts.time(Timing::Request { route, result }, took);
-    metrics::flush_later(&call.instance);
     result
 }
 

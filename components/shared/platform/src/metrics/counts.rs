@@ -11,6 +11,8 @@ pub struct Counts {
     pending: RefCell<Delta>,
     /// Whether a task is going to tell.
     is_flushing: Cell<bool>,
+    /// Whether one has told before.
+    has_flushed: Cell<bool>,
 }
 
 impl Counts {
@@ -44,6 +46,11 @@ impl Counts {
         !self.is_flushing.replace(true)
     }
 
+    /// Whether the flush that has begun is the instance's first. Asked once a flush.
+    pub fn is_first_flush(&self) -> bool {
+        !self.has_flushed.replace(true)
+    }
+
     /// All that was counted until now.
     pub fn take(&self) -> Delta {
         self.is_flushing.set(false);
@@ -67,6 +74,7 @@ mod tests {
         counts.count_many(Count::Drained, 2);
         assert!(counts.begin_flush());
         assert!(!counts.begin_flush(), "one task flushes at a time");
+        assert!(counts.is_first_flush() && !counts.is_first_flush());
         let taken = counts.take();
         assert!(!taken.is_empty() && counts.take().is_empty());
         counts.put_back(taken);

@@ -1,15 +1,17 @@
 //! Passing on what an instance has counted, after the answers have gone out: to the component `aggregator`, or without service
 //! chaining to the totals themselves.
 //!
-//! An instance that is killed takes at most [`FLUSH_AFTER`] of its counts with it; one that cannot pass them on keeps them for
-//! the next time. Redis has no part in it, so counting goes on without Redis.
+//! An instance's first counts are passed on at once, by way of Redis: it may be the only time ([`super::in_redis`]). All others
+//! stay for [`FLUSH_AFTER`], which is what an instance that is killed takes with it. One that cannot pass them on keeps them
+//! for the next time. Without Redis counting goes on.
 
+use super::in_redis;
 #[cfg(not(feature = "without-chaining"))]
 use super::tell::tell;
 use crate::instance::Instance;
 use crate::log::{self, Level};
 use crate::time::clock;
-use rental::metrics::Totals;
+use rental::metrics::{Delta, Totals};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -17,29 +19,49 @@ use std::time::Duration;
 /// a busy one passes them on only a few times a second.
 const FLUSH_AFTER: Duration = Duration::from_millis(250);
 
-/// Has what is counted by then passed on after `FLUSH_AFTER`.
+/// Has what is counted by then passed on: at once for the first time, later after [`FLUSH_AFTER`].
 pub fn flush_later(instance: &Rc<Instance>) {
     if !instance.counts.begin_flush() {
         return;
     }
     let instance = Rc::clone(instance);
     crate::sdk::wasip3::spawn(async move {
-        clock::sleep(FLUSH_AFTER).await;
-        flush(&instance).await;
+        if instance.counts.is_first_flush() {
+            flush_first(&instance).await;
+        } else {
+            clock::sleep(FLUSH_AFTER).await;
+            flush(&instance, instance.counts.take()).await;
+        }
     });
 }
 
-async fn flush(instance: &Instance) {
+async fn flush_first(instance: &Instance) {
     let delta = instance.counts.take();
+    match in_redis::leave(instance, &totals(&delta)).await {
+        None => flush(instance, delta).await,
+        Some(all) if all.is_empty() => {}
+        Some(all) => {
+            if let Err(error) = tell(instance, &all).await {
+                in_redis::leave_again(instance, &all, &error).await;
+            }
+        }
+    }
+}
+
+async fn flush(instance: &Instance, delta: Delta) {
     if delta.is_empty() {
         return;
     }
-    let mut counted = Totals::default();
-    counted.add(&delta, clock::unix_ms());
-    if let Err(error) = tell(instance, &counted).await {
+    if let Err(error) = tell(instance, &totals(&delta)).await {
         log::write(Level::Warn, "metrics.kept", &[("error", &error)]);
         instance.counts.put_back(delta);
     }
+}
+
+fn totals(delta: &Delta) -> Totals {
+    let mut totals = Totals::default();
+    totals.add(delta, clock::unix_ms());
+    totals
 }
 
 /// Adds what was counted to the totals: no other component can be told.

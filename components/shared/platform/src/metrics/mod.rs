@@ -3,6 +3,7 @@
 pub mod aggregator;
 pub mod counts;
 mod flush;
+mod in_redis;
 mod read_totals;
 mod shards;
 #[cfg(not(feature = "without-chaining"))]

@@ -1,16 +1,24 @@
 //! Reading the totals of all instances.
 
-use super::shards::{SHARDS, keys, parse};
+use super::in_redis;
+use super::shards::{SHARDS, add_to_totals, keys, parse};
 use crate::instance::Instance;
 use crate::key_value::{STORE, Unreadable};
 use crate::sdk::key_value::Store;
 use rental::metrics::Totals;
 
-/// What all instances that share the key-value store have counted.
+/// What all instances that share the key-value store have counted. What waits in Redis is added to the totals before, if this
+/// instance has a connection to it.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub async fn totals(instance: &Instance) -> Result<Totals, Unreadable> {
+    let waiting = in_redis::take(instance).await;
+    if !waiting.is_empty()
+        && let Err(error) = add_to_totals(&instance.key_value, &instance.config.namespace, &waiting)
+    {
+        in_redis::leave_again(instance, &waiting, &error.0).await;
+    }
     let reading = async {
         let store = Store::open(STORE).await?;
         let mut shards = Vec::new();

@@ -134,14 +134,14 @@ impl Connection {
         Ok(strings(self.within(deadline, Command::Eval, self.protocol.run(script)).await?).collect())
     }
 
-    /// Runs a script that no request waits for. It is neither measured nor counted, and what becomes of it says nothing of
-    /// the connection.
+    /// Runs a script that no request waits for; the parts of its answer that are strings. It is neither measured nor counted,
+    /// and what becomes of it says nothing of the connection.
     ///
     /// # Errors
     /// As every command.
-    pub async fn run_aside(&self, deadline: Duration, script: Script) -> Result<(), RedisFailure> {
+    pub async fn run_aside(&self, deadline: Duration, script: Script) -> Result<Vec<Vec<u8>>, RedisFailure> {
         let answer = within(deadline, self.protocol.run(script)).await;
-        answer.unwrap_or(Err(RedisFailure::TimedOut)).map(drop)
+        Ok(strings(answer.unwrap_or(Err(RedisFailure::TimedOut))?).collect())
     }
 
     /// Runs scripts whose answers do not matter, in as few requests as the protocol allows; `deadline` is for each script.

@@ -312,6 +312,11 @@ pub struct Totals {
 }
 
 impl Totals {
+    /// Whether nothing was counted.
+    pub fn is_empty(&self) -> bool {
+        self.counts.is_empty() && self.timings.is_empty()
+    }
+
     /// Adds what an instance has counted, at `now_ms` (Unix time in milliseconds).
     pub fn add(&mut self, delta: &Delta, now_ms: u64) {
         for (what, by) in &delta.counts {
