@@ -97,6 +97,11 @@ const SUITES: &[Suite] = &[
     suite!(auth::tokens, TOKENS_ALONE, &[Core]),
     suite!(platform::restored_database, Runs("entries and epochs after PostgreSQL went back"), &[]),
     suite!(cache::breaker, Runs("what counts as a failure, and the probe"), &[Servers]),
+    suite!(
+        cache::breaker_in_the_database,
+        LeftOut("where the record is; Redis has no part in that, and `breaker` runs"),
+        &[Servers]
+    ),
     suite!(cache::cached_reads, Runs("lookups and fills are requests"), &[Core, Servers]),
     suite!(
         cache::costs,

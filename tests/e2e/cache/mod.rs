@@ -1,6 +1,7 @@
 //! The cache: what is a hit, what a write clears away, and what happens when Redis or PostgreSQL fails.
 
 pub mod breaker;
+pub mod breaker_in_the_database;
 pub mod cached_reads;
 pub mod costs;
 pub mod full_disk;

@@ -55,7 +55,7 @@ pub async fn renew(instance: &Rc<Instance>) -> Option<Rc<Record>> {
     };
     let record = lease.shared_record();
     instance.breaker.borrow_mut().keep(lease);
-    let now = clock::unix_ms();
+    let now = record::now_ms(instance);
     if record.probe_is_due(now) {
         drop(probe_in_background(instance));
     }
@@ -73,7 +73,7 @@ async fn read_record(instance: &Rc<Instance>) -> Result<Option<Lease>, Unreadabl
     if !left || !lease.as_ref().is_some_and(|lease| lease.shared_record().admits()) {
         return Ok(lease);
     }
-    let (lease, before) = record::swap(instance, Event::MissedInvalidation)?;
+    let (lease, before) = record::swap(instance, |_| Event::MissedInvalidation).await?;
     if let Some(before) = &before {
         announce(instance, before, &lease.shared_record());
     }
@@ -100,7 +100,7 @@ pub async fn trusted(instance: &Rc<Instance>, record: Rc<Record>) -> Option<Usab
     if record.trusts(&connection.run_id) {
         return Some(Usable { record, connection });
     }
-    report(instance, Event::AnotherRedis { run_id: &connection.run_id });
+    report(instance, Event::AnotherRedis { run_id: &connection.run_id }).await;
     probe_and_wait(instance).await;
     let record = instance.breaker.borrow().record()?;
     (record.admits() && record.trusts(&connection.run_id)).then_some(Usable { record, connection })

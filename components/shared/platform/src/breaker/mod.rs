@@ -1,11 +1,13 @@
 //! The breaker: its shared record, what happens to it, and what it admits. The decisions are in [`cache::breaker`].
 //!
-//! One above the other: [`record`], [`events`], `vote`, [`attempt`] and [`database_lease`], `probe`, [`admission`].
+//! One above the other: `in_key_value` and `in_database`, [`record`], [`events`], `vote`, [`attempt`] and [`database_lease`], `probe`, [`admission`].
 
 pub mod admission;
 pub mod attempt;
 pub mod database_lease;
 pub mod events;
+mod in_database;
+mod in_key_value;
 mod probe;
 pub mod record;
 mod vote;
