@@ -110,7 +110,6 @@ const SUITES: &[Suite] = &[
     ),
     suite!(cache::full_disk, Runs("a refusal comes in a body with a status"), &[]),
     suite!(cache::invalidation, Runs("fences and removals are requests"), &[Core, Servers]),
-    suite!(cache::isolated_store, Runs("invalidations that fail as requests"), &[Servers]),
     suite!(cache::locks, Runs("locks are taken and freed by requests that may be answered late"), &[]),
     suite!(cache::maxmemory, Runs("a refusal comes in a body with a status"), &[Servers]),
     suite!(cache::outbox, Runs("what was left behind goes in batches"), &[Core, Servers]),

@@ -6,7 +6,6 @@ pub mod cached_reads;
 pub mod costs;
 pub mod full_disk;
 pub mod invalidation;
-pub mod isolated_store;
 pub mod key_value;
 pub mod lingering_statements;
 pub mod load;

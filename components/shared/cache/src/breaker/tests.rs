@@ -307,17 +307,6 @@ fn a_lease_is_renewed_in_its_second_half_and_then_lapses() {
     assert_eq!(state(1_500), LeaseState::Lapsed);
 }
 
-#[test]
-fn a_lease_that_lasts_no_longer_than_an_earlier_one_holds_the_later_record() {
-    let at = Duration::from_millis;
-    let open = Record { state: State::Open { retry_at_ms: 0 }, ..closed() };
-    let later = Lease::new(open, at(1_400)).as_long_as(&Lease::new(closed(), at(1_000)));
-    assert!(!later.shared_record().admits());
-    assert_eq!(later.state(at(1_500), at(500)), LeaseState::Lapsed);
-    let earlier = Lease::new(closed(), at(1_000)).as_long_as(&later);
-    assert_eq!(earlier.state(at(1_499), at(500)), LeaseState::RenewSoon);
-}
-
 proptest! {
     /// Whatever happens in whatever order, the cache is admitted only through a probe that succeeded, and the epoch
     /// never goes back.

@@ -42,7 +42,7 @@ async fn apply<'a>(
 /// Keeps what a swap has read, and says what it has changed; the record as it is now.
 pub fn accept(instance: &Instance, lease: Lease, before: Option<&Record>) -> Rc<Record> {
     let record = lease.shared_record();
-    instance.breaker.borrow_mut().keep_swapped(lease, instance.config.key_value_shared);
+    instance.breaker.borrow_mut().keep(lease);
     if let Some(before) = before {
         announce(instance, before, &record);
     }
@@ -87,7 +87,7 @@ pub async fn database_seen(instance: &Instance, seen: &Seen) {
 }
 
 /// Says what has changed: in the log, in the counts, to the webhook.
-pub fn announce(instance: &Instance, before: &Record, record: &Record) {
+fn announce(instance: &Instance, before: &Record, record: &Record) {
     let epoch = record.epoch.to_string();
     let fields = [("state", record.state_name()), ("reason", &record.reason), ("epoch", &epoch)];
     if before.state_name() != record.state_name() {

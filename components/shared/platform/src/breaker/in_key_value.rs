@@ -1,14 +1,13 @@
-//! The breaker's record in the key-value store. Compare-and-swap blocks the instance while the store is at it.
+//! The breaker's record in the key-value store.
 
 use crate::instance::Instance;
-use crate::key_value::{STORE, SWAP_ATTEMPTS, Unreadable};
-use crate::sdk::experimental::wasi::keyvalue::{atomics, store};
+use crate::key_value::{STORE, Unreadable};
 use crate::sdk::key_value::Store;
-use crate::time::clock::{elapsed, elapsed_after_blocking, unix_ms};
-use cache::breaker::{Event, Lease, Record, next};
-use cache::isolated_store;
+use crate::time::clock::elapsed;
+use cache::breaker::{Lease, Record};
 
-fn key(instance: &Instance) -> String {
+/// Where it is.
+pub fn key(instance: &Instance) -> String {
     format!("breaker:{}", instance.config.namespace.as_str())
 }
 
@@ -25,47 +24,7 @@ pub async fn read(instance: &Instance) -> Result<Option<Lease>, Unreadable> {
     Ok(bytes.and_then(|bytes| parse(&bytes)).map(|record| Lease::new(record, read_at)))
 }
 
-/// `None` for what is no record: damaged, or written by a version that knew it otherwise. It is then made anew.
-fn parse(bytes: &[u8]) -> Option<Record> {
+/// The record; `None` for what is none: damaged, or written by a version that knew it otherwise. It is then made anew.
+pub fn parse(bytes: &[u8]) -> Option<Record> {
     serde_json::from_slice(bytes).ok()
-}
-
-/// Applies the event of a moment, Unix time in milliseconds, to the record.
-///
-/// # Errors
-/// When the store cannot be read or written.
-pub fn swap<'a>(instance: &Instance, event: impl Fn(u64) -> Event<'a>) -> Result<(Lease, Option<Record>), Unreadable> {
-    let began = elapsed();
-    instance.key_value.rest_if_slow(began, try_swap(instance, event))
-}
-
-fn try_swap<'a>(instance: &Instance, event: impl Fn(u64) -> Event<'a>) -> Result<(Lease, Option<Record>), Unreadable> {
-    let text = |error: store::Error| Unreadable(format!("{error:?}"));
-    let bucket = store::open(STORE).map_err(text)?;
-    for _ in 0..SWAP_ATTEMPTS {
-        let read_at = elapsed_after_blocking();
-        let handle = atomics::Cas::new(&bucket, &key(instance)).map_err(text)?;
-        // A swap on an absent key always succeeds, so it would not be atomic: the record must be there first. What is
-        // written here is harmless whatever it overwrites (see `Record::initial`).
-        let Some(record) = handle.current().map_err(text)?.and_then(|bytes| parse(&bytes)) else {
-            let bytes =
-                serde_json::to_vec(&Record::initial(unix_ms())).map_err(|error| Unreadable(error.to_string()))?;
-            bucket.set(&key(instance), &bytes).map_err(text)?;
-            continue;
-        };
-        let now_ms = unix_ms();
-        let Some(mut changed) = next(&record, event(now_ms), now_ms, instance.config.breaker_reset) else {
-            return Ok((Lease::new(record, read_at), None));
-        };
-        if let (false, true, Some(run_id)) = (instance.config.key_value_shared, changed.admits(), &changed.run_id) {
-            changed.epoch = isolated_store::epoch(run_id, changed.database.as_ref());
-        }
-        let bytes = serde_json::to_vec(&changed).map_err(|error| Unreadable(error.to_string()))?;
-        match atomics::swap(handle, &bytes) {
-            Ok(()) => return Ok((Lease::new(changed, read_at), Some(record))),
-            Err(atomics::CasError::CasFailed(_)) => {}
-            Err(atomics::CasError::StoreError(error)) => return Err(text(error)),
-        }
-    }
-    Err(Unreadable("other instances kept changing the record".into()))
 }

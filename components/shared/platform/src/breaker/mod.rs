@@ -1,9 +1,11 @@
 //! The breaker: its shared record, what happens to it, and what it admits. The decisions are in [`cache::breaker`].
 //!
-//! One above the other: `in_key_value` and `in_database`, [`record`], [`events`], `vote`, [`attempt`] and [`database_lease`], `probe`, [`admission`].
+//! One above the other: `in_key_value` and `in_database`, `compare_and_swap`, [`record`], [`events`], `vote`, [`attempt`] and
+//! [`database_lease`], `probe`, [`admission`].
 
 pub mod admission;
 pub mod attempt;
+mod compare_and_swap;
 pub mod database_lease;
 pub mod events;
 mod in_database;

@@ -1,6 +1,6 @@
 //! The breaker's record, wherever it is (`breaker_store`), and the clock that its times are told by.
 
-use super::{in_database, in_key_value};
+use super::{compare_and_swap, in_database, in_key_value};
 use crate::instance::Instance;
 use crate::key_value::Unreadable;
 use crate::time::clock::{elapsed, unix_ms};
@@ -28,7 +28,7 @@ pub async fn swap<'a>(
     event: impl Fn(u64) -> Event<'a>,
 ) -> Result<(Lease, Option<Record>), Unreadable> {
     match instance.config.breaker_store {
-        BreakerStore::KeyValue => in_key_value::swap(instance, event),
+        BreakerStore::KeyValue => compare_and_swap::swap(instance, event),
         BreakerStore::Database => in_database::swap(instance, event).await,
     }
 }

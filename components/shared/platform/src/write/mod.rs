@@ -7,8 +7,8 @@ use crate::breaker::attempt::attempt;
 use crate::breaker::database_lease;
 use crate::instance::Instance;
 use crate::postgres::{Failure, outbox, run};
-use crate::time::{clock, new_id};
-use cache::{CacheKey, isolated_store};
+use crate::time::new_id;
+use cache::CacheKey;
 use fence::{Fenced, fence};
 use rental::domain::TenantId;
 use rental::error::Error;
@@ -70,9 +70,6 @@ pub async fn write<T>(
     let written = read(rows)?;
     keys.extend(written.also.iter().map(key));
     let invalidated_by = unfence(instance, fenced_by, &keys, &write_id, written.changed).await?;
-    if invalidated_by.is_none() && written.changed && !instance.config.key_value_shared {
-        clock::sleep(isolated_store::settling_time(instance.config.breaker_lease)).await;
-    }
     if let (Some(connection), true) = (invalidated_by, written.changed) {
         outbox::settle_later(instance, connection, tenant, write_id);
     }

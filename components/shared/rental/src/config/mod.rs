@@ -62,8 +62,6 @@ pub struct Config {
     pub breaker_store: BreakerStore,
     /// `key_value_timeout_ms` (100): how long reading the breaker's record may take, wherever it is.
     pub key_value_timeout: Duration,
-    /// `key_value_shared` (true): whether all hosts have the same key-value store.
-    pub key_value_shared: bool,
     /// `database_concurrency` (8): how many reads an instance has under way in PostgreSQL at a time.
     pub database_concurrency: usize,
     /// `database_queue_ms` (500): how long a read beyond that waits for its turn before it is refused.
@@ -145,7 +143,6 @@ impl Config {
             breaker_store: breaker_store::parse(lookup("breaker_store"))?,
             // A hundred times what a read takes on SQLite.
             key_value_timeout: milliseconds("key_value_timeout_ms", 100)?,
-            key_value_shared: boolean("key_value_shared", true)?,
             // An instance serves 16 requests at a time. Half of them may be in PostgreSQL, whose connections all instances
             // of a host share (64).
             database_concurrency: usize::try_from(number("database_concurrency", 8, 1..=64)?).unwrap_or(usize::MAX),
@@ -217,7 +214,6 @@ mod tests {
         assert_eq!(config.redis_timeout, Duration::from_millis(50));
         assert!(!config.require_if_match);
         assert_eq!(config.breaker_store, BreakerStore::KeyValue);
-        assert!(config.key_value_shared);
         assert_eq!(config.auth.issuer, "RentTracker");
     }
 
@@ -252,7 +248,6 @@ mod tests {
             ("breaker_store", "redis"),
             ("breaker_store", ""),
             ("key_value_timeout_ms", "0"),
-            ("key_value_shared", "no"),
             ("database_concurrency", "65"),
             ("database_queue_ms", "x"),
             ("cache_seal_key", "AAECAwQFBgcICQoLDA0ODw=="),
