@@ -5,6 +5,7 @@
 
 pub mod admission;
 pub mod attempt;
+#[cfg_attr(feature = "without-atomics", path = "no_compare_and_swap.rs")]
 mod compare_and_swap;
 pub mod database_lease;
 pub mod events;
