@@ -97,6 +97,11 @@ const SUITES: &[Suite] = &[
     suite!(auth::tokens, TOKENS_ALONE, &[Core]),
     suite!(platform::restored_database, Runs("entries and epochs after PostgreSQL went back"), &[]),
     suite!(cache::breaker, Runs("what counts as a failure, and the probe"), &[Servers]),
+    suite!(
+        cache::breaker_in_the_database,
+        LeftOut("where the record is; Redis has no part in that, and `breaker` runs"),
+        &[Servers]
+    ),
     suite!(cache::cached_reads, Runs("lookups and fills are requests"), &[Core, Servers]),
     suite!(
         cache::costs,
@@ -105,7 +110,6 @@ const SUITES: &[Suite] = &[
     ),
     suite!(cache::full_disk, Runs("a refusal comes in a body with a status"), &[]),
     suite!(cache::invalidation, Runs("fences and removals are requests"), &[Core, Servers]),
-    suite!(cache::isolated_store, Runs("invalidations that fail as requests"), &[Servers]),
     suite!(cache::locks, Runs("locks are taken and freed by requests that may be answered late"), &[]),
     suite!(cache::maxmemory, Runs("a refusal comes in a body with a status"), &[Servers]),
     suite!(cache::outbox, Runs("what was left behind goes in batches"), &[Core, Servers]),

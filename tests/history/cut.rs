@@ -17,6 +17,8 @@ use crate::report;
 use crate::run::Run;
 
 const ROUNDS: u64 = 8;
+/// Of the trial with the record in PostgreSQL: the host is cut off in either way once.
+const ROUNDS_IN_THE_DATABASE: u64 = 2;
 /// So many that most stay cached through a round: what the probe of another host invalidates is only what was written.
 const PROPERTIES: usize = 20;
 /// Clients that read without a pause: some on the hosts that keep Redis, some on all.
@@ -30,7 +32,18 @@ const VICTIM: usize = 0;
 
 /// The trial.
 pub fn a_host_cut_from_redis_leaves_no_stale_reader() -> Result<()> {
-    let cluster = Cluster::start(&Options { variables: brisk(), ..Options::default() }, seed())?;
+    cut_off(brisk(), ROUNDS)
+}
+
+/// The trial with the breaker's record in PostgreSQL.
+pub fn a_host_cut_from_redis_leaves_no_stale_reader_with_the_record_in_postgresql() -> Result<()> {
+    let mut variables = brisk();
+    variables.push(("breaker_store", "database".into()));
+    cut_off(variables, ROUNDS_IN_THE_DATABASE)
+}
+
+fn cut_off(variables: Vec<(&'static str, String)>, rounds: u64) -> Result<()> {
+    let cluster = Cluster::start(&Options { variables, ..Options::default() }, seed())?;
     let run = Run::new(Arc::clone(&cluster), tenants(1)?, seed());
     let tenant = &run.tenants[0];
     let mut writer = Client::new(&run, 100, &[VICTIM]);
@@ -53,7 +66,7 @@ pub fn a_host_cut_from_redis_leaves_no_stale_reader() -> Result<()> {
             let client = Client::new(run, READERS.len() + number, &[VICTIM]);
             scope.spawn(move || write_while_cut(client, tenant, properties, is_cut, writes));
         }
-        let rounds = (0..ROUNDS).try_for_each(|round| {
+        let done = (0..rounds).try_for_each(|round| {
             await_hits(&run)?;
             let link = &cluster.nodes[VICTIM].redis;
             run.phase(format!("begins: round {round}"));
@@ -68,15 +81,15 @@ pub fn a_host_cut_from_redis_leaves_no_stale_reader() -> Result<()> {
             answered.map(drop).context("the write through the host that is cut off")
         });
         run.end();
-        rounds
+        done
     });
     report::print(&run, &BTreeMap::new(), None);
     outcome?;
     report::ensure_clean(&run)?;
     let counts = &cluster.nodes[VICTIM].redis.counts;
     let (cut, stalled) = (counts.cut.load(Ordering::SeqCst), counts.stalled.load(Ordering::SeqCst));
-    let writes = writes.load(Ordering::SeqCst) + ROUNDS;
-    println!("  {ROUNDS} rounds, {cut} connections cut, {stalled} commands held up, {writes} writes meanwhile");
+    let writes = writes.load(Ordering::SeqCst) + rounds;
+    println!("  {rounds} rounds, {cut} connections cut, {stalled} commands held up, {writes} writes meanwhile");
     ensure!(cut > 0 && stalled > 0, "the host was never cut off");
     cluster.stop()
 }

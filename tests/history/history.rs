@@ -51,14 +51,17 @@ pub fn tenants(count: usize) -> Result<Vec<Tenant>> {
 
 /// The variables of hosts whose breaker tries again soon.
 pub fn brisk() -> Vec<(&'static str, String)> {
-    vec![
+    let store = std::env::var("RENTTRACKER_BREAKER_STORE").ok().map(|store| ("breaker_store", store));
+    let mut variables = vec![
         ("redis_timeout_ms", REDIS_TIMEOUT_MS.to_string()),
         ("redis_connect_timeout_ms", "150".into()),
         ("breaker_reset_seconds", "1".into()),
         ("breaker_max_reset_seconds", "1".into()),
         // PostgreSQL is well all the time; only the machine is slow.
         ("database_timeout_ms", "4000".into()),
-    ]
+    ];
+    variables.extend(store);
+    variables
 }
 
 /// Gives each landlord properties and payments.

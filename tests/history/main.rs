@@ -2,7 +2,8 @@
 //! every answer held against what had been answered before.
 //!
 //! `RENTTRACKER_HISTORY_SECONDS` says how long (60), `RENTTRACKER_HISTORY_SEED` repeats the choices of a run, and
-//! `RENTTRACKER_HISTORY_VERBOSE` tells of each fault as it happens.
+//! `RENTTRACKER_HISTORY_VERBOSE` tells of each fault as it happens. `RENTTRACKER_BREAKER_STORE=database` has the breaker's record in
+//! PostgreSQL in every trial.
 
 mod bare_host;
 mod client;
@@ -44,6 +45,10 @@ fn main() -> ExitCode {
         ),
         trial("one_cold_key_is_read_once_where_redis_is_slow", cold::one_cold_key_is_read_once_where_redis_is_slow),
         trial("a_host_cut_from_redis_leaves_no_stale_reader", cut::a_host_cut_from_redis_leaves_no_stale_reader),
+        trial(
+            "a_host_cut_from_redis_leaves_no_stale_reader_with_the_record_in_postgresql",
+            cut::a_host_cut_from_redis_leaves_no_stale_reader_with_the_record_in_postgresql,
+        ),
         trial("a_slow_way_to_redis_shares_no_old_read", slow::a_slow_way_to_redis_shares_no_old_read),
         trial(
             "a_failover_fails_no_request_and_serves_nothing_old",

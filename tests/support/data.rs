@@ -73,4 +73,13 @@ impl World {
         let mut admin = stage::admin().expect("PostgreSQL answers");
         admin.query_one(statement, &[&database]).expect("pg_stat_statements").get(0)
     }
+
+    /// How often the breaker's record was read in this database.
+    pub fn record_reads(&self) -> i64 {
+        let database = self.database_url.rsplit('/').next().unwrap_or_default();
+        let statement = "SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements s \
+            JOIN pg_database d ON d.oid = s.dbid WHERE d.datname = $1 AND query ~* 'from breaker_record\\M'";
+        let mut admin = stage::admin().expect("PostgreSQL answers");
+        admin.query_one(statement, &[&database]).expect("pg_stat_statements").get(0)
+    }
 }

@@ -14,6 +14,7 @@ pub mod outages;
 mod own_postgres;
 mod private;
 pub mod protocol;
+pub mod record_store;
 pub mod secured;
 pub mod silent_server;
 mod stage;
@@ -134,6 +135,7 @@ fn patient_variables(redis_url: &str, database_url: &str) -> BTreeMap<String, St
     for name in ["redis_timeout_ms", "redis_connect_timeout_ms"] {
         variables.insert(name.into(), "2000".into());
     }
+    record_store::choose(&mut variables);
     variables
 }
 

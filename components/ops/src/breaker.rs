@@ -17,7 +17,7 @@ pub async fn breaker(call: &Call) -> Result<Answer, Error> {
         Conditions::of(&call.parts.headers).allow_write(None)?;
         let order: Order = serde_json::from_slice(&call.body().await?)
             .map_err(|_| Violations::one("mode", "must be forced_open, forced_closed, auto or observe"))?;
-        operator::breaker::order(&call.instance, order.mode)?
+        operator::breaker::order(&call.instance, order.mode).await?
     } else {
         let record = renew(&call.instance).await;
         record.ok_or_else(|| Error::Unavailable("the breaker's record cannot be read".into()))?

@@ -21,7 +21,7 @@ trials![
 ];
 
 /// An address where nothing listens.
-const NOWHERE: [(&str, &str); 2] = [("redis_url", "redis://127.0.0.1:1"), ("redis_address", "redis://127.0.0.1:1")];
+pub const NOWHERE: [(&str, &str); 2] = [("redis_url", "redis://127.0.0.1:1"), ("redis_address", "redis://127.0.0.1:1")];
 
 fn told(world: &World) -> Value {
     world.administrator().get("/api/cache/breaker").is(200).json()
@@ -43,7 +43,7 @@ fn warm(own: &Private, other: &World) -> Place {
 }
 
 /// A swap on an absent key of the store always succeeds, so each could believe that its own record is the one.
-fn two_hosts_that_start_at_once_agree_on_one_record() {
+pub fn two_hosts_that_start_at_once_agree_on_one_record() {
     let own = Private::with(&BRISK);
     let (_host, other) = own.another_host();
     let place = Place::of(own.tenant());
@@ -56,7 +56,7 @@ fn two_hosts_that_start_at_once_agree_on_one_record() {
     assert_eq!(here["state"], "closed");
 }
 
-fn a_host_that_alone_lost_redis_does_not_bar_another() {
+pub fn a_host_that_alone_lost_redis_does_not_bar_another() {
     // A brisk deadline may pass on a busy machine, and then it would be the healthy host that votes.
     let own = Private::with(&[("breaker_reset_seconds", "1"), ("breaker_max_reset_seconds", "1")]);
     let (_host, cut) = own.another_host_with(&NOWHERE);
@@ -73,7 +73,7 @@ fn a_host_that_alone_lost_redis_does_not_bar_another() {
     assert_eq!(state(&own), "closed");
 }
 
-fn a_lost_redis_opens_the_breaker_for_all_hosts_until_it_is_back() {
+pub fn a_lost_redis_opens_the_breaker_for_all_hosts_until_it_is_back() {
     let mut own = Private::with(&BRISK);
     let (_host, other) = own.another_host();
     let place = warm(&own, &other);
@@ -97,7 +97,7 @@ fn a_lost_redis_opens_the_breaker_for_all_hosts_until_it_is_back() {
 }
 
 /// The waits are those that the record itself announces; nothing is read off a clock.
-fn failed_probes_lengthen_the_reset_time() {
+pub fn failed_probes_lengthen_the_reset_time() {
     let mut changes = BRISK.to_vec();
     changes.push(("breaker_max_reset_seconds", "8"));
     let mut own = Private::with(&changes);
@@ -128,7 +128,7 @@ fn failed_probes_lengthen_the_reset_time() {
 
 /// While the breaker is open only a probe connects to Redis. This one never answers, so that each probe lasts until its
 /// deadline: time enough for three hosts to come with another.
-fn one_host_probes_at_a_time() {
+pub fn one_host_probes_at_a_time() {
     let mut own = Private::with(&[&BRISK[..], &[("redis_connect_timeout_ms", "1000")]].concat());
     let others = [own.another_host(), own.another_host()];
     let place = warm(&own, &others[0].1);

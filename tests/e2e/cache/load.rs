@@ -134,7 +134,7 @@ fn under_load(name: &str, fault: impl FnOnce(&mut Private), mend: impl FnOnce(&m
     assert!(recovered < RESET + NOTICED, "{name}: the cache was used again only after {recovered:?}");
 }
 
-fn no_request_fails_while_redis_is_killed_and_restarted() {
+pub fn no_request_fails_while_redis_is_killed_and_restarted() {
     under_load("Redis killed", |own| own.redis().kill(), |own| own.redis().restart().expect("Redis comes back"));
 }
 

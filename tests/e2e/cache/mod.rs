@@ -1,11 +1,11 @@
 //! The cache: what is a hit, what a write clears away, and what happens when Redis or PostgreSQL fails.
 
 pub mod breaker;
+pub mod breaker_in_the_database;
 pub mod cached_reads;
 pub mod costs;
 pub mod full_disk;
 pub mod invalidation;
-pub mod isolated_store;
 pub mod key_value;
 pub mod lingering_statements;
 pub mod load;

@@ -73,7 +73,7 @@ fn redis_killed_while_running_fails_nothing() {
     }
 }
 
-fn redis_stopped_while_running_fails_nothing() {
+pub fn redis_stopped_while_running_fails_nothing() {
     let mut own = Private::with(&BRISK);
     let place = warm(&own);
     own.redis().pause();
@@ -138,7 +138,7 @@ fn asleep(change: impl Fn(&Place), right: impl Fn(&Place, &str, &Answer) -> bool
     a_full_round(&place.who);
 }
 
-fn a_property_changed_while_redis_slept_is_never_stale() {
+pub fn a_property_changed_while_redis_slept_is_never_stale() {
     let change = |place: &Place| {
         place.who.put(&place.property_path(), &json!({ "address": "new address" })).is(200);
     };
@@ -223,7 +223,7 @@ fn postgres_killed_is_503_without_internal_details() {
     unavailable(&own, &property);
 }
 
-fn postgres_stopped_is_503_and_comes_back() {
+pub fn postgres_stopped_is_503_and_comes_back() {
     let (postgres, own) = Private::with_postgres(&[("database_timeout_ms", "1000")]);
     let who = own.tenant();
     let property = who.property_at("1 Main St");

@@ -67,7 +67,7 @@ fn an_invalid_order_is_400() {
     assert_eq!(operator.get(BREAKER).is(200).json()["mode"], "auto");
 }
 
-fn forced_open_sends_redis_nothing_and_auto_uses_it_again() {
+pub fn forced_open_sends_redis_nothing_and_auto_uses_it_again() {
     let own = Private::with(&BRISK);
     let place = warm(&own);
     let told = order(&own, "forced_open");
@@ -94,7 +94,7 @@ fn forced_open_sends_redis_nothing_and_auto_uses_it_again() {
     used_again(&place, "1 Main St");
 }
 
-fn a_write_while_forced_open_is_never_followed_by_a_stale_read() {
+pub fn a_write_while_forced_open_is_never_followed_by_a_stale_read() {
     let own = Private::with(&BRISK);
     let place = warm(&own);
     order(&own, "forced_open");

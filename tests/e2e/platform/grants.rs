@@ -127,7 +127,8 @@ fn stores_are_granted_to_those_that_open_them() {
     let connects = ["send(", "Connection::open", "Store::open", "store::open"];
     let homes = [
         "auth/keys",
-        "breaker/record",
+        "breaker/compare_and_swap",
+        "breaker/in_key_value",
         "http/chain",
         "http/client",
         "http/wire",

@@ -86,7 +86,7 @@ fn nothing_newer_is_told(own: &Private, place: &Place, before: u64) {
     assert_eq!(address(&there, &path).0, "after all");
 }
 
-fn a_restored_disk_serves_no_entry_of_later_rows() {
+pub fn a_restored_disk_serves_no_entry_of_later_rows() {
     let (mut postgres, own) = Private::with_postgres(&[]);
     let mut copied = PathBuf::new();
     let place = changed_after(&own, || copied = copy_of(&mut postgres));
@@ -97,7 +97,7 @@ fn a_restored_disk_serves_no_entry_of_later_rows() {
 }
 
 /// The copy is what the standby has.
-fn a_promoted_standby_serves_no_entry_of_lost_commits() {
+pub fn a_promoted_standby_serves_no_entry_of_lost_commits() {
     let (mut postgres, own) = Private::with_postgres(&[]);
     let mut copied = PathBuf::new();
     let place = changed_after(&own, || copied = copy_of(&mut postgres));

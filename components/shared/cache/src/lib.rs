@@ -11,7 +11,6 @@ mod entry;
 mod example;
 mod fill;
 pub mod flight;
-pub mod isolated_store;
 mod keys;
 pub mod protocol;
 mod redis;

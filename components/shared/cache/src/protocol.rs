@@ -15,8 +15,9 @@ pub const LONGEST_DEADLINE_MS: u64 = 10_000;
 /// [`crate::database`] takes care.
 pub const FENCE_MS: u64 = 2 * (STATEMENT_TIMEOUT_MS + LONGEST_DEADLINE_MS);
 
-/// How far the clocks of two hosts may differ, in milliseconds. Only the wait for another's leases compares them.
-const CLOCK_SKEW_MS: u64 = 500;
+/// How far the clocks of two hosts may differ, in milliseconds. Only the wait for another's leases compares them. Where the record is
+/// in PostgreSQL its clock is the only one, and this covers how late it is told ([`crate::breaker::RecordClock`]).
+pub(crate) const CLOCK_SKEW_MS: u64 = 500;
 
 /// The longest that any instance waits for leases from before.
 fn longest_wait(lease: Duration) -> Duration {

@@ -7,7 +7,7 @@ use crate::log::{self, Level};
 use crate::pacing::Pacing;
 use crate::postgres::outbox;
 use crate::source::{fetch, slot};
-use cache::{CacheKey, RedisFailure, Script, Sighting, Slot, isolated_store};
+use cache::{CacheKey, RedisFailure, Script, Sighting, Slot};
 use rental::domain::TenantId;
 use rental::error::Error;
 use rental::operator::verify::{Evidence, Finding};
@@ -88,10 +88,8 @@ async fn compare(
     let evidence = Evidence {
         before: &before,
         after: after.as_ref(),
-        outbox_age: outbox::age_of(instance, tenant, resource).await?,
+        is_in_outbox: outbox::holds(instance, tenant, resource).await?,
         was_in_use: was_in_use(instance, usable).await,
-        settling_time: (!instance.config.key_value_shared)
-            .then(|| isolated_store::settling_time(instance.config.breaker_lease)),
     };
     Ok(evidence.finding())
 }

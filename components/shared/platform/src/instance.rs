@@ -8,7 +8,7 @@ use crate::redis::Redis;
 use crate::variables;
 use async_lock::Semaphore;
 use cache::Entry;
-use cache::breaker::Local;
+use cache::breaker::{Local, RecordClock};
 use cache::flight::{Followers, SharedReads};
 use rental::auth::Memory;
 use rental::config::Config;
@@ -31,6 +31,8 @@ pub struct Instance {
     pub redis: Redis,
     /// What it knows of the breaker, and has seen of Redis itself.
     pub breaker: RefCell<Local>,
+    /// The clock of the breaker's record, where that is in PostgreSQL.
+    pub record_clock: Cell<RecordClock>,
     /// What it knows of PostgreSQL.
     pub database: DatabaseState,
     /// Turns for its reads of PostgreSQL.
@@ -83,6 +85,7 @@ impl Instance {
             counts,
             key_value: KeyValue::default(),
             breaker: RefCell::default(),
+            record_clock: Cell::default(),
             database: DatabaseState::default(),
             shared_reads: SharedReads::default(),
             followers: Followers::default(),

@@ -1,6 +1,8 @@
 //! The key-value store, which is left alone for a while when it was slow.
 
-use crate::sdk::experimental::wasi::keyvalue::{atomics, store};
+#[cfg(not(feature = "without-atomics"))]
+use crate::sdk::experimental::wasi::keyvalue::atomics;
+use crate::sdk::experimental::wasi::keyvalue::store;
 use crate::sdk::key_value::Error as SdkError;
 use crate::time::clock::{elapsed, elapsed_after_blocking};
 use crate::time::within;
@@ -65,7 +67,8 @@ impl KeyValue {
         result
     }
 
-    /// Replaces the value of `key` by what `change` makes of it, by compare-and-swap. Before the first time that is `{}`.
+    /// Replaces the value of `key` by what `change` makes of it, by compare-and-swap. Before the first time that is `{}`. In a build
+    /// without compare-and-swap a change that comes between is lost.
     ///
     /// # Errors
     /// When the store cannot be read or written, or rests.
@@ -75,6 +78,7 @@ impl KeyValue {
     }
 }
 
+#[cfg(not(feature = "without-atomics"))]
 fn try_update(key: &str, change: impl Fn(&[u8]) -> Vec<u8>) -> Result<(), Unreadable> {
     let text = |error: store::Error| Unreadable(format!("{error:?}"));
     let bucket = store::open(STORE).map_err(text)?;
@@ -92,4 +96,12 @@ fn try_update(key: &str, change: impl Fn(&[u8]) -> Vec<u8>) -> Result<(), Unread
         }
     }
     Err(Unreadable("other instances kept changing the value".into()))
+}
+
+#[cfg(feature = "without-atomics")]
+fn try_update(key: &str, change: impl Fn(&[u8]) -> Vec<u8>) -> Result<(), Unreadable> {
+    let text = |error: store::Error| Unreadable(format!("{error:?}"));
+    let bucket = store::open(STORE).map_err(text)?;
+    let current = bucket.get(key).map_err(text)?.unwrap_or_else(|| b"{}".to_vec());
+    bucket.set(key, &change(&current)).map_err(text)
 }

@@ -87,7 +87,7 @@ impl Check {
         }
         if self.target == Target::Akamai {
             say(
-                "note: Akamai Functions documents neither WASI 0.3 nor wasi:keyvalue/atomics, and the components need both. \
+                "note: Akamai Functions does not document WASI 0.3.0, which the components need, and they were not tried there. \
                  infra/deploy/README.md says what to try before anything else",
             );
         }

@@ -310,12 +310,26 @@ fn webhook(settings: &Settings, found: &mut Findings) {
     }
 }
 
+/// The breaker's record needs compare-and-swap, in one place for all hosts. PostgreSQL has it; what is left in the key-value store then
+/// are counts and keys of tokens.
 fn store(settings: &Settings, found: &mut Findings) {
+    let name = "breaker_store";
+    match settings.variable(name) {
+        "database" => return,
+        "" | "key-value" => {}
+        _ => return found.add(name, "is neither key-value nor database", "take one of them"),
+    }
+    if settings.target == Target::Akamai {
+        return found.add(
+            name,
+            "keeps the breaker's record in a key-value store without compare-and-swap, of which each region has a copy",
+            "breaker_store=database",
+        );
+    }
     let Some(store) = &settings.store else {
         return;
     };
     let what = "runtime-config.toml";
-    let is_shared = settings.variable("key_value_shared") != "false";
     let Store { kind, path, consistent_read } = store;
     match (kind.as_str(), settings.target) {
         ("spin", Target::OneMachine) if !path.as_ref().is_some_and(|path| path.starts_with('/')) => found.add(
@@ -324,12 +338,11 @@ fn store(settings: &Settings, found: &mut Findings) {
             "path = \"/var/lib/renttracker/key-value.db\"",
         ),
         ("spin", Target::OneMachine) | ("azure_cosmos", _) => {}
-        ("spin", _) if is_shared => found.add(
+        ("spin", _) => found.add(
             what,
-            "gives each pod a store of its own, while key_value_shared says that they have one",
-            "take a store with compare-and-swap (aws_dynamo, azure_cosmos), or set key_value_shared=false and read what that bounds",
+            "gives each pod a store of its own, so that no pod learns of another's breaker",
+            "take a store with compare-and-swap (aws_dynamo, azure_cosmos), or set breaker_store=database",
         ),
-        ("spin", _) => {}
         ("aws_dynamo", _) if !consistent_read => {
             found.add(what, "reads the breaker's record as it may have been before", "consistent_read = true");
         }
@@ -337,9 +350,13 @@ fn store(settings: &Settings, found: &mut Findings) {
         ("redis", _) => found.add(
             what,
             "keeps the breaker's record in Redis, where Spin's compare-and-swap writes and then reports failure",
-            "take aws_dynamo or azure_cosmos, or on one machine spin (SQLite)",
+            "take aws_dynamo or azure_cosmos, on one machine spin (SQLite), or set breaker_store=database",
         ),
-        (other, _) => found.add(what, format!("names a store that is not known: {other:?}"), "take one of spin, aws_dynamo, azure_cosmos"),
+        (other, _) => found.add(
+            what,
+            format!("names a store that is not known: {other:?}"),
+            "take one of spin, aws_dynamo, azure_cosmos",
+        ),
     }
 }
 

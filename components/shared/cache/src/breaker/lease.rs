@@ -42,11 +42,6 @@ impl Lease {
         Self { record: Rc::new(record), read_at }
     }
 
-    /// The same record, for no longer than `earlier` lasts.
-    pub fn as_long_as(self, earlier: &Self) -> Self {
-        Self { read_at: self.read_at.min(earlier.read_at), ..self }
-    }
-
     /// The record as it was read.
     pub fn shared_record(&self) -> Rc<Record> {
         Rc::clone(&self.record)

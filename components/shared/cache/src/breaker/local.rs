@@ -90,16 +90,6 @@ impl Local {
         self.is_renewing = false;
     }
 
-    /// Keeps what a swap has read. Where hosts do not share the record (`is_shared` is false) that says nothing of the others,
-    /// and the lease on what was known of them goes on.
-    pub fn keep_swapped(&mut self, lease: Lease, is_shared: bool) {
-        let earlier = self.lease.take().filter(|_| !is_shared);
-        self.keep(match earlier {
-            Some(earlier) => lease.as_long_as(&earlier),
-            None => lease,
-        });
-    }
-
     /// The record cannot be read: nothing is known.
     pub fn forget_record(&mut self) {
         self.lease = None;
@@ -235,16 +225,5 @@ mod tests {
         assert!(local.begin_renewal());
         local.keep(Lease::new(closed(), at(300)));
         assert!(local.begin_renewal(), "what was read ends a renewal too");
-    }
-
-    #[test]
-    fn a_swap_lengthens_a_lease_only_where_hosts_share_the_record() {
-        let swapped = || Lease::new(closed(), at(400));
-        let mut local = holding(closed());
-        local.keep_swapped(swapped(), true);
-        assert!(matches!(local.admission(at(600), LENGTH).0, Admission::Admitted(_)));
-        let mut local = holding(closed());
-        local.keep_swapped(swapped(), false);
-        assert!(matches!(local.admission(at(600), LENGTH).0, Admission::Lapsed(_)));
     }
 }

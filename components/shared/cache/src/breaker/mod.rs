@@ -1,10 +1,11 @@
 //! The circuit breaker around Redis, and the quarantine of a cache that missed an invalidation.
 //!
-//! All instances share one [`Record`] in the key-value store; every change of it is a compare-and-swap of what
+//! All instances share one [`Record`], in the key-value store or in PostgreSQL; every change of it is a compare-and-swap of what
 //! [`next`] returns. An instance acts on what it read for one lease ([`Lease`]), so a writer that has swapped in an `Open`
 //! record and waited a lease knows that no reader uses the cache any more.
 
 mod admission;
+mod clock;
 mod failures;
 mod lease;
 mod local;
@@ -14,6 +15,7 @@ mod tests;
 mod transition;
 
 pub use admission::{Admission, admission, still_counts};
+pub use clock::{LATEST_SWAP_MS, RecordClock};
 pub use failures::{Cooldown, Failures};
 pub use lease::{Lease, LeaseState};
 pub use local::{Local, Reaction};

@@ -105,6 +105,18 @@ fn the_epoch_moves_in_every_state_when_the_database_may_lack_what_it_had() {
 }
 
 #[test]
+fn a_record_of_another_run_of_its_database_keeps_its_state_and_order_in_a_new_epoch() {
+    let seen = Seen { id: "d".into(), run: "first".into(), run_from: None, position: 100, clock_ms: 1 };
+    let half_open = Record { state: State::HalfOpen { probe: "a".into(), lease_until_ms: NOW }, ..closed() };
+    let forced = after(&closed(), Event::Ordered { mode: Mode::ForcedOpen, over_ms: NOW }, NOW);
+    for record in [closed(), half_open, opened(), forced] {
+        let told = after(&record, Event::DatabaseSeen { seen: &seen }, NOW);
+        let anew = after(&told, Event::RecordIsOfAnotherRun, NOW);
+        assert_eq!((anew.epoch, &anew.state, anew.mode, &anew.database), (NOW, &record.state, record.mode, &None));
+    }
+}
+
+#[test]
 fn what_a_redis_cannot_do_is_said_as_long_as_it_is_so() {
     let unfit = Some(Unfit::Cluster);
     let half_open = Record { state: State::HalfOpen { probe: "a".into(), lease_until_ms: NOW }, ..closed() };
@@ -293,17 +305,6 @@ fn a_lease_is_renewed_in_its_second_half_and_then_lapses() {
     assert_eq!(state(1_250), LeaseState::RenewSoon);
     assert_eq!(state(1_499), LeaseState::RenewSoon);
     assert_eq!(state(1_500), LeaseState::Lapsed);
-}
-
-#[test]
-fn a_lease_that_lasts_no_longer_than_an_earlier_one_holds_the_later_record() {
-    let at = Duration::from_millis;
-    let open = Record { state: State::Open { retry_at_ms: 0 }, ..closed() };
-    let later = Lease::new(open, at(1_400)).as_long_as(&Lease::new(closed(), at(1_000)));
-    assert!(!later.shared_record().admits());
-    assert_eq!(later.state(at(1_500), at(500)), LeaseState::Lapsed);
-    let earlier = Lease::new(closed(), at(1_000)).as_long_as(&later);
-    assert_eq!(earlier.state(at(1_499), at(500)), LeaseState::RenewSoon);
 }
 
 proptest! {

@@ -54,6 +54,9 @@ pub enum Event<'a> {
         /// What it said.
         seen: &'a Seen,
     },
+    /// PostgreSQL, where the record is, was started anew since it was written: the record may have gone back together with the
+    /// rows, and so cannot show it.
+    RecordIsOfAnotherRun,
     /// An instance offers to probe.
     ProbeOffered {
         /// The token that it will answer with.
@@ -115,6 +118,12 @@ pub fn next(record: &Record, event: Event<'_>, now_ms: u64, reset: Duration) -> 
                 ..record.clone()
             }),
         },
+        (_, Event::RecordIsOfAnotherRun) => Some(Record {
+            database: None,
+            epoch: next_epoch(record, now_ms),
+            reason: "the database was started anew, and the record may have gone back with it".into(),
+            ..record.clone()
+        }),
         (_, Event::Ordered { mode, .. }) if mode == record.mode => None,
         (_, Event::Ordered { mode: Mode::ForcedOpen, .. }) => Some(Record {
             mode: Mode::ForcedOpen,

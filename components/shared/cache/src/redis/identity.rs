@@ -85,17 +85,6 @@ impl Identity {
         Ok(Self { process, history })
     }
 
-    /// The name for instances that share no record: what does not change while the data are the same, as far as one moment
-    /// shows. A promotion that the server forgets changes the name once more.
-    pub fn unremembered(&self) -> String {
-        match &self.history {
-            None => self.process.clone(),
-            Some(History { id, before: Some(_), received }) => format!("{}+{received}+{id}", self.process),
-            Some(History { before: None, received: 0, .. }) => self.process.clone(),
-            Some(History { before: None, received, .. }) => format!("{}+{received}", self.process),
-        }
-    }
-
     /// What [`fmt::Display`] wrote. `None` for anything else: ids are hexadecimal, and `database/…` is an identity by REST.
     fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split(SEPARATOR);

@@ -2,18 +2,14 @@
 
 use super::attempt::connect;
 use super::database_lease;
-use super::events::{announce, report};
+use super::events::report;
 use super::probe::{probe_and_wait, probe_in_background};
 use super::record;
 use crate::instance::Instance;
-use crate::key_value::Unreadable;
 use crate::log::{self, Level};
-use crate::postgres::outbox;
 use crate::redis::Connection;
 use crate::time::clock;
-use cache::breaker::{Admission, Event, Lease, Record};
-use cache::isolated_store;
-use futures::future::join;
+use cache::breaker::{Admission, Event, Record};
 use rental::error::Error;
 use std::rc::Rc;
 
@@ -41,7 +37,7 @@ fn renew_in_background(instance: &Rc<Instance>) {
 /// Reads the record. `None`, and so no cache, when the store cannot be read. A probe that is due is started; on the very
 /// first start it is waited for, so that the first requests already find the cache in use.
 pub async fn renew(instance: &Rc<Instance>) -> Option<Rc<Record>> {
-    let lease = match read_record(instance).await {
+    let lease = match record::read(instance).await {
         Ok(Some(lease)) => lease,
         Ok(None) => {
             probe_and_wait(instance).await;
@@ -55,29 +51,12 @@ pub async fn renew(instance: &Rc<Instance>) -> Option<Rc<Record>> {
     };
     let record = lease.shared_record();
     instance.breaker.borrow_mut().keep(lease);
-    let now = clock::unix_ms();
+    let now = record::now_ms(instance);
     if record.probe_is_due(now) {
         drop(probe_in_background(instance));
     }
     database_lease::ask_if_due(instance, record.database.as_ref().is_some_and(|known| known.is_overdue(now)));
     Some(record)
-}
-
-/// Reads the record. Where others do not share it, a row that they left in the outbox quarantines the cache here too.
-async fn read_record(instance: &Rc<Instance>) -> Result<Option<Lease>, Unreadable> {
-    if instance.config.key_value_shared {
-        return record::read(instance).await;
-    }
-    let (lease, left) = join(record::read(instance), outbox::holds_older_than(instance, isolated_store::GRACE)).await;
-    let (lease, left) = (lease?, left.map_err(|error| Unreadable(format!("the outbox: {error}")))?);
-    if !left || !lease.as_ref().is_some_and(|lease| lease.shared_record().admits()) {
-        return Ok(lease);
-    }
-    let (lease, before) = record::swap(instance, Event::MissedInvalidation)?;
-    if let Some(before) = &before {
-        announce(instance, before, &lease.shared_record());
-    }
-    Ok(Some(lease))
 }
 
 /// A cache that may be used, as it was when the request looked.
@@ -100,7 +79,7 @@ pub async fn trusted(instance: &Rc<Instance>, record: Rc<Record>) -> Option<Usab
     if record.trusts(&connection.run_id) {
         return Some(Usable { record, connection });
     }
-    report(instance, Event::AnotherRedis { run_id: &connection.run_id });
+    report(instance, Event::AnotherRedis { run_id: &connection.run_id }).await;
     probe_and_wait(instance).await;
     let record = instance.breaker.borrow().record()?;
     (record.admits() && record.trusts(&connection.run_id)).then_some(Usable { record, connection })

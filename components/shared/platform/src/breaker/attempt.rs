@@ -22,7 +22,7 @@ pub async fn attempt<T>(instance: &Instance, command: impl Future<Output = Resul
     let sent_at = clock::elapsed();
     match command.await {
         Ok(value) => {
-            answered(instance, sent_at);
+            answered(instance, sent_at).await;
             Some(value)
         }
         Err(failure) => {
@@ -31,7 +31,7 @@ pub async fn attempt<T>(instance: &Instance, command: impl Future<Output = Resul
                 log::write(Level::Warn, "redis.refused", &[("error", error)]);
             } else {
                 log::write(Level::Warn, "redis.unavailable", &[("error", &failure.to_string())]);
-                failed(instance, sent_at);
+                Box::pin(failed(instance, sent_at)).await;
             }
             None
         }

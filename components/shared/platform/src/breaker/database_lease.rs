@@ -97,7 +97,7 @@ async fn ask(instance: &Rc<Instance>) -> Result<Rc<DatabaseLease>, Error> {
     };
     instance.database.is_suspect.set(false);
     if let Some(seen) = &state.lineage {
-        events::database_seen(instance, seen);
+        events::database_seen(instance, seen).await;
     }
     let lease = Rc::new(DatabaseLease::new(state, asked_at, elapsed()));
     let before = instance.database.lease.replace(Some(Rc::clone(&lease)));

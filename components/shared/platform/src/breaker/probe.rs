@@ -1,6 +1,7 @@
 //! The probe: finds out which Redis is there, makes up for every missed invalidation, and lets the cache back in.
 
 use super::events::report;
+use super::record;
 use crate::instance::Instance;
 use crate::log::{self, Level};
 use crate::metrics;
@@ -36,7 +37,7 @@ async fn probe(instance: &Rc<Instance>) {
     let Ok(token) = token() else {
         return;
     };
-    if !report(instance, Event::ProbeOffered { token: &token }) {
+    if !report(instance, Event::ProbeOffered { token: &token }).await {
         return;
     }
     let outcome = async {
@@ -48,7 +49,7 @@ async fn probe(instance: &Rc<Instance>) {
         let unusable =
             |failure: RedisFailure| (failure.to_string(), instance.config.breaker_max_reset, failure.unfit());
         let connection = instance.redis.connection(&instance.config).await.map_err(unusable)?;
-        if report(instance, Event::AnotherRedis { run_id: &connection.run_id }) {
+        if report(instance, Event::AnotherRedis { run_id: &connection.run_id }).await {
             // The one from before may be alive, and read under leases from before. A write that this one lets in will not
             // wait for them.
             clock::sleep(leases_left(instance)).await;
@@ -63,11 +64,11 @@ async fn probe(instance: &Rc<Instance>) {
     };
     match outcome.await {
         Ok(connection) => {
-            report(instance, Event::ProbeSucceeded { token: &token, run_id: &connection.run_id });
+            report(instance, Event::ProbeSucceeded { token: &token, run_id: &connection.run_id }).await;
         }
         Err((error, longest, unfit)) => {
             log::write(Level::Warn, "breaker.probe_failed", &[("error", &error)]);
-            report(instance, Event::ProbeFailed { token: &token, longest, unfit });
+            report(instance, Event::ProbeFailed { token: &token, longest, unfit }).await;
         }
     }
     metrics::flush_later(instance);
@@ -76,6 +77,6 @@ async fn probe(instance: &Rc<Instance>) {
 /// How long leases from before the breaker was opened may last, as far as this instance knows its record.
 fn leases_left(instance: &Instance) -> Duration {
     let lease = instance.config.breaker_lease;
-    let record = instance.breaker.borrow().record();
-    record.map_or(lease, |record| until_leases_are_over(&record, clock::unix_ms(), lease))
+    let known = instance.breaker.borrow().record();
+    known.map_or(lease, |record| until_leases_are_over(&record, record::now_ms(instance), lease))
 }

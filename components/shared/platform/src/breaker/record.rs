@@ -1,71 +1,43 @@
-//! The breaker's record in the key-value store.
+//! The breaker's record, wherever it is (`breaker_store`), and the clock that its times are told by.
 
+use super::{compare_and_swap, in_database, in_key_value};
 use crate::instance::Instance;
-use crate::key_value::{STORE, SWAP_ATTEMPTS, Unreadable};
-use crate::sdk::experimental::wasi::keyvalue::{atomics, store};
-use crate::sdk::key_value::Store;
-use crate::time::clock::{elapsed, elapsed_after_blocking, unix_ms};
-use cache::breaker::{Event, Lease, Record, next};
-use cache::isolated_store;
-
-fn key(instance: &Instance) -> String {
-    format!("breaker:{}", instance.config.namespace.as_str())
-}
+use crate::key_value::Unreadable;
+use crate::time::clock::{elapsed, unix_ms};
+use cache::breaker::{Event, Lease, Record};
+use rental::config::BreakerStore;
 
 /// Reads the record; `None` when there is none yet, or none that can be understood.
 ///
 /// # Errors
 /// When the store does not answer.
 pub async fn read(instance: &Instance) -> Result<Option<Lease>, Unreadable> {
-    let read_at = elapsed();
-    let bytes = instance
-        .key_value
-        .ask(instance.config.key_value_timeout, async { Store::open(STORE).await?.get(key(instance)).await })
-        .await?;
-    Ok(bytes.and_then(|bytes| parse(&bytes)).map(|record| Lease::new(record, read_at)))
-}
-
-/// `None` for what is no record: damaged, or written by a version that knew it otherwise. It is then made anew.
-fn parse(bytes: &[u8]) -> Option<Record> {
-    serde_json::from_slice(bytes).ok()
+    match instance.config.breaker_store {
+        BreakerStore::KeyValue => in_key_value::read(instance).await,
+        BreakerStore::Database => in_database::read(instance).await,
+    }
 }
 
 /// Applies an event to the record by compare-and-swap. Answers the record as it is afterwards, and as it was before if it
-/// was this call that changed it.
+/// was this call that changed it. `event` makes the event of a moment, as [`now_ms`] tells it.
 ///
 /// # Errors
 /// When the store cannot be read or written.
-pub fn swap(instance: &Instance, event: Event<'_>) -> Result<(Lease, Option<Record>), Unreadable> {
-    let began = elapsed();
-    instance.key_value.rest_if_slow(began, try_swap(instance, event))
+pub async fn swap<'a>(
+    instance: &Instance,
+    event: impl Fn(u64) -> Event<'a>,
+) -> Result<(Lease, Option<Record>), Unreadable> {
+    match instance.config.breaker_store {
+        BreakerStore::KeyValue => compare_and_swap::swap(instance, event),
+        BreakerStore::Database => in_database::swap(instance, event).await,
+    }
 }
 
-fn try_swap(instance: &Instance, event: Event<'_>) -> Result<(Lease, Option<Record>), Unreadable> {
-    let text = |error: store::Error| Unreadable(format!("{error:?}"));
-    let bucket = store::open(STORE).map_err(text)?;
-    for _ in 0..SWAP_ATTEMPTS {
-        let read_at = elapsed_after_blocking();
-        let handle = atomics::Cas::new(&bucket, &key(instance)).map_err(text)?;
-        // A swap on an absent key always succeeds, so it would not be atomic: the record must be there first. What is
-        // written here is harmless whatever it overwrites (see `Record::initial`).
-        let Some(record) = handle.current().map_err(text)?.and_then(|bytes| parse(&bytes)) else {
-            let bytes =
-                serde_json::to_vec(&Record::initial(unix_ms())).map_err(|error| Unreadable(error.to_string()))?;
-            bucket.set(&key(instance), &bytes).map_err(text)?;
-            continue;
-        };
-        let Some(mut changed) = next(&record, event, unix_ms(), instance.config.breaker_reset) else {
-            return Ok((Lease::new(record, read_at), None));
-        };
-        if let (false, true, Some(run_id)) = (instance.config.key_value_shared, changed.admits(), &changed.run_id) {
-            changed.epoch = isolated_store::epoch(run_id, changed.database.as_ref());
-        }
-        let bytes = serde_json::to_vec(&changed).map_err(|error| Unreadable(error.to_string()))?;
-        match atomics::swap(handle, &bytes) {
-            Ok(()) => return Ok((Lease::new(changed, read_at), Some(record))),
-            Err(atomics::CasError::CasFailed(_)) => {}
-            Err(atomics::CasError::StoreError(error)) => return Err(text(error)),
-        }
+/// Unix time in milliseconds by the clock that the record's times are told by: the host's, or PostgreSQL's.
+pub fn now_ms(instance: &Instance) -> u64 {
+    match instance.config.breaker_store {
+        BreakerStore::KeyValue => unix_ms(),
+        // Before the first statement there is no record to compare it with.
+        BreakerStore::Database => instance.record_clock.get().now_ms(elapsed()).unwrap_or_else(unix_ms),
     }
-    Err(Unreadable("other instances kept changing the record".into()))
 }

@@ -5,7 +5,6 @@ use crate::breaker::attempt::connect;
 use crate::breaker::{events, record};
 use crate::instance::Instance;
 use crate::postgres::outbox;
-use crate::time::clock;
 use cache::breaker::{Event, Mode, Record};
 use cache::protocol::unfenced_writes_are_over_at;
 use rental::error::Error;
@@ -14,14 +13,12 @@ use std::rc::Rc;
 /// Applies an operator's order; the record as it is afterwards.
 ///
 /// # Errors
-/// [`Error::Unavailable`] when the key-value store cannot be used.
-pub fn order(instance: &Instance, mode: Mode) -> Result<Rc<Record>, Error> {
-    let over_ms = unfenced_writes_are_over_at(
-        clock::unix_ms(),
-        instance.config.breaker_lease,
-        instance.config.longest_statement(),
-    );
-    let (lease, before) = record::swap(instance, Event::Ordered { mode, over_ms })
+/// [`Error::Unavailable`] when the record cannot be changed.
+pub async fn order(instance: &Instance, mode: Mode) -> Result<Rc<Record>, Error> {
+    let (lease, longest) = (instance.config.breaker_lease, instance.config.longest_statement());
+    let event = |now_ms| Event::Ordered { mode, over_ms: unfenced_writes_are_over_at(now_ms, lease, longest) };
+    let (lease, before) = record::swap(instance, event)
+        .await
         .map_err(|error| Error::Unavailable(format!("the breaker's record: {}", error.0)))?;
     Ok(events::accept(instance, lease, before.as_ref()))
 }

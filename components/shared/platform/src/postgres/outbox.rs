@@ -24,8 +24,7 @@ const MAX_BATCHES: u32 = 500;
 /// A row that is older than this was left behind by its writer, which removes it [`SETTLE_AFTER`] its answer.
 const LEFT_BEHIND_SECONDS: i64 = 15;
 /// How long a row stays that nobody needs any more. A busy instance so removes them twenty times a second, and not with a
-/// statement for each write, for which the next one waits. Short beside [`cache::isolated_store::GRACE`], after which others mind
-/// it.
+/// statement for each write, for which the next one waits.
 const SETTLE_AFTER: Duration = Duration::from_millis(50);
 
 /// Invalidates everything in the outbox; how many rows there were.
@@ -41,16 +40,6 @@ pub async fn drain(instance: &Instance, connection: &Rc<Connection>) -> Result<u
         }
     }
     Err(Error::Unavailable("the outbox fills faster than it drains".into()))
-}
-
-/// Whether there is a row that is older than `age`, in whole seconds.
-///
-/// # Errors
-/// When PostgreSQL fails.
-pub async fn holds_older_than(instance: &Instance, age: Duration) -> Result<bool, Error> {
-    let age = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
-    let rows = call(instance, "outbox_oldest", vec![Parameter::Integer(age), Parameter::Integer(1)]).await?;
-    Ok(!rows.is_empty())
 }
 
 /// What is left in the outbox.
@@ -72,16 +61,14 @@ pub async fn lag(instance: &Instance) -> Result<Lag, Error> {
     Ok(Lag { rows: row.integer()?, oldest_seconds: row.integer()? })
 }
 
-/// For how long an invalidation of `resource` has been in the outbox; `None` when there is none.
+/// Whether an invalidation of `resource` is in the outbox.
 ///
 /// # Errors
 /// When PostgreSQL fails.
-pub async fn age_of(instance: &Instance, tenant: &TenantId, resource: Resource) -> Result<Option<Duration>, Error> {
+pub async fn holds(instance: &Instance, tenant: &TenantId, resource: Resource) -> Result<bool, Error> {
     let rows = call(instance, "outbox_age", vec![Parameter::text(tenant), Parameter::text(resource)]).await?;
     let row = rows.first().ok_or_else(|| Error::Internal("a function answers no row".into()))?;
-    let age = RowReader::new(row).optional_integer()?;
-    // One that is from a moment ahead, by the server's clock, is new.
-    Ok(age.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or_default())))
+    Ok(RowReader::new(row).optional_integer()?.is_some())
 }
 
 /// Has the row of a write whose keys are invalidated removed after `SETTLE_AFTER`, with those of the writes that this

@@ -65,8 +65,7 @@ impl Redis {
         let (protocol, run_id) = match &config.redis {
             RedisEndpoint::Native(url) => {
                 let (native, identity) = Native::open(url).await?;
-                let run_id = if config.key_value_shared { identity.to_string() } else { identity.unremembered() };
-                (Protocol::Native(native), run_id)
+                (Protocol::Native(native), identity.to_string())
             }
             RedisEndpoint::Rest { url, authorization } => {
                 let candidate = token().map_err(|error| RedisFailure::Refused(error.to_string()))?;

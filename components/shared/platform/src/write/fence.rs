@@ -3,14 +3,16 @@
 use crate::breaker::admission::{admission, renew, trusted};
 use crate::breaker::attempt::{attempt, connect};
 use crate::breaker::events::{hold_for_write, report};
+use crate::breaker::record;
 use crate::instance::Instance;
 use crate::postgres::outbox::KEYS_PER_SCRIPT;
 use crate::redis::Connection;
 use crate::time::clock;
 use cache::breaker::{Admission, Event};
 use cache::database::START_WITHIN;
-use cache::protocol::{BeforeStatement, FENCE_MS, STATEMENT_TIMEOUT_MS, before_statement, over_at};
+use cache::protocol::{BeforeStatement, FENCE_MS, STATEMENT_TIMEOUT_MS, before_statement};
 use cache::{CacheKey, Script};
+use rental::error::Error;
 use rental::metrics::{Count, FenceResult};
 use std::rc::Rc;
 use std::time::Duration;
@@ -29,30 +31,36 @@ pub struct Fenced {
 }
 
 /// Puts up the fence.
-pub async fn fence(instance: &Rc<Instance>, keys: &[CacheKey], write_id: &str) -> Fenced {
+///
+/// # Errors
+/// As [`hold_for_write`].
+pub async fn fence(instance: &Rc<Instance>, keys: &[CacheKey], write_id: &str) -> Result<Fenced, Error> {
     let record = match admission(instance) {
         Admission::Admitted(record) => Some(record),
         Admission::Lapsed(_) | Admission::Unknown | Admission::Barred => renew(instance).await,
     };
     let (longest, decided_at) = (instance.config.longest_statement(), clock::elapsed());
-    let connection =
-        match (before_statement(record.as_deref(), clock::unix_ms(), instance.config.breaker_lease, longest), record) {
-            (BeforeStatement::GoOn(pause), _) => {
-                instance.counts.count(Count::Fence(FenceResult::Skipped));
-                wait(pause).await;
-                return Fenced { by: None, statement_starts_by: decided_at + pause + instance.config.database_timeout };
+    let connection = match (
+        before_statement(record.as_deref(), record::now_ms(instance), instance.config.breaker_lease, longest),
+        record,
+    ) {
+        (BeforeStatement::GoOn(pause), _) => {
+            instance.counts.count(Count::Fence(FenceResult::Skipped));
+            wait(pause).await;
+            let statement_starts_by = decided_at + pause + instance.config.database_timeout;
+            return Ok(Fenced { by: None, statement_starts_by });
+        }
+        (BeforeStatement::Fence, Some(record)) => trusted(instance, record).await.map(|usable| usable.connection),
+        (BeforeStatement::FenceAnyway(pause), record) => {
+            wait(pause).await;
+            let connection = connect(instance).await;
+            if let (Some(connection), Some(_)) = (&connection, record) {
+                report(instance, Event::AnotherRedis { run_id: &connection.run_id }).await;
             }
-            (BeforeStatement::Fence, Some(record)) => trusted(instance, record).await.map(|usable| usable.connection),
-            (BeforeStatement::FenceAnyway(pause), record) => {
-                wait(pause).await;
-                let connection = connect(instance).await;
-                if let (Some(connection), Some(_)) = (&connection, record) {
-                    report(instance, Event::AnotherRedis { run_id: &connection.run_id });
-                }
-                connection
-            }
-            (BeforeStatement::Fence, None) => None,
-        };
+            connection
+        }
+        (BeforeStatement::Fence, None) => None,
+    };
     let fenced_at = clock::elapsed();
     let by = match connection {
         Some(connection) => put_up(instance, connection, keys, write_id).await,
@@ -63,22 +71,22 @@ pub async fn fence(instance: &Rc<Instance>, keys: &[CacheKey], write_id: &str) -
         // Not after its writer has stopped waiting for it; and the fence counts from when it was sent, also where the instance
         // stood still before it learnt of it (a key-value store that blocks it).
         Some(_) => (clock::elapsed_after_blocking() + instance.config.database_timeout).min(fenced_at + START_WITHIN),
-        None => hold_open(instance).await,
+        None => hold_open(instance).await?,
     };
-    Fenced { by, statement_starts_by }
+    Ok(Fenced { by, statement_starts_by })
 }
 
 /// Keeps the breaker open for a write without a fence; until when its statement may start.
-async fn hold_open(instance: &Rc<Instance>) -> Duration {
-    let until = || over_at(clock::unix_ms(), instance.config.breaker_lease + instance.config.longest_statement());
+async fn hold_open(instance: &Rc<Instance>) -> Result<Duration, Error> {
+    let longest = instance.config.breaker_lease + instance.config.longest_statement();
     let began = clock::elapsed_after_blocking();
-    let mut pause = hold_for_write(instance, until());
+    let mut pause = hold_for_write(instance, longest).await?;
     if clock::elapsed_after_blocking().saturating_sub(began) >= SLOW_REPORT {
-        pause = hold_for_write(instance, until());
+        pause = hold_for_write(instance, longest).await?;
     }
     let reported_at = clock::elapsed_after_blocking();
     wait(pause).await;
-    reported_at + pause + instance.config.database_timeout
+    Ok(reported_at + pause + instance.config.database_timeout)
 }
 
 async fn put_up(

@@ -7,8 +7,8 @@ use crate::breaker::attempt::attempt;
 use crate::breaker::database_lease;
 use crate::instance::Instance;
 use crate::postgres::{Failure, outbox, run};
-use crate::time::{clock, new_id};
-use cache::{CacheKey, isolated_store};
+use crate::time::new_id;
+use cache::CacheKey;
 use fence::{Fenced, fence};
 use rental::domain::TenantId;
 use rental::error::Error;
@@ -32,7 +32,8 @@ pub struct Written<T> {
 /// names of `resources`. `read` makes something of its rows.
 ///
 /// # Errors
-/// Those of the statement. Redis never makes a write fail.
+/// Those of the statement. Redis never makes a write fail; Redis and PostgreSQL together do
+/// ([`take_out_of_use`](crate::breaker::events::take_out_of_use)).
 pub async fn write<T>(
     instance: &Rc<Instance>,
     tenant: &TenantId,
@@ -46,14 +47,15 @@ pub async fn write<T>(
 
     // Its clock decides when it is too late for the statement.
     let database = database_lease::lease(instance).await?;
-    let Fenced { by: fenced_by, statement_starts_by } = fence(instance, &keys, &write_id).await;
+    let Fenced { by: fenced_by, statement_starts_by } = fence(instance, &keys, &write_id).await?;
     let names = resources.iter().map(ToString::to_string).collect();
     let outbox_row = [Parameter::uuid(&write_id), Parameter::Texts(names)];
     let statement = statement(outbox_row).started_by(database.by_its_clock(statement_starts_by));
     let mut rows = match run(instance, statement).await {
         Ok(rows) => rows,
         Err(Failure { error, may_have_run: true, .. }) => {
-            leave(instance, fenced_by).await;
+            // The error is that of the statement, whatever becomes of the record.
+            let _ = leave(instance, fenced_by).await;
             return Err(error);
         }
         Err(Failure { error, may_have_run: false, .. }) => {
@@ -67,10 +69,7 @@ pub async fn write<T>(
     database_lease::notice_run(instance, &mut rows).await;
     let written = read(rows)?;
     keys.extend(written.also.iter().map(key));
-    let invalidated_by = unfence(instance, fenced_by, &keys, &write_id, written.changed).await;
-    if invalidated_by.is_none() && written.changed && !instance.config.key_value_shared {
-        clock::sleep(isolated_store::settling_time(instance.config.breaker_lease)).await;
-    }
+    let invalidated_by = unfence(instance, fenced_by, &keys, &write_id, written.changed).await?;
     if let (Some(connection), true) = (invalidated_by, written.changed) {
         outbox::settle_later(instance, connection, tenant, write_id);
     }

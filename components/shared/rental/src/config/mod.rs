@@ -1,10 +1,12 @@
 //! The configuration: Spin variables, parsed once, refused with a sentence that says how to mend them.
 
+mod breaker_store;
 mod database;
 mod error;
 mod redis;
 mod tokens;
 
+pub use breaker_store::BreakerStore;
 pub use error::ConfigError;
 pub use redis::RedisEndpoint;
 
@@ -56,10 +58,10 @@ pub struct Config {
     pub breaker_max_reset: Duration,
     /// `breaker_lease_ms` (500): how long an instance may act on what it last read of the breaker.
     pub breaker_lease: Duration,
-    /// `key_value_timeout_ms` (100): how long reading the breaker's record may take.
+    /// `breaker_store` (`key-value`): where the breaker's record is.
+    pub breaker_store: BreakerStore,
+    /// `key_value_timeout_ms` (100): how long reading the breaker's record may take, wherever it is.
     pub key_value_timeout: Duration,
-    /// `key_value_shared` (true): whether all hosts have the same key-value store.
-    pub key_value_shared: bool,
     /// `database_concurrency` (8): how many reads an instance has under way in PostgreSQL at a time.
     pub database_concurrency: usize,
     /// `database_queue_ms` (500): how long a read beyond that waits for its turn before it is refused.
@@ -138,9 +140,9 @@ impl Config {
             breaker_reset: seconds("breaker_reset_seconds", 60, 1..=3_600)?,
             breaker_max_reset: seconds("breaker_max_reset_seconds", 300, 1..=3_600)?,
             breaker_lease: milliseconds("breaker_lease_ms", 500)?,
+            breaker_store: breaker_store::parse(lookup("breaker_store"))?,
             // A hundred times what a read takes on SQLite.
             key_value_timeout: milliseconds("key_value_timeout_ms", 100)?,
-            key_value_shared: boolean("key_value_shared", true)?,
             // An instance serves 16 requests at a time. Half of them may be in PostgreSQL, whose connections all instances
             // of a host share (64).
             database_concurrency: usize::try_from(number("database_concurrency", 8, 1..=64)?).unwrap_or(usize::MAX),
@@ -211,7 +213,7 @@ mod tests {
         assert_eq!(config.ttl, Duration::from_secs(600));
         assert_eq!(config.redis_timeout, Duration::from_millis(50));
         assert!(!config.require_if_match);
-        assert!(config.key_value_shared);
+        assert_eq!(config.breaker_store, BreakerStore::KeyValue);
         assert_eq!(config.auth.issuer, "RentTracker");
     }
 
@@ -243,8 +245,9 @@ mod tests {
             ("cors_allowed_origins", "http://a.example/path"),
             ("require_if_match", "yes"),
             ("breaker_threshold", "0"),
+            ("breaker_store", "redis"),
+            ("breaker_store", ""),
             ("key_value_timeout_ms", "0"),
-            ("key_value_shared", "no"),
             ("database_concurrency", "65"),
             ("database_queue_ms", "x"),
             ("cache_seal_key", "AAECAwQFBgcICQoLDA0ODw=="),

@@ -9,7 +9,6 @@ use crate::domain::{Members, TenantId, Violations};
 use crate::operator::pace::{DEFAULT_RATE, RATES};
 use cache::Sighting;
 use std::ops::RangeInclusive;
-use std::time::Duration;
 
 /// Entries that one request looks at: with the highest rate as many as its time is enough for.
 pub const SAMPLES: RangeInclusive<u64> = 1..=1_000;
@@ -94,11 +93,8 @@ pub struct Evidence<'a> {
     pub after: Option<&'a Sighting>,
     /// Whether the cache was in use from before the first to after the last look.
     pub was_in_use: bool,
-    /// How long the invalidation of the entry has been in the outbox, if it is there.
-    pub outbox_age: Option<Duration>,
-    /// How long a write that left its row in the outbox waits before it is answered, where hosts know of each other by the
-    /// outbox alone: until then its change need not be seen.
-    pub settling_time: Option<Duration>,
+    /// Whether the invalidation of the entry is in the outbox.
+    pub is_in_outbox: bool,
 }
 
 impl Evidence<'_> {
@@ -107,11 +103,12 @@ impl Evidence<'_> {
         let Some(after) = self.after.filter(|after| self.was_in_use && is_the_same(self.before, after)) else {
             return Finding::Gone;
         };
-        Finding::Inconsistent(match self.outbox_age {
-            Some(age) if self.settling_time.is_some_and(|settling| age < settling) => return Finding::Gone,
-            Some(_) => Reason::MissedOutbox,
-            None if after.is_fenced => Reason::RefusedFill,
-            None => Reason::Unknown,
+        Finding::Inconsistent(if self.is_in_outbox {
+            Reason::MissedOutbox
+        } else if after.is_fenced {
+            Reason::RefusedFill
+        } else {
+            Reason::Unknown
         })
     }
 }
@@ -131,13 +128,7 @@ mod tests {
 
     fn finding(after: Option<Sighting>, change: impl Fn(&mut Evidence<'_>)) -> Finding {
         let before = sighting();
-        let mut evidence = Evidence {
-            before: &before,
-            after: after.as_ref(),
-            was_in_use: true,
-            outbox_age: None,
-            settling_time: None,
-        };
+        let mut evidence = Evidence { before: &before, after: after.as_ref(), was_in_use: true, is_in_outbox: false };
         change(&mut evidence);
         evidence.finding()
     }
@@ -159,18 +150,8 @@ mod tests {
     fn the_reason_is_read_off_the_outbox_row_or_the_fence() {
         let fenced = || Some(Sighting { is_fenced: true, ..sighting() });
         assert_eq!(finding(fenced(), |_| {}), Finding::Inconsistent(Reason::RefusedFill));
-        let second = Duration::from_secs(1);
-        let left = |evidence: &mut Evidence<'_>| evidence.outbox_age = Some(second);
+        let left = |evidence: &mut Evidence<'_>| evidence.is_in_outbox = true;
         assert_eq!(finding(fenced(), left), Finding::Inconsistent(Reason::MissedOutbox));
-        // Where hosts know of each other by the outbox alone, a write is not answered before that.
-        let settles = |after: Duration| {
-            move |evidence: &mut Evidence<'_>| {
-                evidence.outbox_age = Some(second);
-                evidence.settling_time = Some(after);
-            }
-        };
-        assert_eq!(finding(fenced(), settles(2 * second)), Finding::Gone);
-        assert_eq!(finding(fenced(), settles(second)), Finding::Inconsistent(Reason::MissedOutbox));
     }
 
     #[test]

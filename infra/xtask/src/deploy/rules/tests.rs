@@ -19,7 +19,7 @@ fn good() -> Settings {
         ("jwt_secret", "Jm2vX8qT5wZ1nR7cK4hP9sL3dF6gB0yA+uEoIxWzVtQ="),
         ("cache_seal_key", SEAL_KEY),
         ("cors_allowed_origins", "https://app.renttracker.example, https://admin.renttracker.example"),
-        ("key_value_shared", "true"),
+        ("breaker_store", "key-value"),
     ];
     let more = ["redis_token", "jwt_jwks_url", "alert_webhook_url"];
     let names: Vec<&str> = variables.iter().map(|(name, _)| *name).chain(more).collect();
@@ -77,7 +77,7 @@ fn what_is_good_passes() {
 fn a_variable_that_does_not_exist_is_missing_or_is_a_placeholder() {
     refuses("redis_ulr", "no variable", to("redis_ulr", "x"));
     refuses("jwt_secret", "not set", |settings| drop(settings.variables.remove("jwt_secret")));
-    refuses("key_value_shared", "placeholder", to("key_value_shared", "<true or false>"));
+    refuses("redis_token", "placeholder", to("redis_token", "<its standard token>"));
 }
 
 #[test]
@@ -212,28 +212,46 @@ fn a_webhook_without_tls() {
     passes(to("alert_webhook_url", "https://hooks.example/T0/B0"));
 }
 
-fn kept_in(kind: &str, path: Option<&str>, target: Target, shared: &str) -> impl FnOnce(&mut Settings) + use<> {
+fn kept_in(kind: &str, path: Option<&str>, target: Target) -> impl FnOnce(&mut Settings) + use<> {
     let store = Store { kind: kind.into(), path: path.map(str::to_owned), consistent_read: false };
-    let shared = shared.to_owned();
     move |settings| {
         settings.store = Some(store);
         settings.target = target;
-        settings.variables.insert("key_value_shared".into(), shared);
     }
 }
 
 #[test]
 fn a_store_that_is_not_one_for_all_or_cannot_swap() {
     let what = "runtime-config.toml";
-    refuses(what, "store of its own", kept_in("spin", Some("/state/kv.db"), Target::Kubernetes, "true"));
-    passes(kept_in("spin", Some("/state/kv.db"), Target::Kubernetes, "false"));
-    refuses(what, "in memory", kept_in("spin", None, Target::OneMachine, "true"));
-    passes(kept_in("spin", Some("/var/lib/renttracker/key-value.db"), Target::OneMachine, "true"));
-    refuses(what, "reports failure", kept_in("redis", None, Target::OneMachine, "true"));
-    refuses(what, "reports failure", kept_in("redis", None, Target::Kubernetes, "true"));
-    refuses(what, "as it may have been", kept_in("aws_dynamo", None, Target::Kubernetes, "true"));
-    passes(kept_in("azure_cosmos", None, Target::Kubernetes, "true"));
-    refuses(what, "not known", kept_in("etcd", None, Target::Kubernetes, "true"));
+    refuses(what, "store of its own", kept_in("spin", Some("/state/kv.db"), Target::Kubernetes));
+    refuses(what, "in memory", kept_in("spin", None, Target::OneMachine));
+    passes(kept_in("spin", Some("/var/lib/renttracker/key-value.db"), Target::OneMachine));
+    refuses(what, "reports failure", kept_in("redis", None, Target::OneMachine));
+    refuses(what, "reports failure", kept_in("redis", None, Target::Kubernetes));
+    refuses(what, "as it may have been", kept_in("aws_dynamo", None, Target::Kubernetes));
+    passes(kept_in("azure_cosmos", None, Target::Kubernetes));
+    refuses(what, "not known", kept_in("etcd", None, Target::Kubernetes));
+}
+
+#[test]
+fn any_store_will_do_where_the_record_is_in_the_database() {
+    for (kind, target) in [("spin", Target::Kubernetes), ("redis", Target::Kubernetes), ("etcd", Target::OneMachine)] {
+        let keep = kept_in(kind, None, target);
+        passes(|settings| {
+            keep(settings);
+            to("breaker_store", "database")(settings);
+        });
+    }
+    refuses("breaker_store", "neither", to("breaker_store", "redis"));
+    let akamai = |settings: &mut Settings| {
+        settings.target = Target::Akamai;
+        settings.store = None;
+    };
+    refuses("breaker_store", "without compare-and-swap", akamai);
+    passes(|settings| {
+        akamai(settings);
+        to("breaker_store", "database")(settings);
+    });
 }
 
 #[test]

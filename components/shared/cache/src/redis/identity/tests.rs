@@ -90,17 +90,6 @@ fn an_identity_is_read_back_as_it_was_written() {
 }
 
 /// They could not agree on an epoch that depends on when each of them looked.
-#[test]
-fn without_a_shared_record_a_copy_does_not_change_the_identity() {
-    let name = |id, before, received| master("1e", id, before, received).unremembered();
-    assert_eq!(name("a", ZEROS, 0), name("b", ZEROS, 0));
-    assert_eq!(name("c", ZEROS, 269), name("d", ZEROS, 269));
-    let all = [name("a", ZEROS, 0), name("c", "9", 269), name("c", "9", 0), name("e", "9", 269), name("f", ZEROS, 269)];
-    let different: std::collections::HashSet<_> = all.iter().collect();
-    assert_eq!(different.len(), all.len(), "{all:?}");
-    assert!(!is_same_redis(&name("a", ZEROS, 0), &name("c", "9", 269)));
-}
-
 fn unfit(lines: &[&str]) -> Unfit {
     match Identity::of(&info(lines)) {
         Err(RedisFailure::Unfit(unfit)) => unfit,

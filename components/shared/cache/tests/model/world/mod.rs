@@ -4,6 +4,12 @@
 //! The decisions are those that the components call: `breaker::next` and the functions of `protocol`. What the Lua
 //! scripts do is written out here step for step, and time is left out: a lease, a lock or a fence may run out at any moment
 //! at which the real clocks allow it.
+//!
+//! The record is one value: a step reads it, or replaces what it has read by compare-and-swap. Both stores are that
+//! (`breaker_store`), so what is explored here holds for the key-value store and for PostgreSQL. What tells them apart is left out
+//! with time: whose clock tells the record's times (`cache::breaker::RecordClock` has the tests), and that a PostgreSQL which went
+//! back in time takes the record with it, which ends in a new epoch before the record is used again
+//! (`Event::RecordIsOfAnotherRun`). So is a store that cannot be reached: a reader then does without the cache.
 
 mod failover;
 mod outliving;
