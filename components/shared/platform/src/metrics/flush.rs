@@ -19,7 +19,7 @@ use std::time::Duration;
 /// a busy one passes them on only a few times a second.
 const FLUSH_AFTER: Duration = Duration::from_millis(250);
 
-/// Has what is counted by then passed on: at once for the first time, later after [`FLUSH_AFTER`].
+/// Has what is counted by then passed on: at once for the first time, later after `FLUSH_AFTER`.
 pub fn flush_later(instance: &Rc<Instance>) {
     if !instance.counts.begin_flush() {
         return;
