@@ -1,6 +1,6 @@
 //! A lock is nobody's for longer than its reader needs it, whatever Redis does meanwhile; and what is no entry is not fetched.
 //!
-//! What other readers wait for is told by commands: one that finds a lock looks again and again for a second and stores
+//! What other readers wait for is told by commands: one that finds a lock looks again and again for three seconds and stores
 //! nothing.
 
 use std::thread;

@@ -89,7 +89,6 @@ fn an_identity_is_read_back_as_it_was_written() {
     assert_eq!(Identity::parse("1e/a//1/2"), None);
 }
 
-/// They could not agree on an epoch that depends on when each of them looked.
 fn unfit(lines: &[&str]) -> Unfit {
     match Identity::of(&info(lines)) {
         Err(RedisFailure::Unfit(unfit)) => unfit,
