@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
 /// Files in PEM form, in a folder.
 pub struct Certificates {
@@ -19,6 +19,9 @@ impl Certificates {
     pub fn new(folder: &Path, server_name: &str) -> Certificates {
         std::fs::create_dir_all(folder).expect("a folder");
         let mut params = CertificateParams::new(vec![]).expect("no name to be wrong");
+        // OpenSSL, and so Spin, takes a certificate whose subject is its issuer's for a self-signed one, and all of rcgen's have
+        // one subject unless they are told another.
+        params.distinguished_name.push(DnType::CommonName, format!("the authority for {server_name}"));
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("signed");
         let key = KeyPair::generate().expect("a key");
