@@ -19,6 +19,9 @@ pub struct Bench {
     /// What runs the components
     #[arg(long, value_enum, default_value_t = Runtime::Embedded)]
     runtime: Runtime,
+    /// These cases alone, separated by commas: footprint, throughput, first-requests, misses, writes, stampede, growth, zipf
+    #[arg(long)]
+    only: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -41,6 +44,9 @@ impl Bench {
         command.arg("--out").arg(out);
         if self.quick {
             command.arg("--quick");
+        }
+        if let Some(only) = self.only {
+            command.args(["--only", &only]);
         }
         run(&mut command)
     }

@@ -24,7 +24,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand, ValueEnum};
 use stack::Runtime;
 
-use crate::cases::Size;
+use crate::cases::{Case, Size};
 use crate::stage::Stage;
 
 #[derive(Parser)]
@@ -44,6 +44,9 @@ enum Task {
         /// Fewer rounds, shorter rounds and fewer rows: within three minutes
         #[arg(long)]
         quick: bool,
+        /// These cases alone, separated by commas
+        #[arg(long, value_enum, value_delimiter = ',')]
+        only: Vec<Case>,
         /// The folder for the report
         #[arg(long)]
         out: PathBuf,
@@ -76,7 +79,7 @@ fn main() -> ExitCode {
 
 fn run(task: Task) -> Result<()> {
     match task {
-        Task::Run { runtime, quick, out } => {
+        Task::Run { runtime, quick, only, out } => {
             let runtime = match runtime {
                 RuntimeChoice::Embedded => Runtime::Embedded,
                 RuntimeChoice::Spin => Runtime::Spin,
@@ -85,7 +88,7 @@ fn run(task: Task) -> Result<()> {
                 bail!("there is no spin 4.0 or newer on PATH");
             }
             let size = if quick { Size::quick() } else { Size::full() };
-            let report = cases::all(&Stage::start(runtime)?, &size)?;
+            let report = cases::measure(&Stage::start(runtime)?, &only, &size)?;
             print!("{}", report.table());
             report.write(&out).with_context(|| format!("cannot write the report to {}", out.display()))
         }

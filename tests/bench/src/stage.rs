@@ -122,7 +122,7 @@ impl Stage {
         let options = self.options(name, variables);
         let arguments: Vec<&OsStr> =
             reuse.arguments().iter().map(OsStr::new).chain(arguments.iter().copied()).collect();
-        let host = Host::start_with(options, &stack::repository_root().join("spin.toml"), &arguments)?;
+        let host = Host::start_with(options, &self.runtime.manifest(), &arguments)?;
         Ok(Api { host, instance, database_url: database_url.to_owned() })
     }
 

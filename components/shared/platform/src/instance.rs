@@ -5,6 +5,7 @@ use crate::key_value::KeyValue;
 use crate::metrics::counts::Counts;
 use crate::postgres::database_state::DatabaseState;
 use crate::redis::Redis;
+use crate::time::random;
 use crate::variables;
 use async_lock::Semaphore;
 use cache::Entry;
@@ -65,18 +66,18 @@ thread_local! {
 /// This instance; the first request reads its configuration.
 ///
 /// # Errors
-/// When the configuration is refused.
+/// When the configuration is refused, or the platform has no randomness.
 pub fn current() -> Result<Rc<Instance>, Error> {
     if let Some(instance) = CURRENT.with_borrow(Clone::clone) {
         return Ok(instance);
     }
-    let instance = Rc::new(Instance::new(variables::config()?));
+    let instance = Rc::new(Instance::new(variables::config()?, Memory::new(&random()?)));
     CURRENT.set(Some(Rc::clone(&instance)));
     Ok(instance)
 }
 
 impl Instance {
-    fn new(config: Config) -> Self {
+    fn new(config: Config, tokens: Memory) -> Self {
         let counts = Rc::<Counts>::default();
         Self {
             redis: Redis::new(Rc::clone(&counts)),
@@ -90,7 +91,7 @@ impl Instance {
             shared_reads: SharedReads::default(),
             followers: Followers::default(),
             settled: RefCell::default(),
-            tokens: RefCell::default(),
+            tokens: RefCell::new(tokens),
             keys: FetchedKeys::default(),
             rate_limits: RefCell::default(),
             trial: RefCell::default(),

@@ -96,9 +96,12 @@ mod tests {
         }
     }
 
-    /// Entries of the release 0.1, checked and sealed: of this payment, in epoch 5, of row version 7. A release that cannot open
-    /// them empties the cache of those that have them.
-    const CHECKED: &str = "52540158d16cd805000000000000000700000000000000013b002452656e74547261636b65725f613a7061796d656e743a3031393266306331\
+    /// Entries of this payment, in epoch 5, of row version 7: as the release 0.1 stored it with a checksum alone, as it is stored now,
+    /// and sealed. A release that cannot open them empties the cache of those that have them.
+    const CHECKED_0_1: &str = "52540158d16cd805000000000000000700000000000000013b002452656e74547261636b65725f613a7061796d656e743a3031393266306331\
+        2d323334352d376162632d386465662d3031323334353637383961620a30313932663063312d323334352d376162632d386465662d303132\
+        3334353637383961627b226964223a317d";
+    const CHECKED: &str = "52540329f9a146afafa1e705000000000000000700000000000000013b002452656e74547261636b65725f613a7061796d656e743a3031393266306331\
         2d323334352d376162632d386465662d3031323334353637383961620a30313932663063312d323334352d376162632d386465662d303132\
         3334353637383961627b226964223a317d";
     const SEALED: &str = "52540209090909090909090909090909090909090909090909090905000000000000000700000000000000013b002452656e74547261636b65\
@@ -118,15 +121,17 @@ mod tests {
     }
 
     #[test]
-    fn entries_of_the_last_release_are_opened_and_made_alike() {
+    fn entries_of_the_last_release_are_opened_and_new_ones_are_made_as_they_were() {
         let payment = Resource::Payment(PaymentId::parse(ID).expect("an id"));
         let seals = Seals::parse(KEY, crate::config::SEAL_PURPOSE).expect("a key");
-        for (stored, seals) in [(CHECKED, None), (SEALED, seals.as_ref())] {
+        for (stored, seals, is_made) in
+            [(CHECKED_0_1, None, false), (CHECKED, None, true), (SEALED, seals.as_ref(), true)]
+        {
             let slot = slot(seals, payment);
             let entry = slot.open(bytes(stored), 5).expect("an entry");
             assert_eq!((entry.version.map(u64::from), entry.body.as_slice()), (Some(7), br#"{"id":1}"#.as_slice()));
             assert_eq!(property_of(&entry.note), PropertyId::parse(ID));
-            assert_eq!(slot.wrap(&entry, 5, Some(&[9; 24])), bytes(stored));
+            assert_eq!(slot.wrap(&entry, 5, Some(&[9; 24])) == bytes(stored), is_made, "{stored:.6}");
         }
     }
 

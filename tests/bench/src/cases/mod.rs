@@ -12,13 +12,15 @@ mod zipf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
 use http::Method;
 use serde_json::Value;
 
 use crate::load::{self, Ask, Limit, Next};
 use crate::report::Report;
 use crate::stage::{Api, Stage};
+use throughput::Shared;
 
 const ABOUT: &str = "Medians of rounds taken by turns, with minimum and maximum. The machine is shared: only figures of one \
     run, and best only their ratios, say anything.";
@@ -57,38 +59,76 @@ impl Size {
     }
 }
 
-/// Every case, one after the other.
-pub fn all(stage: &Stage, size: &Size) -> Result<Report> {
+/// What can be measured by itself.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Case {
+    /// Component sizes and instantiation
+    Footprint,
+    /// Throughput beside the floor and the peer
+    Throughput,
+    /// Instances that live shortly
+    FirstRequests,
+    /// Misses, and without a cache
+    Misses,
+    /// Writes
+    Writes,
+    /// A stampede
+    Stampede,
+    /// Growth
+    Growth,
+    /// A Zipf workload
+    Zipf,
+}
+
+impl Case {
+    /// On the hosts that the others share?
+    fn is_shared(self) -> bool {
+        matches!(self, Case::Throughput | Case::FirstRequests | Case::Misses | Case::Writes | Case::Stampede)
+    }
+
+    fn measure(self, stage: &Stage, shared: Option<&Shared>, size: &Size, report: &mut Report) -> Result<()> {
+        match (self, shared) {
+            (Case::Throughput, Some(shared)) => throughput::measure(stage, shared, size, report),
+            (Case::FirstRequests, Some(shared)) => first_requests::measure(stage, shared, size, report),
+            (Case::Misses, Some(shared)) => misses::measure(stage, shared, size, report),
+            (Case::Writes, Some(shared)) => writes::measure(stage, shared, size, report),
+            (Case::Stampede, Some(shared)) => stampede::measure(stage, shared, report),
+            (Case::Footprint, _) => footprint::measure(stage, report),
+            (Case::Growth, _) => growth::measure(stage, size, report),
+            (Case::Zipf, _) => zipf::measure(stage, size, report),
+            (_, None) => bail!("the hosts of this case were not started"),
+        }
+    }
+
+    fn say_and_measure(self, stage: &Stage, shared: Option<&Shared>, size: &Size, report: &mut Report) -> Result<()> {
+        let name = self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
+        eprintln!("==> measuring {name}");
+        self.measure(stage, shared, size, report)
+    }
+}
+
+/// These cases, one after the other; all when there are none.
+pub fn measure(stage: &Stage, only: &[Case], size: &Size) -> Result<Report> {
     let began = Instant::now();
     let mut report = Report::new("benchmark", ABOUT);
     report.fact("runtime", stage.runtime.name());
     report.fact("size", size.name);
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     report.fact("processors", format!("{processors}, shared by all servers and the load generator"));
-    say("component sizes and instantiation");
-    footprint::measure(stage, &mut report)?;
-    let shared = throughput::Shared::start(stage)?;
-    say("throughput beside the floor and the peer");
-    throughput::measure(stage, &shared, size, &mut report)?;
-    say("instances that live shortly");
-    first_requests::measure(stage, &shared, size, &mut report)?;
-    say("misses, and without a cache");
-    misses::measure(stage, &shared, size, &mut report)?;
-    say("writes");
-    writes::measure(stage, &shared, size, &mut report)?;
-    say("a stampede");
-    stampede::measure(stage, &shared, &mut report)?;
-    drop(shared);
-    say("growth");
-    growth::measure(stage, size, &mut report)?;
-    say("a Zipf workload");
-    zipf::measure(stage, size, &mut report)?;
+    let wanted = |case: &Case| only.is_empty() || only.contains(case);
+    let (shared, alone): (Vec<Case>, Vec<Case>) =
+        Case::value_variants().iter().copied().filter(wanted).partition(|case| case.is_shared());
+    if !shared.is_empty() {
+        let hosts = Shared::start(stage)?;
+        for case in shared {
+            case.say_and_measure(stage, Some(&hosts), size, &mut report)?;
+        }
+    }
+    for case in alone {
+        case.say_and_measure(stage, None, size, &mut report)?;
+    }
     report.fact("took", format!("{} s", began.elapsed().as_secs()));
     Ok(report)
-}
-
-fn say(what: &str) {
-    eprintln!("==> measuring {what}");
 }
 
 /// Always the same request.

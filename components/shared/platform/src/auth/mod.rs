@@ -6,7 +6,7 @@ mod keys;
 use crate::instance::Instance;
 use crate::time::clock;
 use keys::Place;
-use rental::auth::{Caller, KeySource, Print, Token, Verification, bearer, verify};
+use rental::auth::{Caller, KeySource, Token, Verification, bearer, verify};
 use rental::error::Error;
 use rental::metrics::{Count, TokenResult};
 use std::rc::Rc;
@@ -27,7 +27,7 @@ pub async fn authenticate(instance: &Rc<Instance>, authorization: Option<&[u8]>)
 
 async fn find(instance: &Rc<Instance>, authorization: Option<&[u8]>) -> Result<Caller, Error> {
     let token = bearer(authorization)?;
-    let print = Print::of(token);
+    let print = instance.tokens.borrow().print(token);
     let now = clock::unix_ms() / 1_000;
     let (mut keys, mut number) = keys::at_hand(instance);
     if let Some(caller) = instance.tokens.borrow_mut().recall(&print, number, now) {

@@ -1,4 +1,6 @@
 //! The breaker's record, wherever it is (`breaker_store`), and the clock that its times are told by.
+//!
+//! What asks PostgreSQL is boxed: its futures are large, and each command of Redis, which may open the breaker, would contain them.
 
 use super::{compare_and_swap, in_database, in_key_value};
 use crate::instance::Instance;
@@ -14,7 +16,7 @@ use rental::config::BreakerStore;
 pub async fn read(instance: &Instance) -> Result<Option<Lease>, Unreadable> {
     match instance.config.breaker_store {
         BreakerStore::KeyValue => in_key_value::read(instance).await,
-        BreakerStore::Database => in_database::read(instance).await,
+        BreakerStore::Database => Box::pin(in_database::read(instance)).await,
     }
 }
 
@@ -29,7 +31,7 @@ pub async fn swap<'a>(
 ) -> Result<(Lease, Option<Record>), Unreadable> {
     match instance.config.breaker_store {
         BreakerStore::KeyValue => compare_and_swap::swap(instance, event),
-        BreakerStore::Database => in_database::swap(instance, event).await,
+        BreakerStore::Database => Box::pin(in_database::swap(instance, event)).await,
     }
 }
 

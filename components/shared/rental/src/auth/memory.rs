@@ -2,29 +2,26 @@
 
 use super::Caller;
 use super::claims::VerifiedToken;
-use sha2::{Digest, Sha256};
+use siphasher::sip128::SipHasher24;
 use std::collections::HashMap;
 
 /// How many tokens each of the two generations holds: some 200 bytes each, so all of them stay below 500 KB.
 const GENERATION: usize = 1024;
 
+/// The secret key of an instance's prints, in bytes.
+pub const PRINT_KEY_BYTES: usize = 16;
+
 /// What stands for a token. The token itself is not kept: an attacker who reads the memory could use it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Print([u8; 32]);
-
-impl Print {
-    /// The SHA-256 digest of a token.
-    pub fn of(token: &str) -> Self {
-        Self(Sha256::digest(token).into())
-    }
-}
+pub struct Print(u128);
 
 /// The tokens that an instance has verified lately.
 ///
 /// In two generations: when the young one is full it becomes the old one, and what is asked for again comes back. So the
 /// number is bounded, and what is in use stays.
-#[derive(Default)]
 pub struct Memory {
+    /// Makes the prints.
+    hasher: SipHasher24,
     young: HashMap<Print, VerifiedToken>,
     old: HashMap<Print, VerifiedToken>,
     /// Which set of keys they were verified with.
@@ -32,11 +29,24 @@ pub struct Memory {
 }
 
 impl Memory {
+    /// Nothing is remembered yet. `print_key` is random, and nobody else has it.
+    pub fn new(print_key: &[u8; PRINT_KEY_BYTES]) -> Self {
+        let hasher = SipHasher24::new_with_key(print_key);
+        Self { hasher, young: HashMap::new(), old: HashMap::new(), keys: 0 }
+    }
+
+    /// What stands for this token in this instance: SipHash-2-4 with 128 bits (Aumasson and Bernstein, 2012) under the instance's
+    /// key. Without the key nobody finds another token with the print of a remembered one better than by trying, each time with
+    /// a chance of 2^-128 for every token that is remembered. It takes a tenth of the instructions of SHA-256.
+    pub fn print(&self, token: &str) -> Print {
+        Print(self.hasher.hash(token.as_bytes()).into())
+    }
+
     /// The caller of this token, if it was verified with these keys and is good at `now` (Unix time in seconds). With other keys
     /// than before everything is forgotten: a token must not outlive its key.
     pub fn recall(&mut self, print: &Print, keys: u64, now: u64) -> Option<Caller> {
         if self.keys != keys {
-            *self = Self { keys, ..Self::default() };
+            self.forget(keys);
             return None;
         }
         if let Some(verified) = self.young.get(print) {
@@ -52,12 +62,18 @@ impl Memory {
     /// Remembers a token that was verified with these keys.
     pub fn remember(&mut self, print: Print, keys: u64, verified: VerifiedToken) {
         if self.keys != keys {
-            *self = Self { keys, ..Self::default() };
+            self.forget(keys);
         }
         if self.young.len() >= GENERATION {
             self.old = std::mem::take(&mut self.young);
         }
         self.young.insert(print, verified);
+    }
+
+    fn forget(&mut self, keys: u64) {
+        self.young.clear();
+        self.old.clear();
+        self.keys = keys;
     }
 }
 
@@ -73,14 +89,32 @@ mod tests {
         VerifiedToken::of(&claims, &policy(), NOW).expect("good now")
     }
 
+    fn memory() -> Memory {
+        Memory::new(&[7; PRINT_KEY_BYTES])
+    }
+
+    fn remember(memory: &mut Memory, token: &str, keys: u64, verified: VerifiedToken) {
+        memory.remember(memory.print(token), keys, verified);
+    }
+
     fn recalls(memory: &mut Memory, token: &str, keys: u64, now: u64) -> Option<String> {
-        memory.recall(&Print::of(token), keys, now).map(|caller| caller.tenant.to_string())
+        memory.recall(&memory.print(token), keys, now).map(|caller| caller.tenant.to_string())
+    }
+
+    /// The reference's own vector: the key is 00 to 0f, and the message 00 to 0e.
+    #[test]
+    fn a_print_is_siphash_2_4_with_128_bits_under_the_key() {
+        let key: [u8; PRINT_KEY_BYTES] = std::array::from_fn(|index| u8::try_from(index).expect("below 16"));
+        let message: String = (0..15).map(char::from).collect();
+        let expected = u128::from_le_bytes(*b"\x54\x93\xe9\x99\x33\xb0\xa8\x11\x7e\x08\xec\x0f\x97\xcf\xc3\xd9");
+        assert_eq!(Memory::new(&key).print(&message).0, expected);
+        assert_ne!(memory().print(&message).0, expected, "another key makes other prints");
     }
 
     #[test]
     fn a_token_is_remembered_while_it_is_good() {
-        let mut memory = Memory::default();
-        memory.remember(Print::of("x"), 0, verified("a", NOW + 30, NOW + 100));
+        let mut memory = memory();
+        remember(&mut memory, "x", 0, verified("a", NOW + 30, NOW + 100));
         assert_eq!(recalls(&mut memory, "x", 0, NOW), Some("a".into()));
         assert_eq!(recalls(&mut memory, "y", 0, NOW), None);
         assert_eq!(recalls(&mut memory, "x", 0, NOW + 159), Some("a".into()));
@@ -91,27 +125,27 @@ mod tests {
 
     #[test]
     fn other_keys_make_every_token_unknown() {
-        let mut memory = Memory::default();
-        memory.remember(Print::of("x"), 1, verified("a", NOW, NOW + 100));
+        let mut memory = memory();
+        remember(&mut memory, "x", 1, verified("a", NOW, NOW + 100));
         assert_eq!(recalls(&mut memory, "x", 2, NOW), None);
         assert_eq!(
             recalls(&mut memory, "x", 1, NOW),
             None,
             "the old keys are back, and it was verified with others since"
         );
-        memory.remember(Print::of("x"), 1, verified("a", NOW, NOW + 100));
-        memory.remember(Print::of("y"), 2, verified("b", NOW, NOW + 100));
+        remember(&mut memory, "x", 1, verified("a", NOW, NOW + 100));
+        remember(&mut memory, "y", 2, verified("b", NOW, NOW + 100));
         assert_eq!(recalls(&mut memory, "x", 2, NOW), None);
         assert_eq!(recalls(&mut memory, "y", 2, NOW), Some("b".into()));
     }
 
     #[test]
     fn the_number_is_bounded_and_used_ones_stay() {
-        let mut memory = Memory::default();
+        let mut memory = memory();
         let known = verified("a", NOW, NOW + 100);
-        memory.remember(Print::of("used"), 0, known.clone());
+        remember(&mut memory, "used", 0, known.clone());
         for number in 0..10 * GENERATION {
-            memory.remember(Print::of(&number.to_string()), 0, known.clone());
+            remember(&mut memory, &number.to_string(), 0, known.clone());
             if number % 500 == 0 {
                 assert!(recalls(&mut memory, "used", 0, NOW).is_some(), "forgotten after {number} others");
             }

@@ -182,7 +182,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..100), format in 0_u8..4) {
+    fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..100), format in 0_u8..5) {
         let bytes = [b"RT", [format].as_slice(), &bytes].concat();
         prop_assert!(Entry::open(bytes.clone(), NAME, EPOCH, None).is_err());
         prop_assert!(Entry::open(bytes, NAME, EPOCH, Some(&seal("a"))).is_err());
