@@ -32,7 +32,7 @@ pub use answer::{Answer, Cache};
 pub use http::{Body, Request, exchange};
 pub use own_postgres::{own_postgres, sql_of, url_of};
 pub use private::Private;
-pub use stage::{Stage, postgres_log, runtime, world};
+pub use stage::{Stage, postgres_log, runtime, world, writes_are_chained};
 
 pub use tenant::{NOWHERE, Place, Tenant, payment_path, payments_path, property_path};
 

@@ -67,6 +67,11 @@ fn choose_manifest() -> Result<PathBuf> {
     Ok(manifest)
 }
 
+/// Whether writes are answered by a component of their own, or by those that own the paths.
+pub fn writes_are_chained() -> bool {
+    runtime().edition() == Edition::Spin4_1 && !std::env::var("RENTTRACKER_CHAINING").is_ok_and(|it| it == "without")
+}
+
 /// Whether the components reach the shared PostgreSQL through a pooler: `RENTTRACKER_POOLER=pgbouncer`.
 fn is_pooled() -> bool {
     std::env::var("RENTTRACKER_POOLER").is_ok_and(|pooler| pooler == "pgbouncer")

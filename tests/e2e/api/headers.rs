@@ -78,7 +78,7 @@ fn a_list_may_stand_in_several_lines() {
 }
 
 /// Requests that reach every component, each of these many lines; `Host` is one of them, and so is the token. `Connection`,
-/// which the tests send, is not: the host takes it for itself.
+/// which the tests send, is not: it is the server's own.
 fn everywhere(place: &Place, query: &str) -> Vec<(u16, Request)> {
     let ask = |method: &str, path: &str| place.who.request(method, &format!("{path}{query}"));
     let body = json!({ "address": "2 Main St" });

@@ -14,6 +14,7 @@ use cache::flight::{Followers, SharedReads};
 use rental::auth::Memory;
 use rental::config::Config;
 use rental::error::Error;
+use rental::operator::sampling::Sampling;
 use rental::rate_limit::Buckets;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -52,8 +53,8 @@ pub struct Instance {
     pub rate_limits: RefCell<Buckets>,
     /// When Redis was last tried for health, and why it was of no use.
     pub trial: RefCell<Option<(Duration, Option<String>)>>,
-    /// Hits until the next is compared with PostgreSQL; `None` until the first.
-    pub until_next_sample: Cell<Option<u8>>,
+    /// Which hits are compared with PostgreSQL; `None` until the first.
+    pub sampling: Cell<Option<Sampling>>,
     /// Whether a page that is too large is being discarded: one at a time, so that not every read asks a dead Redis.
     pub is_discarding: Cell<bool>,
 }
@@ -95,7 +96,7 @@ impl Instance {
             keys: FetchedKeys::default(),
             rate_limits: RefCell::default(),
             trial: RefCell::default(),
-            until_next_sample: Cell::new(None),
+            sampling: Cell::new(None),
             is_discarding: Cell::new(false),
         }
     }

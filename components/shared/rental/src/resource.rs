@@ -31,6 +31,23 @@ impl cache::Resource for Resource {
         }
     }
 
+    fn push_name(&self, text: &mut String) {
+        match self {
+            Self::PropertyList => text.push_str("property:list"),
+            Self::Property(id) | Self::PaymentList(id) => {
+                text.push_str("property:");
+                id.push_to(text);
+            }
+            Self::Payment(id) => {
+                text.push_str("payment:");
+                id.push_to(text);
+            }
+        }
+        if let Self::PaymentList(_) = self {
+            text.push_str(":payments:list");
+        }
+    }
+
     fn is_list(&self) -> bool {
         matches!(self, Self::PropertyList | Self::PaymentList(_))
     }
@@ -51,12 +68,9 @@ pub fn property_of(note: &[u8]) -> Option<PropertyId> {
 
 impl fmt::Display for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Property(id) => write!(f, "property:{id}"),
-            Self::PropertyList => f.write_str("property:list"),
-            Self::PaymentList(id) => write!(f, "property:{id}:payments:list"),
-            Self::Payment(id) => write!(f, "payment:{id}"),
-        }
+        let mut name = String::new();
+        cache::Resource::push_name(self, &mut name);
+        f.write_str(&name)
     }
 }
 

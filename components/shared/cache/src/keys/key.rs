@@ -1,7 +1,6 @@
 //! Cache keys. There is no other way to make one than from a validated owner and a typed resource.
 
 use super::{Owner, Resource};
-use std::fmt::Write;
 
 /// Room for the name of most resources, in bytes: two words and an id of 36.
 const USUAL_RESOURCE_BYTES: usize = 64;
@@ -40,8 +39,7 @@ impl CacheKey {
         text.push_str(namespace.as_str());
         text.push_str(owner.as_str());
         text.push(':');
-        // A text that grows takes all that is written to it.
-        let _ = write!(text, "{resource}");
+        resource.push_name(&mut text);
         Self { text, is_list: resource.is_list() }
     }
 

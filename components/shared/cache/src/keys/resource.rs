@@ -1,6 +1,6 @@
 //! What is cached: the product says.
 
-use std::fmt::Display;
+use std::fmt::{Display, Write};
 
 /// What a product caches, one kind of key a variant. Its `Display` is the name within its owner, and [`Resource::parse`]
 /// reads that name again: the outbox keeps names.
@@ -46,6 +46,12 @@ use std::fmt::Display;
 pub trait Resource: Display + Sized {
     /// Reads a name that `Display` made; `None` for any other text.
     fn parse(name: &str) -> Option<Self>;
+
+    /// Appends its name, as `Display` writes it. Each hit makes a key: a product whose names are cheap to write by hand does so.
+    fn push_name(&self, text: &mut String) {
+        // A text that grows takes all that is written to it.
+        let _ = write!(text, "{self}");
+    }
 
     /// Whether its key holds a hash with a field for each page, so that one delete removes them all; otherwise one value.
     fn is_list(&self) -> bool;

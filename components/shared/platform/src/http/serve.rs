@@ -10,7 +10,9 @@ use crate::time::clock;
 use http::header;
 use http::request::Parts;
 use rental::error::Error;
-use rental::http::{Action, Answer, Route, check_head, conditional, finish, preflight, problem, trace_id};
+use rental::http::{
+    Action, Answer, Route, check_head, conditional, finish, preflight, problem, server_timing, trace_id,
+};
 use rental::metrics::{Count, MethodLabel, RequestResult, RouteLabel, Timing};
 use std::rc::Rc;
 use std::time::Duration;
@@ -104,41 +106,10 @@ fn measure(call: &Call, answer: &Answer, took: Duration) -> RequestResult {
     result
 }
 
-/// Tells the client how long its request took, and how much of that Redis and PostgreSQL (Server-Timing, W3C; milliseconds).
+/// Tells the client how long its request took, and how much of that Redis and PostgreSQL.
 fn add_server_timing(scope: &Scope, result: RequestResult, took: Duration, answer: &mut Answer) {
-    let [redis, postgres, total] =
-        [scope.waited_for(Share::Redis), scope.waited_for(Share::Postgres), took].map(millis);
-    let text = format!(
-        "cache;desc={}, redis;dur={}.{:02}, db;dur={}.{:02}, total;dur={}.{:02}",
-        result.name(),
-        redis.0,
-        redis.1,
-        postgres.0,
-        postgres.1,
-        total.0,
-        total.1
-    );
-    if let Ok(value) = http::HeaderValue::try_from(text) {
+    let [redis, postgres] = [Share::Redis, Share::Postgres].map(|share| scope.waited_for(share));
+    if let Some(value) = server_timing(result.name(), redis, postgres, took) {
         answer.headers.insert(SERVER_TIMING, value);
-    }
-}
-
-/// Milliseconds and hundredths of one: the text of a float takes thousands of instructions.
-fn millis(duration: Duration) -> (u64, u64) {
-    let hundredths = duration.as_secs() * 100_000 + u64::from(duration.subsec_micros() + 5) / 10;
-    (hundredths / 100, hundredths % 100)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_duration_is_told_in_milliseconds_to_the_hundredth() {
-        for (micros, expected) in
-            [(0, (0, 0)), (4, (0, 0)), (5, (0, 1)), (1_234, (1, 23)), (1_235, (1, 24)), (60_000_000, (60_000, 0))]
-        {
-            assert_eq!(millis(Duration::from_micros(micros)), expected, "{micros}");
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! What PostgreSQL is asked for health.
 
-use super::{call, execute};
+use super::{Pool, call, execute};
 use crate::instance::Instance;
 use rental::error::Error;
 use rental::sql::sqlstate::Kind;
@@ -11,7 +11,7 @@ pub async fn database_health(instance: &Instance) -> DatabaseHealth {
     let sql = format!(
         "SELECT current_setting('transaction_read_only') = 'on', current_setting('transaction_isolation') WHERE {CURRENT}"
     );
-    let rows = match execute(instance, &sql, Vec::new()).await {
+    let rows = match execute(instance, Pool::Common, &sql, Vec::new()).await {
         Ok(rows) => rows,
         Err(failure) => return DatabaseHealth::failing(failure.kind, failure.words),
     };

@@ -29,7 +29,7 @@ use rental::error::Error;
 use rental::metrics::{Count, Timing};
 use rental::sql::sqlstate::{Kind, READ_ONLY, TOO_LATE};
 use rental::sql::{CURRENT, CURRENT_WITHOUT_WRITES, Column, Parameter, Statement};
-use session::{END_SESSION, ask, open};
+use session::{END_SESSION, Pool, ask, open};
 use std::borrow::Cow;
 use values::parameter;
 
@@ -46,13 +46,14 @@ pub async fn query(instance: &Instance, statement: Statement) -> Result<Vec<Vec<
         instance.counts.count(Count::PostgresRejected);
         return Err(Error::Busy);
     };
-    run(instance, statement).await.map_err(Error::from)
+    let (sql, parameters) = statement.into_parts();
+    execute(instance, Pool::Common, &sql, parameters).await.map_err(Error::from)
 }
 
-/// Runs one statement and says of a failure whether the statement may have run.
-pub async fn run(instance: &Instance, statement: Statement) -> Result<Vec<Vec<Column>>, Failure> {
+/// Runs one statement of a write and says of a failure whether the statement may have run.
+pub async fn run_write(instance: &Instance, statement: Statement) -> Result<Vec<Vec<Column>>, Failure> {
     let (sql, parameters) = statement.into_parts();
-    execute(instance, &sql, parameters).await
+    execute(instance, Pool::Writes, &sql, parameters).await
 }
 
 /// Calls one of the schema's functions. What is done for all tenants at once is done by those: there is no other statement
@@ -63,16 +64,22 @@ pub async fn call(
     parameters: Vec<Parameter>,
 ) -> Result<Vec<Vec<Column>>, Failure> {
     let numbers: Vec<String> = (1..=parameters.len()).map(|number| format!("${number}")).collect();
-    execute(instance, &format!("SELECT * FROM {function}({}) WHERE {CURRENT}", numbers.join(", ")), parameters).await
+    let sql = format!("SELECT * FROM {function}({}) WHERE {CURRENT}", numbers.join(", "));
+    execute(instance, Pool::Common, &sql, parameters).await
 }
 
-async fn execute(instance: &Instance, sql: &str, parameters: Vec<Parameter>) -> Result<Vec<Vec<Column>>, Failure> {
+async fn execute(
+    instance: &Instance,
+    pool: Pool,
+    sql: &str,
+    parameters: Vec<Parameter>,
+) -> Result<Vec<Vec<Column>>, Failure> {
     let began = elapsed();
     let is_late = || elapsed().saturating_sub(began) > instance.config.database_timeout;
     let work = async {
         let parameters: Vec<ParameterValue> = parameters.into_iter().map(parameter).collect();
         for _ in 0..MAX_ENDED {
-            let opened = open(instance).await?;
+            let opened = open(instance, pool).await?;
             // `Config::longest_statement` counts on it that nothing is sent later.
             if is_late() {
                 return Err(late(false));

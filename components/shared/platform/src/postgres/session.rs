@@ -6,6 +6,7 @@ use crate::instance::Instance;
 use crate::sdk::pg::{Connection, ParameterValue};
 use rental::sql::Column;
 use rental::sql::sqlstate::Kind;
+use std::borrow::Cow;
 
 /// Ends the session that it runs in, also where nothing can be written.
 pub const END_SESSION: &str = "SELECT pg_terminate_backend(pg_backend_pid())";
@@ -18,10 +19,30 @@ pub struct Opened {
     pub is_for_writes: bool,
 }
 
+/// Out of which of the host's pools a connection is taken. The host has one for each component and address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pool {
+    /// That of all other statements.
+    Common,
+    /// That of the statements of writes. One of them waits for as long as a standby is lost that it is to be confirmed by, whatever
+    /// its deadline; its session goes back to the pool all the same, and whoever is handed it next waits as well. Where `writes`
+    /// is a component of its own it has a pool of its own anyway.
+    Writes,
+}
+
+impl Pool {
+    fn address(self, instance: &Instance) -> Cow<'_, str> {
+        match self {
+            Self::Writes if cfg!(feature = "without-chaining") => Cow::Owned(instance.config.database_url_of_writes()),
+            Self::Writes | Self::Common => Cow::Borrowed(&instance.config.database_url),
+        }
+    }
+}
+
 /// Opens a connection to a server that takes writes, or, where there is none, to any: while nobody can write, what a primary
 /// shows is as it is. Each statement looks anew: another server may take writes at any moment, and what the first shows is then old.
-pub async fn open(instance: &Instance) -> Result<Opened, Failure> {
-    match Connection::open(instance.config.database_url.as_str()).await.map_err(not_reached) {
+pub async fn open(instance: &Instance, pool: Pool) -> Result<Opened, Failure> {
+    match Connection::open(pool.address(instance).as_ref()).await.map_err(not_reached) {
         Err(failure) if failure.kind == Kind::ReadOnly => {
             let connection = Connection::open(instance.config.any_database_url()).await.map_err(not_reached)?;
             Ok(Opened { connection, is_for_writes: false })

@@ -9,24 +9,25 @@ use crate::instance::Instance;
 use crate::metrics;
 use crate::pacing::Pacing;
 use crate::postgres::query;
+use crate::time::clock::elapsed;
 use crate::time::random;
 use cache::Entry;
 use rental::domain::{RowVersion, TenantId};
 use rental::error::Error;
 use rental::metrics::{Check, Count};
 use rental::operator::pace::DEFAULT_RATE;
+use rental::operator::sampling::Sampling;
 use rental::resource::Resource;
 use rental::sql::{Parameter, RowReader, Statement};
 use std::rc::Rc;
 
-/// Of so many hits of an instance one is checked: a statement by primary key for every 64 that PostgreSQL was spared.
-const ONE_IN: u8 = 64;
-
 fn is_due(instance: &Instance) -> bool {
-    // Instances are too short-lived to all begin at the same number.
-    let left = instance.until_next_sample.get().unwrap_or_else(|| random::<1>().map_or(ONE_IN, |[byte]| byte % ONE_IN));
-    instance.until_next_sample.set(Some(left.checked_sub(1).unwrap_or(ONE_IN - 1)));
-    left == 0
+    let kept = instance.sampling.get();
+    // Without randomness it begins like any other.
+    let mut sampling = kept.unwrap_or_else(|| Sampling::new(random::<1>().map_or(0, |[byte]| byte)));
+    let is_due = sampling.is_due(elapsed);
+    instance.sampling.set(Some(sampling));
+    is_due
 }
 
 /// Looks, after the answer, whether a hit was what PostgreSQL has, if it is this one's turn.

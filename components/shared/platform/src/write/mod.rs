@@ -6,7 +6,7 @@ mod unfence;
 use crate::breaker::attempt::attempt;
 use crate::breaker::database_lease;
 use crate::instance::Instance;
-use crate::postgres::{Failure, outbox, run};
+use crate::postgres::{Failure, outbox, run_write};
 use crate::time::new_id;
 use cache::CacheKey;
 use fence::{Fenced, fence};
@@ -51,7 +51,7 @@ pub async fn write<T>(
     let names = resources.iter().map(ToString::to_string).collect();
     let outbox_row = [Parameter::uuid(&write_id), Parameter::Texts(names)];
     let statement = statement(outbox_row).started_by(database.by_its_clock(statement_starts_by));
-    let mut rows = match run(instance, statement).await {
+    let mut rows = match run_write(instance, statement).await {
         Ok(rows) => rows,
         Err(Failure { error, may_have_run: true, .. }) => {
             // The error is that of the statement, whatever becomes of the record.

@@ -63,6 +63,11 @@ pub(super) fn for_any_server(url: &str) -> String {
     url.replace(WRITES, ANY)
 }
 
+/// `url`, as [`parse`] made it, for the sessions of writes. `pg_stat_activity` shows the name.
+pub(super) fn for_writes(url: &str) -> String {
+    format!("{url}&application_name=renttracker-writes")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,5 +106,7 @@ mod tests {
         }
         let any = for_any_server(&parse("postgres://h/d").expect("valid"));
         assert!(any.contains(SESSION) && any.ends_with(ANY), "{any}");
+        let writes = for_writes(&parse("postgres://h/d").expect("valid"));
+        assert!(writes.contains(SESSION) && writes.contains(&format!("{WRITES}&application_name=")), "{writes}");
     }
 }

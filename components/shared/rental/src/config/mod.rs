@@ -81,6 +81,11 @@ impl Config {
         database::for_any_server(&self.database_url)
     }
 
+    /// `database_url` by another name: a host that pools connections by their address has another pool for it.
+    pub fn database_url_of_writes(&self) -> String {
+        database::for_writes(&self.database_url)
+    }
+
     /// The longest that a statement may be under way: what the component waits for it, its connection included, and what
     /// PostgreSQL may still work on it when the component has just sent it.
     pub fn longest_statement(&self) -> Duration {

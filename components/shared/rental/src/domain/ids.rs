@@ -37,6 +37,11 @@ macro_rules! identifier {
                 parse_hyphenated(text).map(Self)
             }
 
+            /// Appends the hyphenated spelling, in lower case.
+            pub fn push_to(&self, text: &mut String) {
+                text.push_str(self.0.hyphenated().encode_lower(&mut [0; HYPHENATED_LENGTH]));
+            }
+
             /// Makes a time-ordered id (UUID version 7, RFC 9562) from a Unix time in milliseconds and random bytes.
             pub fn new(unix_ms: u64, random: &[u8; 10]) -> Self {
                 Self(uuid::Builder::from_unix_timestamp_millis(unix_ms, random).into_uuid())

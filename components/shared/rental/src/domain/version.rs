@@ -33,7 +33,8 @@ impl RowVersion {
 
     /// The strong entity tag of this version, quotes included (RFC 9110, section 8.8.3).
     pub fn etag(self) -> String {
-        format!("\"{}\"", self.0)
+        let mut digits = itoa::Buffer::new();
+        ["\"", digits.format(self.0), "\""].concat()
     }
 
     /// Reads an entity tag that [`RowVersion::etag`] made; `None` for a weak or foreign one.

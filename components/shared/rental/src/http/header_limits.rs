@@ -11,8 +11,7 @@ use http::request::Parts;
 pub const MAX_PATH_BYTES: usize = 2 * 1024;
 /// The longest query, in bytes: a search term of 500 characters of 4 bytes, percent-encoded, is 6,000.
 pub const MAX_QUERY_BYTES: usize = 8 * 1024;
-/// The most header lines that a client may send, `Connection` aside, which the host keeps for itself. Browsers send about 20,
-/// and each proxy on the way adds a few.
+/// The most header lines that a client may send, `Connection` aside. Browsers send about 20, and each proxy on the way adds a few.
 pub const MAX_HEADERS: usize = 64;
 /// The longest header section, in bytes of names and values: twice what common proxies let through. `Authorization` is
 /// not counted: the reader of the token bounds it, and answers 401.
@@ -34,6 +33,8 @@ const HOST_HEADERS: [&str; 9] = [
 
 /// How the names of [`HOST_HEADERS`] begin.
 const HOST_PREFIX: &str = "spin-";
+/// About the connection to the server alone (RFC 9110, section 7.6.1). Spin 4.1 keeps it for itself, Spin 4.0 hands it on.
+const CONNECTION: &str = "connection";
 
 /// Which headers of a request are the host's own. The components read none of them, and they do not count for a client: they are
 /// left out when a request is received.
@@ -56,7 +57,7 @@ impl HostHeaders {
 
     /// Whether the header at `index`, which has this name, is the host's.
     pub fn has(&self, index: usize, name: &str) -> bool {
-        name.starts_with(HOST_PREFIX) && self.0.contains(&Some(index))
+        name == CONNECTION || (name.starts_with(HOST_PREFIX) && self.0.contains(&Some(index)))
     }
 }
 
@@ -108,10 +109,10 @@ mod tests {
 
     #[test]
     fn only_the_last_header_of_each_name_that_the_host_uses_is_the_hosts() {
-        let names = ["accept", "spin-full-url", "spin-full-url", "spin-other", "spin-client-addr"];
+        let names = ["accept", "spin-full-url", "spin-full-url", "spin-other", "connection", "spin-client-addr"];
         let host = HostHeaders::among(names.into_iter());
         let of_host: Vec<usize> =
             (0..).zip(names).filter(|(index, name)| host.has(*index, name)).map(|it| it.0).collect();
-        assert_eq!(of_host, [2, 4], "a client that sends such names itself sends headers like any others");
+        assert_eq!(of_host, [2, 4, 5], "a client that sends such names itself sends headers like any others");
     }
 }

@@ -13,6 +13,7 @@ mod purge_query;
 mod request;
 mod resource;
 mod route;
+mod server_timing;
 mod traceparent;
 
 pub use answer::Answer;
@@ -28,4 +29,5 @@ pub use purge_query::PurgeQuery;
 pub use request::{MAX_BODY_BYTES, check_body_headers, check_head};
 pub use resource::{list, single};
 pub use route::{Action, Route};
+pub use server_timing::server_timing;
 pub use traceparent::trace_id;

@@ -3,6 +3,7 @@
 use crate::domain::Timestamp;
 use cache::breaker::{Mode, Record};
 pub mod pace;
+pub mod sampling;
 pub mod verify;
 pub mod warm;
 
