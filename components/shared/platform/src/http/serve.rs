@@ -85,6 +85,7 @@ async fn serve_scoped(
     let took = clock::elapsed().saturating_sub(began);
     let result = measure(&call, &answer, took);
     add_server_timing(scope, result, took, &mut answer);
+    metrics::flush_before_answer(&call.instance).await;
     let outcome = hand_over(answer);
     // Behind the body, which is already being written.
     metrics::flush_later(&call.instance);

@@ -13,6 +13,8 @@ pub struct Counts {
     is_flushing: Cell<bool>,
     /// Whether one has told before.
     has_flushed: Cell<bool>,
+    /// Answers of this instance.
+    answers: Cell<u32>,
 }
 
 impl Counts {
@@ -49,6 +51,12 @@ impl Counts {
     /// Whether the flush that has begun is the instance's first. Asked once a flush.
     pub fn is_first_flush(&self) -> bool {
         !self.has_flushed.replace(true)
+    }
+
+    /// Counts an answer; how many there are with it.
+    pub fn answered(&self) -> u32 {
+        self.answers.set(self.answers.get().wrapping_add(1));
+        self.answers.get()
     }
 
     /// All that was counted until now.

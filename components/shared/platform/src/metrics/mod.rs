@@ -9,5 +9,5 @@ mod shards;
 #[cfg(not(feature = "without-chaining"))]
 mod tell;
 
-pub use flush::flush_later;
+pub use flush::{flush_before_answer, flush_later};
 pub use read_totals::totals;
