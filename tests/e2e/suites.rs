@@ -131,6 +131,11 @@ const SUITES: &[Suite] = &[
     suite!(operations::metrics, Runs("failures and deadlines of requests are counted"), &[]),
     suite!(operations::migrations, POSTGRES_ALONE, &[]),
     suite!(operations::observability, LeftOut("names of metrics in the dashboard and in the alerts"), &[]),
+    suite!(
+        operations::spans,
+        LeftOut("calls of the host's own interfaces; by REST a command is a request as any other"),
+        &[]
+    ),
     suite!(operations::trace, HTTP_ALONE, &[]),
     suite!(
         operations::webhook,

@@ -173,6 +173,7 @@ impl Node {
                     variables: self.variables.clone(),
                     log: Some(log),
                     authorities: None,
+                    environment: BTreeMap::new(),
                 };
                 let arguments: Vec<&OsStr> = self.arguments.iter().map(OsStr::new).collect();
                 let host = Host::start_with(options, &runtime().manifest(), &arguments)?;

@@ -26,6 +26,8 @@ pub struct Private {
     state_dir: PathBuf,
     log: PathBuf,
     authorities: Option<PathBuf>,
+    /// What the hosts have in their environment beside ours.
+    environment: BTreeMap<String, String>,
     /// `None` when there never was one.
     redis: Option<Redis>,
     host: Host,
@@ -63,6 +65,14 @@ impl Private {
         own
     }
 
+    /// With a host that has these variables in its environment.
+    pub fn with_environment(environment: BTreeMap<String, String>) -> Private {
+        let mut own = Private::start();
+        own.environment = environment;
+        own.restart_host(&[]);
+        own
+    }
+
     /// With an instance for each request.
     pub fn without_reuse(changes: &[(&str, &str)]) -> Private {
         let mut own = Private::with(changes);
@@ -72,8 +82,7 @@ impl Private {
 
     fn restart_host(&mut self, arguments: &[&OsStr]) {
         self.host.stop().expect("the host lived to the end");
-        let authorities = self.authorities.clone();
-        self.host = start_host(self.variables.clone(), &self.state_dir, &self.log, authorities, arguments);
+        self.host = self.start_host(self.variables.clone(), &self.state_dir, &self.log, arguments);
         self.world.base_url = self.host.base_url().into();
     }
 
@@ -126,7 +135,8 @@ impl Private {
         let instance = variables.get("redis_instance_name").map_or("RentTracker_", String::as_str).to_owned();
         let state_dir = stage::scratch().join(next("host"));
         let log = state_dir.with_extension("log");
-        let host = start_host(variables.clone(), &state_dir, &log, authorities.clone(), &[]);
+        let options = options(variables.clone(), &state_dir, &log, authorities.clone(), BTreeMap::new());
+        let host = start_host(options, &[]);
         let world = World {
             base_url: host.base_url().into(),
             redis_url: redis_url.into(),
@@ -135,7 +145,7 @@ impl Private {
             instance,
             secret: JWT_SECRET.into(),
         };
-        Private { world, variables, state_dir, log, authorities, redis, host }
+        Private { world, variables, state_dir, log, authorities, environment: BTreeMap::new(), redis, host }
     }
 
     /// A second host process on the same Redis, database and key-value store.
@@ -157,9 +167,19 @@ impl Private {
         let log = stage::scratch().join(next("host")).with_extension("log");
         let mut variables = self.variables.clone();
         variables.extend(changes.iter().map(|(name, value)| ((*name).into(), (*value).into())));
-        let host = start_host(variables, state_dir, &log, self.authorities.clone(), &[]);
+        let host = self.start_host(variables, state_dir, &log, &[]);
         let world = World { base_url: host.base_url().into(), ..self.world.clone() };
         (host, world)
+    }
+
+    fn start_host(
+        &self,
+        variables: BTreeMap<String, String>,
+        state_dir: &Path,
+        log: &Path,
+        arguments: &[&OsStr],
+    ) -> Host {
+        start_host(options(variables, state_dir, log, self.authorities.clone(), self.environment.clone()), arguments)
     }
 
     /// Overwrites the key-value store's file, under the hosts' feet.
@@ -237,17 +257,20 @@ impl Drop for Private {
     }
 }
 
-fn start_host(
+fn options(
     mut variables: BTreeMap<String, String>,
     state_dir: &Path,
     log: &Path,
     authorities: Option<PathBuf>,
-    arguments: &[&OsStr],
-) -> Host {
+    environment: BTreeMap<String, String>,
+) -> HostOptions {
     protocol::point_at_double(&mut variables);
     let log = Some(log.to_owned());
     let (state_dir, listen) = (state_dir.to_owned(), "127.0.0.1:0".to_owned());
-    let options = HostOptions { runtime: stage::runtime(), listen, state_dir, variables, log, authorities };
+    HostOptions { runtime: stage::runtime(), listen, state_dir, variables, log, authorities, environment }
+}
+
+fn start_host(options: HostOptions, arguments: &[&OsStr]) -> Host {
     durations::of_start(|| Host::start_with(options, stage::manifest(), arguments)).expect("the host starts")
 }
 

@@ -1,5 +1,6 @@
 //! What all tests share, started once and taken down at the end.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
@@ -122,6 +123,7 @@ impl Stage {
             variables,
             log: Some(path.join("host.log")),
             authorities: None,
+            environment: BTreeMap::new(),
         };
         let host = Host::start_with(options, &manifest, &[])?;
         let world = World {

@@ -15,8 +15,9 @@ use wasmtime_wasi::sockets::SocketAddrUse;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
 use wasmtime_wasi_http::WasiHttpCtx;
 use wasmtime_wasi_http::handler::{HandlerState, Instance, Proxy, ProxyHandler, ViewFn};
-use wasmtime_wasi_http::p3::WasiHttpView;
 use wasmtime_wasi_http::p3::bindings::ServicePre;
+use wasmtime_wasi_http::p3::bindings::http::{client, types};
+use wasmtime_wasi_http::p3::{WasiHttp, WasiHttpView};
 
 use crate::app::{self, Answer, App, Incoming};
 use crate::bindings::{spin, wasi};
@@ -28,6 +29,7 @@ use crate::outbound::AllowList;
 use crate::outgoing::OutgoingHttp;
 use crate::postgres::{Pools, Postgres, PostgresState};
 use crate::redis::{Redis, RedisState};
+use crate::trace::{InstanceTraces, SpanContext, TracedClient, Tracing};
 use crate::variables::{ComponentVariables, Values, Variables};
 
 /// How many instances there can be at once, of all components together. Spin's number.
@@ -69,14 +71,18 @@ fn compile_cache(folder: &Path) -> Result<Cache> {
     Cache::new(config).map_err(|error| anyhow!("cannot keep compiled components in {}: {error:#}", folder.display()))
 }
 
-/// Everything that a component on this host can import.
-fn linker(engine: &Engine) -> Result<Linker<InstanceState>> {
+/// Everything that a component on this host can import. `traced`: with spans for the requests that it sends.
+fn linker(engine: &Engine, traced: bool) -> Result<Linker<InstanceState>> {
     let mut linker = Linker::<InstanceState>::new(engine);
     // The standard library speaks WASI 0.2, the SDK 0.3.
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi::p3::add_to_linker(&mut linker)?;
-    wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
     let l = &mut linker;
+    types::add_to_linker::<_, WasiHttp>(l, InstanceState::http)?;
+    match traced {
+        true => client::add_to_linker::<_, TracedClient>(l, InstanceState::http)?,
+        false => client::add_to_linker::<_, WasiHttp>(l, InstanceState::http)?,
+    }
     spin::redis::redis::add_to_linker::<_, Redis>(l, |state| &mut state.redis)?;
     spin::postgres::postgres::add_to_linker::<_, Postgres>(l, |state| &mut state.postgres)?;
     spin::key_value::key_value::add_to_linker::<_, KeyValue>(l, |state| &mut state.key_value)?;
@@ -104,11 +110,11 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// A loader with an engine of its own. `metered`: components count their instructions. `cache`: the folder that compiled
-    /// components are kept in; without one each start compiles them.
-    pub fn new(metered: bool, cache: Option<&Path>) -> Result<Self> {
+    /// A loader with an engine of its own. `metered`: components count their instructions. `traced`: the requests that they send
+    /// have spans. `cache`: the folder that compiled components are kept in; without one each start compiles them.
+    pub fn new(metered: bool, traced: bool, cache: Option<&Path>) -> Result<Self> {
         let engine = engine(metered, cache).context("cannot set up the WebAssembly engine")?;
-        Ok(Self { linker: linker(&engine)?, compiled: HashMap::new() })
+        Ok(Self { linker: linker(&engine, traced)?, compiled: HashMap::new() })
     }
 
     /// Compiles a component and checks that the host can run it.
@@ -155,6 +161,8 @@ pub struct Shared {
     pub reuse: Reuse,
     /// Counts what requests cost, if that is asked for.
     pub meter: Option<Arc<Meter>>,
+    /// Makes spans, if a collector is named.
+    pub tracing: Option<Arc<Tracing>>,
 }
 
 /// The application that is reached at `address`. Its components reach it too: one may send a request to another.
@@ -164,13 +172,18 @@ pub fn application(loaded: BTreeMap<String, Loaded>, shared: &Shared, address: S
             let instances = ProxyHandler::new(Instantiator::new(loaded, shared.clone(), app.clone()));
             Box::new(instances) as Box<dyn app::Component>
         };
-        App::new(loaded.into_iter().map(|(id, loaded)| (id, component(loaded))).collect(), address)
+        let components = loaded.into_iter().map(|(id, loaded)| (id, component(loaded))).collect();
+        App::new(components, address, shared.tracing.clone())
     })
 }
 
 impl app::Component for ProxyHandler<Instantiator> {
-    fn answer(&self, request: Incoming) -> Pin<Box<dyn Future<Output = Result<Answer>> + Send + '_>> {
-        Box::pin(async { Ok(self.handle((), request).await?) })
+    fn answer(
+        &self,
+        request: Incoming,
+        span: Option<SpanContext>,
+    ) -> Pin<Box<dyn Future<Output = Result<Answer>> + Send + '_>> {
+        Box::pin(async { Ok(self.handle(span, request).await?) })
     }
 }
 
@@ -192,13 +205,14 @@ impl Instantiator {
     fn state(&self) -> wasmtime::Result<InstanceState> {
         let allowed = &self.loaded.allowed;
         let alive = self.shared.alive.upgrade().ok_or_else(|| wasmtime::format_err!("the host has stopped"))?;
+        let traces = self.shared.tracing.clone().map(InstanceTraces::new);
         Ok(InstanceState {
             wasi: wasi_context(allowed.clone()),
             table: ResourceTable::new(),
             http: WasiHttpCtx::new(),
-            outgoing: OutgoingHttp { allowed: allowed.clone(), app: self.app.clone() },
-            redis: RedisState::new(allowed.clone()),
-            postgres: PostgresState::new(allowed.clone(), self.pools.clone()),
+            outgoing: OutgoingHttp::new(allowed.clone(), self.app.clone(), traces.clone()),
+            redis: RedisState::new(allowed.clone(), traces.clone()),
+            postgres: PostgresState::new(allowed.clone(), self.pools.clone(), traces),
             key_value: KeyValueState::new(self.loaded.stores.clone(), self.shared.database.clone()),
             variables: self.loaded.variables.clone(),
             _alive: alive,

@@ -20,6 +20,7 @@ use crate::meter::InstanceMeter;
 use crate::outgoing::OutgoingHttp;
 use crate::postgres::PostgresState;
 use crate::redis::RedisState;
+use crate::trace::SpanContext;
 use crate::variables::ComponentVariables;
 
 /// How long instances are used: Spin's options with Spin's defaults, without its ranges.
@@ -124,7 +125,8 @@ pub struct Limits {
 
 impl WorkerState for Limits {
     type StoreData = InstanceState;
-    type RequestId = ();
+    /// The span that what the request calls is below.
+    type RequestId = Option<SpanContext>;
 
     fn should_accept_request(&self, concurrent: usize, total: usize) -> ShouldAccept {
         if total >= self.reuse.max_instance_reuse_count {
@@ -139,11 +141,14 @@ impl WorkerState for Limits {
     fn on_request_start(
         &self,
         store: StoreContextMut<'_, InstanceState>,
-        (): (),
-        _: GuestTaskId,
+        span: Option<SpanContext>,
+        task: GuestTaskId,
     ) -> Pin<Box<dyn Future<Output = ()> + Send + Sync + 'static>> {
         if let Some(meter) = &self.meter {
             meter.read("request", &store);
+        }
+        if let (Some(traces), Some(span)) = (&store.data().outgoing.traces, span) {
+            traces.note(task, span);
         }
         // No request has a deadline: Spin's default.
         Box::pin(std::future::pending())

@@ -1,7 +1,8 @@
 //! The embedded host: runs `spin.toml` and its components as Spin 4.1 does, where the Spin CLI is not installed.
 //!
 //! It has no behaviour that Spin does not have. A component that works here and not on Spin has found a bug of the host.
-//! What it does beyond Spin, no component can observe: `--meter` writes what requests cost.
+//! What it does beyond Spin, no component can observe: `--meter` writes what requests cost. As Spin, it sends traces to the
+//! collector that `OTEL_EXPORTER_OTLP_ENDPOINT` names.
 
 mod app;
 mod bindings;
@@ -21,6 +22,7 @@ mod routes;
 mod server;
 mod streams;
 mod table;
+mod trace;
 mod variables;
 
 use std::collections::BTreeMap;
@@ -52,7 +54,7 @@ struct Arguments {
     /// Where the key-value store is kept [default: `.spin` beside the manifest]
     #[arg(long, value_name = "FOLDER")]
     state_dir: Option<PathBuf>,
-    /// Sets a variable of the application, before the environment's SPIN_VARIABLE_<NAME>
+    /// Sets a variable of the application, before the environment's `SPIN_VARIABLE_<NAME>`
     #[arg(long = "variable", value_name = "NAME=VALUE", value_parser = assignment)]
     variables: Vec<(String, String)>,
     /// Send small segments at once. Spin does not: `false` shows what its users see
@@ -100,6 +102,7 @@ fn log_to_stderr(meter: Option<Arc<meter::Meter>>) {
 async fn run(arguments: Arguments, meter: Option<Arc<meter::Meter>>) -> Result<()> {
     // Redis and outgoing HTTP build their TLS on the process's default.
     rustls::crypto::ring::default_provider().install_default().map_err(|_| anyhow!("TLS was set up twice"))?;
+    let tracing = trace::start(|name| std::env::var(name).ok())?;
     let manifest_path = if arguments.from.is_dir() { arguments.from.join("spin.toml") } else { arguments.from.clone() };
     let manifest = manifest::load(&manifest_path)?;
     let values = variables::Values::resolve(&manifest.variables, &arguments.variables, variables::environment()?)?;
@@ -110,7 +113,7 @@ async fn run(arguments: Arguments, meter: Option<Arc<meter::Meter>>) -> Result<(
         TcpListener::bind(arguments.listen).await.with_context(|| format!("cannot listen on {}", arguments.listen))?;
     let address = listener.local_addr()?;
 
-    let mut loader = component::Loader::new(meter.is_some(), arguments.compile_cache.as_deref())?;
+    let mut loader = component::Loader::new(meter.is_some(), tracing.is_some(), arguments.compile_cache.as_deref())?;
     let triggered = |id: &str| manifest.triggers.iter().any(|trigger| trigger.component == id);
     let load = |(id, entry): (&String, &manifest::Component)| {
         let loaded = loader.load(id, entry, &values).with_context(|| format!("component {id:?}"))?;
@@ -129,6 +132,7 @@ async fn run(arguments: Arguments, meter: Option<Arc<meter::Meter>>) -> Result<(
         stopping,
         reuse: arguments.reuse,
         meter,
+        tracing: tracing.clone(),
     };
     let app = component::application(loaded, &shared, address);
 
@@ -143,6 +147,9 @@ async fn run(arguments: Arguments, meter: Option<Arc<meter::Meter>>) -> Result<(
     }
     // Not earlier: those tasks may send requests to other components.
     drop(app);
+    if let Some(tracing) = tracing {
+        tracing.finish().await;
+    }
     Ok(())
 }
 

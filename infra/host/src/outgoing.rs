@@ -16,6 +16,7 @@ use wasmtime_wasi_http::p3::{RequestOptions, WasiHttpHooks, default_send_request
 use crate::app::App;
 use crate::outbound::{AllowList, chaining_target};
 use crate::routes::RouteMatch;
+use crate::trace::{self, InstanceTraces, Span, SpanContext};
 
 /// The client address of a request that another component sent.
 const CHAINED_CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
@@ -33,22 +34,39 @@ pub struct OutgoingHttp {
     pub allowed: Arc<AllowList>,
     /// The application, for the components that may be reached in memory. Weak: the application owns the instances.
     pub app: Weak<App>,
+    /// The spans of the requests that the instance answers, if traces are sent.
+    pub traces: Option<Arc<InstanceTraces>>,
+    /// Which of them sends the request that goes out now.
+    pub caller: Option<SpanContext>,
+}
+
+impl OutgoingHttp {
+    /// For an instance that may reach what is `allowed`.
+    pub fn new(allowed: Arc<AllowList>, app: Weak<App>, traces: Option<Arc<InstanceTraces>>) -> Self {
+        Self { allowed, app, traces, caller: None }
+    }
 }
 
 impl WasiHttpHooks for OutgoingHttp {
     fn send_request(
         &mut self,
-        request: Request<Body>,
+        mut request: Request<Body>,
         options: Option<RequestOptions>,
         // The outcome of the component's work on the response. It is not used.
         _processed: Done,
     ) -> Box<dyn Future<Output = Sent> + Send> {
         let (allowed, app) = (self.allowed.clone(), self.app.clone());
+        let mut span = trace::outgoing(self.traces.as_ref(), self.caller.take(), &mut request);
         Box::new(async move {
             let app = app
                 .upgrade()
                 .ok_or_else(|| TrappableError::trap(wasmtime::format_err!("the application has stopped")))?;
-            send(request, options, &allowed, &app).await
+            let sent = send(request, options, &allowed, &app, &span).await;
+            match &sent {
+                Ok((response, _)) => span.answered(response.status()),
+                Err(_) => span.fail("no_answer"),
+            }
+            sent
         })
     }
 }
@@ -58,6 +76,7 @@ async fn send(
     options: Option<RequestOptions>,
     allowed: &AllowList,
     app: &Arc<App>,
+    span: &Span,
 ) -> Sent {
     if is_to_self(request.uri()) {
         if !allowed.allows_self() {
@@ -69,21 +88,21 @@ async fn send(
     }
     if let Some(component) = request.uri().authority().and_then(|authority| chaining_target(authority.host())) {
         let component = component.to_owned();
-        return chain(&component, request, app).await;
+        return chain(&component, request, app, span).await;
     }
     let (response, io) = default_send_request(request, options).await?;
     Ok((response.map(BodyExt::boxed_unsync), Box::new(io)))
 }
 
 /// Hands the request to a component of this application, private or not, without a socket.
-async fn chain(component: &str, mut request: Request<Body>, app: &Arc<App>) -> Sent {
+async fn chain(component: &str, mut request: Request<Body>, app: &Arc<App>, span: &Span) -> Sent {
     // The host's name exists only here; the component that answers does not see it.
     request.headers_mut().remove(HOST);
     let matched = RouteMatch::chained(component, request.uri().path());
     let request = request.map(|body| body.map_err(Into::into).boxed_unsync());
     // A component that is not there ends its caller, as on Spin; one that fails answers 500.
     let response = app
-        .answer(request, &matched, Scheme::HTTP, CHAINED_CLIENT)
+        .answer(request, &matched, Scheme::HTTP, CHAINED_CLIENT, span.context())
         .await
         .map_err(|error| TrappableError::trap(wasmtime::format_err!("{error:#}")))?;
     let to_code = |error: wasmtime::Error| match error.downcast::<ErrorCode>() {

@@ -1,10 +1,12 @@
 //! `spin:redis`: one multiplexed connection per resource, and no deadline. That is Spin's behaviour: the components have
 //! deadlines of their own.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncCommands, ErrorKind, RedisError, RedisResult, Value};
+use wasmtime::AsContextMut;
 use wasmtime::component::{Accessor, HasData, Resource};
 
 use crate::bindings::spin::redis::redis::{
@@ -13,17 +15,22 @@ use crate::bindings::spin::redis::redis::{
 use crate::limits::{MAX_BUFFERED_BYTES, MAX_CONNECTIONS};
 use crate::outbound::AllowList;
 use crate::table::Table;
+use crate::trace::{ErrorType, InstanceTraces, Span};
+
+/// The span of opening a connection, as Spin names it.
+const OPEN: &str = "spin_outbound_redis.open_connection";
 
 /// What one instance knows of Redis.
 pub struct RedisState {
     allowed: Arc<AllowList>,
     connections: Table<MultiplexedConnection>,
+    traces: Option<Arc<InstanceTraces>>,
 }
 
 impl RedisState {
     /// A state without connections.
-    pub fn new(allowed: Arc<AllowList>) -> Self {
-        Self { allowed, connections: Table::new(MAX_CONNECTIONS) }
+    pub fn new(allowed: Arc<AllowList>, traces: Option<Arc<InstanceTraces>>) -> Self {
+        Self { allowed, connections: Table::new(MAX_CONNECTIONS), traces }
     }
 }
 
@@ -35,12 +42,19 @@ impl HasData for Redis {
 }
 
 impl Redis {
-    fn connection<T: Send>(
+    /// The connection, and the span of a command on it.
+    fn command<T: Send>(
         accessor: &Accessor<T, Self>,
         handle: Resource<Connection>,
-    ) -> Result<MultiplexedConnection, Error> {
-        let connection = accessor.with(|mut access| access.get().connections.get(handle.rep()).cloned());
-        connection.ok_or_else(|| Error::Other("could not find connection for resource".into()))
+        command: &str,
+    ) -> Result<(MultiplexedConnection, Span), Error> {
+        accessor.with(|mut access| {
+            let state = access.get();
+            let connection = state.connections.get(handle.rep()).cloned();
+            let connection = connection.ok_or_else(|| Error::Other("could not find connection for resource".into()))?;
+            let traces = state.traces.clone();
+            Ok((connection, InstanceTraces::redis(traces, access.as_context_mut(), command, Some(command))))
+        })
     }
 }
 
@@ -55,13 +69,12 @@ impl HostConnection for RedisState {
 
 impl<T: Send> HostConnectionWithStore<T> for Redis {
     async fn open(accessor: &Accessor<T, Self>, address: String) -> Result<Resource<Connection>, Error> {
-        let allowed = accessor.with(|mut access| access.get().allowed.clone());
-        if !allowed.allows(&address, "redis") {
-            return Err(Error::InvalidAddress);
-        }
-        let client = redis::Client::open(address.as_str()).map_err(|_| Error::InvalidAddress)?;
-        let config = redis::AsyncConnectionConfig::new();
-        let connection = client.get_multiplexed_async_connection_with_config(&config).await.map_err(other)?;
+        let (allowed, span) = accessor.with(|mut access| {
+            let state = access.get();
+            let (allowed, traces) = (state.allowed.clone(), state.traces.clone());
+            (allowed, InstanceTraces::redis(traces, access.as_context_mut(), OPEN, None))
+        });
+        let connection = span.end(connect(&allowed, &address).await)?;
         accessor
             .with(|mut access| access.get().connections.push(connection))
             .map(Resource::new_own)
@@ -74,7 +87,8 @@ impl<T: Send> HostConnectionWithStore<T> for Redis {
         channel: String,
         payload: Payload,
     ) -> Result<(), Error> {
-        Self::connection(accessor, handle)?.publish(&channel, &payload).await.map_err(other)
+        let (mut connection, span) = Self::command(accessor, handle, "PUBLISH")?;
+        span.end(connection.publish(&channel, &payload).await.map_err(other))
     }
 
     async fn get(
@@ -82,7 +96,8 @@ impl<T: Send> HostConnectionWithStore<T> for Redis {
         handle: Resource<Connection>,
         key: String,
     ) -> Result<Option<Payload>, Error> {
-        let value: Option<Payload> = Self::connection(accessor, handle)?.get(&key).await.map_err(other)?;
+        let (mut connection, span) = Self::command(accessor, handle, "GET")?;
+        let value: Option<Payload> = span.end(connection.get(&key).await.map_err(other))?;
         check_size(value.as_ref().map_or(0, Vec::len))?;
         Ok(value)
     }
@@ -93,15 +108,18 @@ impl<T: Send> HostConnectionWithStore<T> for Redis {
         key: String,
         value: Payload,
     ) -> Result<(), Error> {
-        Self::connection(accessor, handle)?.set(&key, &value).await.map_err(other)
+        let (mut connection, span) = Self::command(accessor, handle, "SET")?;
+        span.end(connection.set(&key, &value).await.map_err(other))
     }
 
     async fn incr(accessor: &Accessor<T, Self>, handle: Resource<Connection>, key: String) -> Result<i64, Error> {
-        Self::connection(accessor, handle)?.incr(&key, 1).await.map_err(other)
+        let (mut connection, span) = Self::command(accessor, handle, "INCRBY")?;
+        span.end(connection.incr(&key, 1).await.map_err(other))
     }
 
     async fn del(accessor: &Accessor<T, Self>, handle: Resource<Connection>, keys: Vec<String>) -> Result<u32, Error> {
-        Self::connection(accessor, handle)?.del(&keys).await.map_err(other)
+        let (mut connection, span) = Self::command(accessor, handle, "DEL")?;
+        span.end(connection.del(&keys).await.map_err(other))
     }
 
     async fn sadd(
@@ -110,8 +128,13 @@ impl<T: Send> HostConnectionWithStore<T> for Redis {
         key: String,
         values: Vec<String>,
     ) -> Result<u32, Error> {
-        let added: RedisResult<u32> = Self::connection(accessor, handle)?.sadd(&key, &values).await;
-        added.map_err(|error| if error.kind() == ErrorKind::TypeError { Error::TypeError } else { other(error) })
+        let (mut connection, span) = Self::command(accessor, handle, "SADD")?;
+        let added: RedisResult<u32> = connection.sadd(&key, &values).await;
+        let type_error = |error: RedisError| match error.kind() {
+            ErrorKind::TypeError => Error::TypeError,
+            _ => other(error),
+        };
+        span.end(added.map_err(type_error))
     }
 
     async fn smembers(
@@ -119,7 +142,8 @@ impl<T: Send> HostConnectionWithStore<T> for Redis {
         handle: Resource<Connection>,
         key: String,
     ) -> Result<Vec<String>, Error> {
-        Self::connection(accessor, handle)?.smembers(&key).await.map_err(other)
+        let (mut connection, span) = Self::command(accessor, handle, "SMEMBERS")?;
+        span.end(connection.smembers(&key).await.map_err(other))
     }
 
     async fn srem(
@@ -128,7 +152,8 @@ impl<T: Send> HostConnectionWithStore<T> for Redis {
         key: String,
         values: Vec<String>,
     ) -> Result<u32, Error> {
-        Self::connection(accessor, handle)?.srem(&key, &values).await.map_err(other)
+        let (mut connection, span) = Self::command(accessor, handle, "SREM")?;
+        span.end(connection.srem(&key, &values).await.map_err(other))
     }
 
     async fn execute(
@@ -137,7 +162,7 @@ impl<T: Send> HostConnectionWithStore<T> for Redis {
         command: String,
         arguments: Vec<RedisParameter>,
     ) -> Result<Vec<Reply>, Error> {
-        let mut connection = Self::connection(accessor, handle)?;
+        let (mut connection, span) = Self::command(accessor, handle, &command)?;
         let mut command = redis::cmd(&command);
         for argument in arguments {
             match argument {
@@ -145,11 +170,33 @@ impl<T: Send> HostConnectionWithStore<T> for Redis {
                 RedisParameter::Binary(bytes) => command.arg(bytes),
             };
         }
-        let value: Value = command.query_async(&mut connection).await.map_err(other)?;
+        let value: Value = span.end(command.query_async(&mut connection).await.map_err(other))?;
         let mut replies = Vec::new();
         flatten(value, &mut replies).map_err(other)?;
         check_size(replies.iter().map(size).sum())?;
         Ok(replies)
+    }
+}
+
+async fn connect(allowed: &AllowList, address: &str) -> Result<MultiplexedConnection, Error> {
+    if !allowed.allows(address, "redis") {
+        return Err(Error::InvalidAddress);
+    }
+    let client = redis::Client::open(address).map_err(|_| Error::InvalidAddress)?;
+    let config = redis::AsyncConnectionConfig::new();
+    client.get_multiplexed_async_connection_with_config(&config).await.map_err(other)
+}
+
+impl ErrorType for Error {
+    fn error_type(&self) -> Cow<'static, str> {
+        match self {
+            Self::InvalidAddress => "invalid_address",
+            Self::TooManyConnections => "too_many_connections",
+            Self::TypeError => "type_error",
+            // Its text may quote a key.
+            Self::Other(_) => "other",
+        }
+        .into()
     }
 }
 

@@ -22,6 +22,7 @@ use wasmtime_wasi_http::p2::hyper_response_error;
 use crate::app::{Answer, App, empty};
 use crate::headers::strip_forbidden;
 use crate::routes::Router;
+use crate::trace::{self, Span};
 
 /// How many requests are worked on at once; more wait their turn. Each may take an instance of the component that its route
 /// names and one of a component chained to it, so that the pool of 1,000 instances holds them with room to spare.
@@ -92,17 +93,33 @@ impl Server {
         });
     }
 
-    /// Answers one request. An error closes the connection without an answer, as on Spin.
+    /// Answers one request, in a span of its own. An error closes the connection without an answer, as on Spin.
     async fn handle(&self, mut request: Request<hyper::body::Incoming>, client: SocketAddr) -> Result<Answer> {
         strip_forbidden(request.headers_mut());
+        let mut span = trace::incoming(self.app.tracing(), &request);
+        let answer = self.answer(request, client, &mut span).await;
+        match &answer {
+            Ok(answer) => span.answered(answer.status()),
+            Err(_) => span.fail("no_answer"),
+        }
+        answer
+    }
+
+    async fn answer(
+        &self,
+        request: Request<hyper::body::Incoming>,
+        client: SocketAddr,
+        span: &mut Span,
+    ) -> Result<Answer> {
         let path = request.uri().path().to_owned();
         if let Some(page) = path.strip_prefix(WELL_KNOWN) {
             return Ok(self.well_known(page));
         }
         let Some(matched) = self.router.route(&path) else { return Ok(empty(StatusCode::NOT_FOUND)) };
+        span.route(request.method(), &matched.raw);
         let permit = self.permits.clone().acquire_owned().await.context("the server has stopped")?;
         let request = request.map(|body| body.map_err(|error| hyper_response_error(error).into()).boxed_unsync());
-        let answer = self.app.answer(request, &matched, Scheme::HTTP, client).await?;
+        let answer = self.app.answer(request, &matched, Scheme::HTTP, client, span.context()).await?;
         // The instance is busy until the last byte is out, and so is the permit.
         Ok(answer.map(|body| {
             let hold = move |error| {

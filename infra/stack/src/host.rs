@@ -75,6 +75,8 @@ pub struct HostOptions {
     pub log: Option<PathBuf>,
     /// A PEM file of the authorities that it trusts for TLS in place of the system's (`SSL_CERT_FILE`).
     pub authorities: Option<PathBuf>,
+    /// Variables of its environment beside ours, as [`crate::Collector::environment`] has them.
+    pub environment: BTreeMap<String, String>,
 }
 
 /// A host that serves. Dropping it stops it.
@@ -229,6 +231,7 @@ fn command(options: &HostOptions, manifest: &Path) -> Result<Command> {
     if let Some(authorities) = &options.authorities {
         command.env("SSL_CERT_FILE", authorities);
     }
+    command.envs(&options.environment);
     for (name, value) in &options.variables {
         command.env(format!("SPIN_VARIABLE_{}", name.to_uppercase()), value);
     }

@@ -4,6 +4,7 @@
 //! owner dies without dropping it (a crash, a `SIGKILL`) is ended by the kernel. Servers listen on loopback alone.
 
 mod addresses;
+mod collector;
 mod database;
 mod editions;
 mod failover;
@@ -22,6 +23,7 @@ mod redis;
 mod token;
 
 pub use addresses::{address, database_address, redis_address, variables};
+pub use collector::{Collector, QUIET, Span, Trace};
 pub use database::{connect, explain};
 pub use editions::Edition;
 pub use failover::Failover;

@@ -59,6 +59,7 @@ fn options(dir: &Path) -> HostOptions {
         variables: BTreeMap::from([("jwt_secret".to_owned(), "hush".to_owned())]),
         log: Some(dir.join("host.log")),
         authorities: None,
+        environment: BTreeMap::new(),
     }
 }
 

@@ -82,6 +82,7 @@ impl Servers {
             variables: BTreeMap::new(),
             log: Some(self.folder().join("host.log")),
             authorities: None,
+            environment: BTreeMap::new(),
         }
     }
 

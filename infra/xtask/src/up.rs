@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use stack::{AUDIENCE, Host, HostOptions, ISSUER, Postgres, Redis, Runtime, TokenRequest};
+use stack::{AUDIENCE, Collector, Host, HostOptions, ISSUER, Postgres, Redis, Runtime, TokenRequest};
 
 use crate::dev::{Dev, Facts, Pids};
 use crate::shell::{check_interrupted, interrupted, say};
@@ -41,6 +41,9 @@ pub struct Up {
     /// How many properties each of the two demo tenants gets; 0 for no demo
     #[arg(long, default_value_t = 25, value_name = "N")]
     demo: u32,
+    /// Print the trace of each request: start a collector of OpenTelemetry, and have the host send its spans there
+    #[arg(long)]
+    otel: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -55,6 +58,7 @@ struct Stack {
     host: Host,
     redis: Option<Redis>,
     postgres: Option<Postgres>,
+    collector: Option<Collector>,
 }
 
 impl Up {
@@ -84,6 +88,9 @@ impl Up {
         };
         dev.write_facts(&facts)?;
         announce(&facts, self.demo)?;
+        if self.otel {
+            announce_traces(runtime);
+        }
         let ended = watch(&mut stack);
         say("stopping");
         dev.remove_facts();
@@ -161,6 +168,7 @@ impl Up {
             (variable("database_url", ""), variable("redis_instance_name", REDIS_INSTANCE_NAME));
         let (jwt_issuer, jwt_audience) = (variable("jwt_issuer", ISSUER), variable("jwt_audience", AUDIENCE));
 
+        let collector = self.otel.then(Collector::start).transpose().context("the collector did not start")?;
         say(format!("starting the host ({})", runtime.name()));
         let log = dev.path("host.log");
         let _ = std::fs::remove_file(&log);
@@ -171,6 +179,7 @@ impl Up {
             variables,
             log: Some(log),
             authorities: None,
+            environment: collector.as_ref().map(Collector::environment).unwrap_or_default(),
         };
         let host = Host::start_with(options, &runtime.manifest(), &stack::LONG_REUSE.map(OsStr::new))?;
         let facts = Facts {
@@ -189,7 +198,7 @@ impl Up {
                 postgres: postgres.as_ref().map(Postgres::pid),
             },
         };
-        Ok((Stack { host, redis, postgres }, facts))
+        Ok((Stack { host, redis, postgres, collector }, facts))
     }
 }
 
@@ -237,6 +246,7 @@ fn watch(stack: &mut Stack) -> Result<()> {
         if !stack.host.is_running() {
             bail!("the host ended by itself. Its last lines:\n{}", stack.host.last_lines());
         }
+        stack.print_traces(stack::QUIET);
         // Nothing to stop for: the API goes on without its cache, and answers 503 without its database.
         if !redis_told && stack.redis.as_mut().is_some_and(|redis| !redis.is_running()) {
             say("Redis has ended; requests are answered from PostgreSQL");
@@ -251,9 +261,18 @@ fn watch(stack: &mut Stack) -> Result<()> {
 }
 
 impl Stack {
+    /// Prints the traces that no span has been added to for `quiet`.
+    fn print_traces(&self, quiet: Duration) {
+        for trace in self.collector.iter().flat_map(|collector| collector.take(quiet)) {
+            println!("\n{}", trace.tree());
+        }
+    }
+
     fn stop(mut self) {
         // It may have ended by itself, which has been reported then.
         let _ = self.host.stop();
+        // It sends its last spans when it is stopped.
+        self.print_traces(Duration::ZERO);
         if let Some(redis) = &mut self.redis {
             redis.stop();
         }
@@ -288,6 +307,15 @@ fn announce(facts: &Facts, demo: u32) -> Result<()> {
     );
     println!("\nThe host writes to .dev/host.log; .dev/stack.json has all addresses. Ctrl-C stops everything.");
     Ok(())
+}
+
+/// What to expect of the traces.
+fn announce_traces(runtime: Runtime) {
+    println!("\nThe trace of each request is printed here as a tree, some 2 s after its answer.");
+    if runtime == Runtime::Spin {
+        println!("Spin 4.1 has no parent for the calls of these components: each is a trace of its own");
+        println!("(infra/observability/README.md). `--runtime embedded` shows one trace a request.");
+    }
 }
 
 #[cfg(test)]

@@ -160,6 +160,7 @@ impl Stage {
             variables,
             log: Some(self.directory.path().join(format!("{name}.log"))),
             authorities: None,
+            environment: BTreeMap::new(),
         }
     }
 

@@ -6,5 +6,6 @@ pub mod health;
 pub mod metrics;
 pub mod migrations;
 pub mod observability;
+pub mod spans;
 pub mod trace;
 pub mod webhook;

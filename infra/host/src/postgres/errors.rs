@@ -1,6 +1,24 @@
 //! What a component is told when a query fails.
 
+use std::borrow::Cow;
+
 use crate::bindings::spin::postgres::postgres::{DbError, Error, QueryError};
+use crate::trace::ErrorType;
+
+impl ErrorType for Error {
+    fn error_type(&self) -> Cow<'static, str> {
+        match self {
+            // An SQLSTATE. The other members may quote values.
+            Self::QueryFailed(QueryError::DbError(error)) => return error.code.clone().into(),
+            Self::QueryFailed(QueryError::Text(_)) => "query_failed",
+            Self::ConnectionFailed(_) => "connection_failed",
+            Self::BadParameter(_) => "bad_parameter",
+            Self::ValueConversionFailed(_) => "value_conversion_failed",
+            Self::Other(_) => "other",
+        }
+        .into()
+    }
+}
 
 /// A failed query: structured where PostgreSQL itself answered, text where the connection failed.
 pub fn query_failed(error: tokio_postgres::Error) -> Error {

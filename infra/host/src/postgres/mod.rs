@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use deadpool_postgres::Object;
 use tokio_postgres::config::Host as PgHost;
+use wasmtime::AsContextMut;
 use wasmtime::component::{Accessor, FutureReader, HasData, Resource, StreamReader};
 
 use crate::bindings::spin::postgres::postgres::{
@@ -25,6 +26,12 @@ use crate::limits::MAX_CONNECTIONS;
 use crate::outbound::AllowList;
 use crate::streams::Received;
 use crate::table::Table;
+use crate::trace::{InstanceTraces, Span};
+
+/// The spans, as Spin names them.
+const OPEN: &str = "spin_outbound_pg.open_async";
+const QUERY: &str = "spin_outbound_pg.query_async";
+const EXECUTE: &str = "spin_outbound_pg.execute";
 
 /// What one instance knows of PostgreSQL.
 pub struct PostgresState {
@@ -33,6 +40,7 @@ pub struct PostgresState {
     /// A pooled connection is shared with the queries that run on it, and goes back to its pool after the last.
     connections: Table<Arc<Object>>,
     builders: Table<Builder>,
+    traces: Option<Arc<InstanceTraces>>,
 }
 
 /// An address, and a certificate authority that it trusts beside the system's.
@@ -44,8 +52,9 @@ struct Builder {
 
 impl PostgresState {
     /// A state without connections.
-    pub fn new(allowed: Arc<AllowList>, pools: Arc<Pools>) -> Self {
-        Self { allowed, pools, connections: Table::new(MAX_CONNECTIONS), builders: Table::new(MAX_CONNECTIONS) }
+    pub fn new(allowed: Arc<AllowList>, pools: Arc<Pools>, traces: Option<Arc<InstanceTraces>>) -> Self {
+        let (connections, builders) = (Table::new(MAX_CONNECTIONS), Table::new(MAX_CONNECTIONS));
+        Self { allowed, pools, connections, builders, traces }
     }
 
     fn connection(&self, handle: &Resource<Connection>) -> Result<Arc<Object>, Error> {
@@ -98,12 +107,27 @@ impl HasData for Postgres {
 
 impl Postgres {
     async fn open<T: Send>(accessor: &Accessor<T, Self>, builder: Builder) -> Result<Resource<Connection>, Error> {
-        let (allowed, pools) = accessor.with(|mut access| {
+        let (allowed, pools, span) = accessor.with(|mut access| {
             let state = access.get();
-            (state.allowed.clone(), state.pools.clone())
+            let (allowed, pools, traces) = (state.allowed.clone(), state.pools.clone(), state.traces.clone());
+            (allowed, pools, InstanceTraces::postgres(traces, access.as_context_mut(), OPEN, None))
         });
-        let connection = connect(&allowed, &pools, &builder).await?;
+        let connection = span.end(connect(&allowed, &pools, &builder).await)?;
         accessor.with(|mut access| access.get().keep(connection))
+    }
+
+    /// The connection, and the span of a statement on it.
+    fn statement<T: Send>(
+        accessor: &Accessor<T, Self>,
+        handle: &Resource<Connection>,
+        name: &'static str,
+        statement: &str,
+    ) -> Result<(Arc<Object>, Span), Error> {
+        accessor.with(|mut access| {
+            let state = access.get();
+            let (connection, traces) = (state.connection(handle)?, state.traces.clone());
+            Ok((connection, InstanceTraces::postgres(traces, access.as_context_mut(), name, Some(statement))))
+        })
     }
 }
 
@@ -187,8 +211,8 @@ impl<T: Send> HostConnectionWithStore<T> for Postgres {
         statement: String,
         parameters: Vec<ParameterValue>,
     ) -> Result<(Vec<Column>, StreamReader<Row>, FutureReader<Result<(), Error>>), Error> {
-        let connection = accessor.with(|mut access| access.get().connection(&handle))?;
-        let streamed = query::stream(&connection, &statement, &parameters).await?;
+        let (connection, span) = Self::statement(accessor, &handle, QUERY, &statement)?;
+        let streamed = query::stream(&connection, &statement, &parameters, span).await?;
         accessor.with(|mut access| {
             let failed = |error: wasmtime::Error| Error::Other(error.to_string());
             let rows = StreamReader::new(&mut access, Received(streamed.rows)).map_err(failed)?;
@@ -203,7 +227,7 @@ impl<T: Send> HostConnectionWithStore<T> for Postgres {
         statement: String,
         parameters: Vec<ParameterValue>,
     ) -> Result<u64, Error> {
-        let connection = accessor.with(|mut access| access.get().connection(&handle))?;
-        query::execute(&connection, &statement, &parameters).await
+        let (connection, span) = Self::statement(accessor, &handle, EXECUTE, &statement)?;
+        span.end(query::execute(&connection, &statement, &parameters).await)
     }
 }

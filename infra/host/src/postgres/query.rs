@@ -11,6 +11,7 @@ use super::errors::{query_failed, query_failed_with, with_causes};
 use super::values;
 use crate::bindings::spin::postgres::postgres::{Column, Error, ParameterValue, QueryError, Row, RowSet};
 use crate::limits::MAX_BUFFERED_BYTES;
+use crate::trace::Span;
 
 /// How many rows a stream may be ahead of the component that reads it. Spin's number.
 const ROWS_AHEAD: usize = 4;
@@ -61,15 +62,24 @@ async fn collect(rows: RowStream) -> Result<RowSet, Error> {
     Ok(set)
 }
 
-/// Starts a query and returns once the first row is there, or the end.
-pub async fn stream(connection: &Object, statement: &str, parameters: &[ParameterValue]) -> Result<Streamed, Error> {
-    let rows = start(connection, statement, parameters).await?;
+/// Starts a query and returns once the first row is there, or the end. Its span ends with the rows: a statement may fail behind
+/// them.
+pub async fn stream(
+    connection: &Object,
+    statement: &str,
+    parameters: &[ParameterValue],
+    span: Span,
+) -> Result<Streamed, Error> {
+    let rows = match start(connection, statement, parameters).await {
+        Ok(rows) => rows,
+        Err(error) => return span.end(Err(error)),
+    };
     let (columns_tx, columns) = oneshot::channel();
     let (rows_tx, rows_rx) = mpsc::channel(ROWS_AHEAD);
     let (end_tx, end) = oneshot::channel();
     tokio::spawn(async move {
         // The component may be gone by now.
-        let _ = end_tx.send(forward(rows, columns_tx, rows_tx).await);
+        let _ = end_tx.send(span.end(forward(rows, columns_tx, rows_tx).await));
     });
     Ok(Streamed { columns: columns.await.unwrap_or_default(), rows: rows_rx, end })
 }
