@@ -43,6 +43,10 @@ fn main() -> ExitCode {
             "one_cold_key_is_read_once_by_instances_of_one_request",
             cold::one_cold_key_is_read_once_by_instances_of_one_request,
         ),
+        trial(
+            "one_cold_key_is_read_once_while_every_processor_is_busy",
+            cold::one_cold_key_is_read_once_while_every_processor_is_busy,
+        ),
         trial("one_cold_key_is_read_once_where_redis_is_slow", cold::one_cold_key_is_read_once_where_redis_is_slow),
         trial("a_host_cut_from_redis_leaves_no_stale_reader", cut::a_host_cut_from_redis_leaves_no_stale_reader),
         trial(

@@ -98,6 +98,11 @@ impl Host {
     pub fn start_with(options: HostOptions, manifest: &Path, arguments: &[&OsStr]) -> Result<Host> {
         let mut command = command(&options, manifest)?;
         command.args(arguments);
+        // Spin 4.0 ends an instance with its last answer, whatever it is still at: it lives here for as long as the guides say.
+        let is_told = arguments.contains(&OsStr::new(LONG_REUSE[0]));
+        if options.runtime == Runtime::Spin && options.runtime.edition() == Edition::Spin4_0 && !is_told {
+            command.args(LONG_REUSE);
+        }
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         // Spin starts the server as a child, and ends it on a SIGTERM, but cannot on a SIGKILL.
         let on_our_death = match options.runtime {

@@ -65,7 +65,8 @@ fn a_restored_disk_serves_no_entry_of_later_rows() {
 
 /// A private world whose record is in PostgreSQL, with these variables set otherwise besides.
 fn own(changes: &[(&str, &str)]) -> Private {
-    Private::with(&[&BRISK[..], &[("breaker_store", "database")], changes].concat())
+    let store = [("breaker_store", "database"), ("key_value_timeout_ms", "1000")];
+    Private::with(&[&BRISK[..], &store, changes].concat())
 }
 
 fn told(world: &World) -> Value {

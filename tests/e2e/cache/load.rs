@@ -191,7 +191,7 @@ fn without_redis_concurrent_requests_for_one_row_share_reads() {
 }
 
 fn reads_beyond_the_queue_are_503_and_succeed_later() {
-    let changes = [&BRISK[..], &[("database_concurrency", "2"), ("database_queue_ms", "50")]].concat();
+    let changes = [&BRISK[..], &[("database_concurrency", "1"), ("database_queue_ms", "50")]].concat();
     let own = Private::without_redis(&changes);
     let who = own.tenant();
     let paths: Vec<String> = (0..24).map(|_| property_path(&who.property_at("1 Herd St"))).collect();
@@ -199,7 +199,8 @@ fn reads_beyond_the_queue_are_503_and_succeed_later() {
     let mut client = postgres::Client::connect(&own.database_url, NoTls).expect("PostgreSQL answers");
     let mut transaction = client.transaction().expect("a transaction");
     transaction.batch_execute("LOCK TABLE properties IN ACCESS EXCLUSIVE MODE").expect("a lock");
-    let answers = together(paths.len(), |number| who.get(&paths[number]));
+    // So many that an instance has to let some wait, over however many instances the host spreads them.
+    let answers = together(3 * paths.len(), |number| who.get(&paths[number % paths.len()]));
     transaction.rollback().expect("it is given back");
     for answer in &answers {
         answer.needs("retry-after");

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use stack::Redis;
+use stack::{Edition, Redis};
 use upstash::Double;
 
 use crate::support::issuer::{Behaviour, KeyServer};
 use crate::support::outages::{BRISK, a_full_round};
 use crate::support::protocol::TOKEN;
-use crate::support::{Cache, Place, Private, Request, World, eventually, property_path, scratch, trials};
+use crate::support::{Cache, Place, Private, Request, World, eventually, property_path, runtime, scratch, trials};
 
 trials![
     a_hit_is_one_request_and_a_miss_is_three,
@@ -47,7 +47,9 @@ fn requests_each(double: &Double, count: u64, work: impl Fn(u64)) -> u64 {
         double.requests() - before
     };
     let fewest = (0..3).map(round).min().expect("three rounds");
-    assert_eq!(fewest % count, 0, "{fewest} requests for {count}");
+    // On Spin 4.0 one of eight answers passes counts on first (`platform/src/metrics/flush.rs`).
+    let counts = if runtime().edition() == Edition::Spin4_0 { count.div_ceil(8) } else { 0 };
+    assert!(fewest % count <= counts, "{fewest} requests for {count}");
     fewest / count
 }
 

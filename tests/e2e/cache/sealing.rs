@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use stack::Edition;
 
 use crate::support::outages::BRISK;
-use crate::support::{Cache, Private, Tenant, World, eventually, payment_path, payments_path, property_path, runtime, trials};
+use crate::support::{
+    Cache, Private, Tenant, World, eventually, payment_path, payments_path, property_path, runtime, trials,
+};
 
 trials![
     a_sealed_entry_is_a_hit_and_shows_nothing,

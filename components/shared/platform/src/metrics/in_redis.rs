@@ -6,16 +6,22 @@
 use super::shards::parse;
 use crate::instance::Instance;
 use crate::log::{self, Level};
+use crate::time::clock::elapsed;
 use crate::time::token;
 use cache::Script;
+use cache::breaker::Admission;
 use rental::metrics::Totals;
 
 /// How many instances' counts are told together. They are what is lost when Redis loses its data; a scrape leaves none.
 const ENOUGH: u32 = 64;
 
 /// Leaves what was counted in Redis. Answers what is to be told now: nothing, or all that has come together there; `None` when
-/// Redis did not take it.
+/// Redis did not take it, or is left alone.
 pub async fn leave(instance: &Instance, counted: &Totals) -> Option<Totals> {
+    let (admission, _) = instance.breaker.borrow().admission(elapsed(), instance.config.breaker_lease);
+    if admission == Admission::Barred {
+        return None;
+    }
     let (name, bytes) = (token().ok()?, serde_json::to_vec(counted).ok()?);
     run(instance, Script::count(&instance.config.namespace, &name, bytes, ENOUGH)).await
 }
