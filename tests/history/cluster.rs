@@ -225,7 +225,7 @@ impl Node {
 }
 
 /// `RENTTRACKER_RUNTIME=spin` takes the real one.
-fn runtime() -> Runtime {
+pub fn runtime() -> Runtime {
     match std::env::var("RENTTRACKER_RUNTIME").as_deref() {
         Ok("spin") => Runtime::Spin,
         _ => Runtime::Embedded,

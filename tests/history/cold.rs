@@ -4,9 +4,10 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, ensure};
+use stack::Edition;
 
 use crate::client::Client;
-use crate::cluster::{Cluster, HOSTS, Options};
+use crate::cluster::{Cluster, HOSTS, Options, runtime};
 use crate::history::tenants;
 use crate::http::{Connection, request};
 use crate::leftovers;
@@ -75,10 +76,10 @@ pub fn one_cold_key_is_read_once_by_instances_of_one_request() -> Result<()> {
     each_key_is_read_once(&Setting { name: "one request an instance", arguments, ..Setting::default() })
 }
 
-/// The same with every processor busy, and with the patience that Redis has by default.
+/// The same with every processor busy.
 pub fn one_cold_key_is_read_once_while_every_processor_is_busy() -> Result<()> {
     let busy = 2 * std::thread::available_parallelism().map_or(1, usize::from);
-    let setting = Setting { redis_timeout_ms: "50", busy, ..Setting::default() };
+    let setting = Setting { busy, rounds: 2, ..Setting::default() };
     each_key_is_read_once(&Setting { name: "every processor busy", ..setting })?;
     let arguments = &["--max-instance-reuse-count", "1"];
     each_key_is_read_once(&Setting { name: "every processor busy, one request an instance", arguments, ..setting })
@@ -98,8 +99,8 @@ pub fn one_cold_key_is_read_once_where_redis_is_slow() -> Result<()> {
 
 fn each_key_is_read_once(setting: &Setting) -> Result<()> {
     let &Setting { name, hosts, arguments, redis_timeout_ms, rounds, busy, redis_delay } = setting;
-    let connect = if busy > 0 { "100" } else { PATIENT_MS };
-    let variables = vec![("redis_timeout_ms", redis_timeout_ms.into()), ("redis_connect_timeout_ms", connect.into())];
+    let variables =
+        vec![("redis_timeout_ms", redis_timeout_ms.into()), ("redis_connect_timeout_ms", PATIENT_MS.into())];
     let options = Options { variables, arguments, ..Options::default() };
     let cluster = Cluster::start(&options, seed())?;
     let run = Run::new(cluster, tenants(1)?, seed());
@@ -126,19 +127,18 @@ fn each_key_is_read_once(setting: &Setting) -> Result<()> {
             let statuses = while_busy(busy, || ask(&run, hosts, &target))?;
             let after: i64 = admin.query_one(READS, &[])?.get(0);
             ensure!(statuses.iter().all(|status| *status == 200), "GET {target}: {statuses:?}");
-            println!("{name}: {} reads", after - before);
-            if busy == 0 {
             ensure!(
                 after - before == 1,
                 "{name}: GET {target}, {AT_ONCE} at once: {} reads of the database",
                 after - before
             );
-            }
         }
     }
     report(&run, name, rounds);
     let outbox = leftovers::outbox(&run.cluster.database.url)?;
-    ensure!(outbox.is_none(), "invalidations that nobody made: {outbox:?}");
+    // Spin 4.0 ends an instance before it has removed its rows; the next write does.
+    let may_be_left = runtime().edition() == Edition::Spin4_0;
+    ensure!(outbox.is_none() || may_be_left, "invalidations that nobody made: {outbox:?}");
     run.cluster.stop()
 }
 

@@ -19,7 +19,7 @@ pub struct Bench {
     /// What runs the components
     #[arg(long, value_enum, default_value_t = Runtime::Embedded)]
     runtime: Runtime,
-    /// These cases alone, separated by commas: footprint, throughput, first-requests, misses, writes, stampede, growth, zipf
+    /// These cases alone, separated by commas: `first-requests`, `throughput` and others, which an unknown name lists
     #[arg(long)]
     only: Option<String>,
 }

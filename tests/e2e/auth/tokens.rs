@@ -124,11 +124,21 @@ fn every_401_is_the_same_answer() {
     }
 }
 
+/// With another last character but one, which is another text whatever its padding.
+fn altered(text: &str) -> String {
+    let (rest, last) = text.split_at(text.len() - 2);
+    let other = if last.starts_with('A') { "B" } else { "A" };
+    format!("{rest}{other}{}", &last[1..])
+}
+
 fn a_damaged_token_is_refused() {
     let good = token::sign(&token::claims("someone"), &world().secret);
     let parts: Vec<&str> = good.split('.').collect();
     let [header, payload, signature] = parts[..] else { panic!("three parts") };
+    // An instance remembers it from now on.
+    with_token(&good).get("/api/properties").is(200);
     let broken = [
+        format!("{header}.{}.{signature}", altered(payload)),
         format!("{header}.{payload}"),
         format!("{header}.{payload}."),
         format!("{header}.{payload}.{signature}.{signature}"),

@@ -183,16 +183,16 @@ fn the_first_miss_of_an_instance_asks_for_the_state_of_the_database() {
     let own = Private::start();
     let landlord = Landlord::of(&own);
     let after_setup = questions(&own);
-    // A property was written, and payments. Where each path's component answers its writes, that which reads has asked already.
-    let (who_wrote, who_reads) = if writes_are_chained() { (1, 1) } else { (2, 0) };
-    assert_eq!(after_setup, who_wrote, "each instance that writes has asked once");
+    // Setup writes a property and payments. With chaining `writes` has asked; without, both reading components have.
+    let (writers, further_readers) = if writes_are_chained() { (1, 1) } else { (2, 0) };
+    assert_eq!(after_setup, writers, "each instance that writes has asked once");
     landlord.send(Kind::Miss, 0);
-    assert_eq!(questions(&own), after_setup + who_reads, "and so has that which reads");
+    assert_eq!(questions(&own), after_setup + further_readers, "and so has that which reads");
     let began = std::time::Instant::now();
     (1..=REQUESTS).for_each(|number| landlord.send(Kind::Miss, number));
     // Anew in the second half of five seconds.
     let renewals = began.elapsed().as_millis() / 2_500 + 1;
-    let asked = questions(&own) - after_setup - who_reads;
+    let asked = questions(&own) - after_setup - further_readers;
     assert!(u128::try_from(asked).is_ok_and(|asked| asked <= renewals), "{asked} in {:?}", began.elapsed());
 }
 
@@ -312,7 +312,7 @@ fn meter_first_hit() -> Value {
     json!({ "commands": commands, "calls": most(calls), "instructions": { "property-reads": fuel[fuel.len() / 2] } })
 }
 
-/// What was seen most often: one of 64 hits is compared with PostgreSQL, and which is a matter of chance.
+/// What was seen most often: at most one of 64 hits, and one a second, is compared with PostgreSQL; which one is chance.
 fn most(seen: BTreeMap<Counts, usize>) -> Counts {
     seen.into_iter().max_by_key(|(_, count)| *count).expect("requests").0
 }

@@ -1,4 +1,4 @@
-//! Cached GETs where instances live shortly: one request each, as on hosts that reuse none, and as long as Spin lets them by default.
+//! Cached GETs where instances are short-lived: one request each, as on hosts that reuse none, and as long as Spin lets them by default.
 //! Beside the floor, and beside cache-aside as samples have it.
 
 use anyhow::Result;

@@ -66,7 +66,7 @@ pub enum Case {
     Footprint,
     /// Throughput beside the floor and the peer
     Throughput,
-    /// Instances that live shortly
+    /// Short-lived instances
     FirstRequests,
     /// Misses, and without a cache
     Misses,
@@ -81,7 +81,7 @@ pub enum Case {
 }
 
 impl Case {
-    /// On the hosts that the others share?
+    /// Whether it runs on the hosts that several cases share.
     fn is_shared(self) -> bool {
         matches!(self, Case::Throughput | Case::FirstRequests | Case::Misses | Case::Writes | Case::Stampede)
     }

@@ -27,10 +27,10 @@ pub async fn authenticate(instance: &Rc<Instance>, authorization: Option<&[u8]>)
 
 async fn find(instance: &Rc<Instance>, authorization: Option<&[u8]>) -> Result<Caller, Error> {
     let token = bearer(authorization)?;
-    let print = instance.tokens.borrow().print(token);
+    let hash = instance.tokens.borrow().hash(token);
     let now = clock::unix_ms() / 1_000;
     let (mut keys, mut number) = keys::at_hand(instance);
-    if let Some(caller) = instance.tokens.borrow_mut().recall(&print, number, now) {
+    if let Some(caller) = instance.tokens.borrow_mut().recall(&hash, number, now) {
         instance.counts.count(Count::Token(TokenResult::Remembered));
         return Ok(caller);
     }
@@ -48,7 +48,7 @@ async fn find(instance: &Rc<Instance>, authorization: Option<&[u8]>) -> Result<C
         Verification::Verified(verified) => {
             instance.counts.count(Count::Token(TokenResult::Verified));
             let caller = verified.caller.clone();
-            instance.tokens.borrow_mut().remember(print, number, verified);
+            instance.tokens.borrow_mut().remember(hash, number, verified);
             Ok(caller)
         }
         Verification::UnknownKey if keys.is_none() => {

@@ -107,7 +107,7 @@ fn headers(fields: Vec<(String, Vec<u8>)>) -> Result<HeaderMap, ErrorCode> {
     let internal = |error: &dyn std::fmt::Display| ErrorCode::InternalError(Some(error.to_string()));
     let of_host = HostHeaders::among(fields.iter().map(|(name, _)| name.as_str()));
     let mut headers = HeaderMap::with_capacity(fields.len());
-    for (_, (name, value)) in (0..).zip(fields).filter(|(index, (name, _))| !of_host.has(*index, name)) {
+    for (_, (name, value)) in (0..).zip(fields).filter(|(index, (name, _))| !of_host.leaves_out(*index, name)) {
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|error| internal(&error))?;
         let value = HeaderValue::from_maybe_shared(Bytes::from(value)).map_err(|error| internal(&error))?;
         headers.append(name, value);

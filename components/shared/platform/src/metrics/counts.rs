@@ -67,8 +67,13 @@ impl Counts {
 
     /// Takes back what could not be told.
     pub fn put_back(&self, delta: Delta) {
-        self.pending.borrow_mut().add(delta);
+        self.keep(delta);
         self.count(Count::FailedFlush);
+    }
+
+    /// Takes back what is to be told later.
+    pub fn keep(&self, delta: Delta) {
+        self.pending.borrow_mut().add(delta);
     }
 }
 

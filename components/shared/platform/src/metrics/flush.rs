@@ -1,13 +1,13 @@
-//! Passing on what an instance has counted, after the answers have gone out: to the component `aggregator`, or without service
-//! chaining to the totals themselves.
+//! Passes on what an instance has counted: to the component `aggregator`, or without service chaining to the totals. This is done
+//! after an answer; on Spin 4.0 also before.
 //!
 //! An instance's first counts are passed on at once, by way of Redis: it may be the only time ([`super::in_redis`]). All others
 //! stay for [`FLUSH_AFTER`], which is what an instance that is killed takes with it. One that cannot pass them on keeps them
 //! for the next time. Without Redis counting goes on.
 //!
-//! On Spin 4.0 an instance ends with the body of its last answer, whatever it is still at (the handler of wasmtime 44; that of 47
-//! waits). So its first answer waits there until its counts are passed on, and then one of [`ANSWERS_TOGETHER`]: of an instance that
-//! ends within [`FLUSH_AFTER`], the counts of so many answers less one are lost at most.
+//! Spin 4.0 (wasmtime 44) ends an instance with the body of its last answer and cancels background tasks. So its first answer, and
+//! every [`ANSWERS_TOGETHER`]th after it, waits until the counts are in Redis. An instance that ends loses the counts of at most seven
+//! answers.
 
 use super::in_redis;
 #[cfg(not(feature = "without-chaining"))]
@@ -23,13 +23,19 @@ use std::time::Duration;
 /// a busy one passes them on only a few times a second.
 const FLUSH_AFTER: Duration = Duration::from_millis(250);
 
-/// How many answers are told together on Spin 4.0: one command of Redis for so many.
+/// On Spin 4.0 one answer in so many passes counts on, by one command to Redis.
 const ANSWERS_TOGETHER: u32 = 8;
 
-/// Before an answer goes out: passes on what is counted, where it may be the last time.
+/// Before an answer goes out: passes on what is counted, where it may be the last time. What Redis does not take stays for
+/// [`flush_later`]: no answer waits for the totals.
 pub async fn flush_before_answer(instance: &Instance) {
-    if cfg!(feature = "spin-4-0") && instance.counts.answered() % ANSWERS_TOGETHER == 1 {
-        Box::pin(flush_by_redis(instance)).await;
+    if !cfg!(feature = "spin-4-0") || instance.counts.answered() % ANSWERS_TOGETHER != 1 {
+        return;
+    }
+    let delta = instance.counts.take();
+    match Box::pin(in_redis::leave(instance, &totals(&delta))).await {
+        None => instance.counts.keep(delta),
+        Some(all) => Box::pin(tell_all(instance, &all)).await,
     }
 }
 
@@ -57,12 +63,17 @@ async fn flush_by_redis(instance: &Instance) {
     }
     match in_redis::leave(instance, &totals(&delta)).await {
         None => flush(instance, delta).await,
-        Some(all) if all.is_empty() => {}
-        Some(all) => {
-            if let Err(error) = tell(instance, &all).await {
-                in_redis::leave_again(instance, &all, &error).await;
-            }
-        }
+        Some(all) => tell_all(instance, &all).await,
+    }
+}
+
+/// Tells what has come together in Redis, if it is enough.
+async fn tell_all(instance: &Instance, all: &Totals) {
+    if all.is_empty() {
+        return;
+    }
+    if let Err(error) = tell(instance, all).await {
+        in_redis::leave_again(instance, all, &error).await;
     }
 }
 

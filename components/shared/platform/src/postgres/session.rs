@@ -19,14 +19,14 @@ pub struct Opened {
     pub is_for_writes: bool,
 }
 
-/// Out of which of the host's pools a connection is taken. The host has one for each component and address.
+/// Which of the host's pools a connection comes from; the host has one for each component and connection string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pool {
-    /// That of all other statements.
+    /// For every other statement.
     Common,
-    /// That of the statements of writes. One of them waits for as long as a standby is lost that it is to be confirmed by, whatever
-    /// its deadline; its session goes back to the pool all the same, and whoever is handed it next waits as well. Where `writes`
-    /// is a component of its own it has a pool of its own anyway.
+    /// For the statements of writes. A commit that waits for a lost standby outlives its deadline, and its session returns to the
+    /// pool while it waits; a read that got this session would time out. Where `writes` is a component, its pool is separate
+    /// already.
     Writes,
 }
 

@@ -8,66 +8,65 @@ use std::collections::HashMap;
 /// How many tokens each of the two generations holds: some 200 bytes each, so all of them stay below 500 KB.
 const GENERATION: usize = 1024;
 
-/// The secret key of an instance's prints, in bytes.
-pub const PRINT_KEY_BYTES: usize = 16;
+/// The secret key of an instance's hashes, in bytes.
+pub const HASH_KEY_BYTES: usize = 16;
 
 /// What stands for a token. The token itself is not kept: an attacker who reads the memory could use it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Print(u128);
+pub struct TokenHash(u128);
 
 /// The tokens that an instance has verified lately.
 ///
 /// In two generations: when the young one is full it becomes the old one, and what is asked for again comes back. So the
 /// number is bounded, and what is in use stays.
 pub struct Memory {
-    /// Makes the prints.
+    /// Makes the hashes.
     hasher: SipHasher24,
-    young: HashMap<Print, VerifiedToken>,
-    old: HashMap<Print, VerifiedToken>,
+    young: HashMap<TokenHash, VerifiedToken>,
+    old: HashMap<TokenHash, VerifiedToken>,
     /// Which set of keys they were verified with.
     keys: u64,
 }
 
 impl Memory {
-    /// Nothing is remembered yet. `print_key` is random, and nobody else has it.
-    pub fn new(print_key: &[u8; PRINT_KEY_BYTES]) -> Self {
-        let hasher = SipHasher24::new_with_key(print_key);
+    /// Nothing is remembered yet. `key` is random, and nobody else has it.
+    pub fn new(key: &[u8; HASH_KEY_BYTES]) -> Self {
+        let hasher = SipHasher24::new_with_key(key);
         Self { hasher, young: HashMap::new(), old: HashMap::new(), keys: 0 }
     }
 
-    /// What stands for this token in this instance: SipHash-2-4 with 128 bits (Aumasson and Bernstein, 2012) under the instance's
-    /// key. Without the key nobody finds another token with the print of a remembered one better than by trying, each time with
-    /// a chance of 2^-128 for every token that is remembered. It takes a tenth of the instructions of SHA-256.
-    pub fn print(&self, token: &str) -> Print {
-        Print(self.hasher.hash(token.as_bytes()).into())
+    /// A keyed hash of the token: SipHash-2-4, 128 bits (Aumasson and Bernstein, 2012). Without the key no forgery is better than
+    /// guessing: 2^-128 for each token kept. It costs a tenth of SHA-256's instructions.
+    pub fn hash(&self, token: &str) -> TokenHash {
+        TokenHash(self.hasher.hash(token.as_bytes()).into())
     }
 
     /// The caller of this token, if it was verified with these keys and is good at `now` (Unix time in seconds). With other keys
     /// than before everything is forgotten: a token must not outlive its key.
-    pub fn recall(&mut self, print: &Print, keys: u64, now: u64) -> Option<Caller> {
+    pub fn recall(&mut self, hash: &TokenHash, keys: u64, now: u64) -> Option<Caller> {
         if self.keys != keys {
             self.forget(keys);
             return None;
         }
-        if let Some(verified) = self.young.get(print) {
+        if let Some(verified) = self.young.get(hash) {
             return verified.validity.check(now).is_ok().then(|| verified.caller.clone());
         }
-        let verified = self.old.remove(print)?;
+        let verified = self.old.remove(hash)?;
         verified.validity.check(now).ok()?;
         let caller = verified.caller.clone();
-        self.remember(*print, keys, verified);
+        self.remember(*hash, keys, verified);
         Some(caller)
     }
 
     /// Remembers a token that was verified with these keys.
-    pub fn remember(&mut self, print: Print, keys: u64, verified: VerifiedToken) {
+    pub fn remember(&mut self, hash: TokenHash, keys: u64, verified: VerifiedToken) {
         if self.keys != keys {
             self.forget(keys);
         }
         if self.young.len() >= GENERATION {
             self.old = std::mem::take(&mut self.young);
         }
-        self.young.insert(print, verified);
+        self.young.insert(hash, verified);
     }
 
     fn forget(&mut self, keys: u64) {
@@ -90,25 +89,25 @@ mod tests {
     }
 
     fn memory() -> Memory {
-        Memory::new(&[7; PRINT_KEY_BYTES])
+        Memory::new(&[7; HASH_KEY_BYTES])
     }
 
     fn remember(memory: &mut Memory, token: &str, keys: u64, verified: VerifiedToken) {
-        memory.remember(memory.print(token), keys, verified);
+        memory.remember(memory.hash(token), keys, verified);
     }
 
     fn recalls(memory: &mut Memory, token: &str, keys: u64, now: u64) -> Option<String> {
-        memory.recall(&memory.print(token), keys, now).map(|caller| caller.tenant.to_string())
+        memory.recall(&memory.hash(token), keys, now).map(|caller| caller.tenant.to_string())
     }
 
     /// The reference's own vector: the key is 00 to 0f, and the message 00 to 0e.
     #[test]
-    fn a_print_is_siphash_2_4_with_128_bits_under_the_key() {
-        let key: [u8; PRINT_KEY_BYTES] = std::array::from_fn(|index| u8::try_from(index).expect("below 16"));
+    fn a_hash_is_siphash_2_4_with_128_bits_under_the_key() {
+        let key: [u8; HASH_KEY_BYTES] = std::array::from_fn(|index| u8::try_from(index).expect("below 16"));
         let message: String = (0..15).map(char::from).collect();
         let expected = u128::from_le_bytes(*b"\x54\x93\xe9\x99\x33\xb0\xa8\x11\x7e\x08\xec\x0f\x97\xcf\xc3\xd9");
-        assert_eq!(Memory::new(&key).print(&message).0, expected);
-        assert_ne!(memory().print(&message).0, expected, "another key makes other prints");
+        assert_eq!(Memory::new(&key).hash(&message).0, expected);
+        assert_ne!(memory().hash(&message).0, expected, "another key makes other hashes");
     }
 
     #[test]

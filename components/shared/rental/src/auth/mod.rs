@@ -19,7 +19,7 @@ pub use claims::{Validity, VerifiedToken};
 pub use kept_keys::{keep, kept};
 pub use key::{Algorithm, Key};
 pub use key_set::{KeySet, LeftOut, NoKey, NoKeySet};
-pub use memory::{Memory, PRINT_KEY_BYTES, Print};
+pub use memory::{HASH_KEY_BYTES, Memory, TokenHash};
 pub use policy::{KeySource, Policy};
 pub use supply::{ASK_AGAIN_AFTER, ASK_AGAIN_WITHOUT_KEYS, Ages, KeySupply};
 pub use token::{Token, bearer};

@@ -81,7 +81,7 @@ impl Config {
         database::for_any_server(&self.database_url)
     }
 
-    /// `database_url` by another name: a host that pools connections by their address has another pool for it.
+    /// `database_url` with another `application_name`, so that a host which pools by connection string keeps a separate pool.
     pub fn database_url_of_writes(&self) -> String {
         database::for_writes(&self.database_url)
     }

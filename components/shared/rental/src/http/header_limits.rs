@@ -33,7 +33,7 @@ const HOST_HEADERS: [&str; 9] = [
 
 /// How the names of [`HOST_HEADERS`] begin.
 const HOST_PREFIX: &str = "spin-";
-/// About the connection to the server alone (RFC 9110, section 7.6.1). Spin 4.1 keeps it for itself, Spin 4.0 hands it on.
+/// Concerns one connection only (RFC 9110, section 7.6.1). Spin 4.1 removes it, Spin 4.0 passes it to the component.
 const CONNECTION: &str = "connection";
 
 /// Which headers of a request are the host's own. The components read none of them, and they do not count for a client: they are
@@ -55,8 +55,8 @@ impl HostHeaders {
         found
     }
 
-    /// Whether the header at `index`, which has this name, is the host's.
-    pub fn has(&self, index: usize, name: &str) -> bool {
+    /// Whether the header at `index`, which has this name, is left out: the host's own, or `Connection`.
+    pub fn leaves_out(&self, index: usize, name: &str) -> bool {
         name == CONNECTION || (name.starts_with(HOST_PREFIX) && self.0.contains(&Some(index)))
     }
 }
@@ -112,7 +112,7 @@ mod tests {
         let names = ["accept", "spin-full-url", "spin-full-url", "spin-other", "connection", "spin-client-addr"];
         let host = HostHeaders::among(names.into_iter());
         let of_host: Vec<usize> =
-            (0..).zip(names).filter(|(index, name)| host.has(*index, name)).map(|it| it.0).collect();
+            (0..).zip(names).filter(|(index, name)| host.leaves_out(*index, name)).map(|it| it.0).collect();
         assert_eq!(of_host, [2, 4, 5], "a client that sends such names itself sends headers like any others");
     }
 }

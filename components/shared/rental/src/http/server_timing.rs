@@ -3,7 +3,7 @@
 use http::HeaderValue;
 use std::time::Duration;
 
-/// Longer than any value: four words of at most 20 digits each, and what is between them.
+/// Longer than any value: a word, three numbers of at most 20 digits, and the names between them.
 const LONGEST: usize = 160;
 
 /// The value of `Server-Timing`, in milliseconds to the hundredth: what the cache did, how long Redis and PostgreSQL were waited

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-/// Of so many hits of an instance one is compared: a statement by primary key for every 64 that PostgreSQL was spared.
+/// One hit in 64 is compared: one statement by primary key.
 const ONE_IN: u8 = 64;
-/// How much time lies between two comparisons of an instance at least: a busy one would else send PostgreSQL a hundred statements a
-/// second that nobody asked for.
+/// The shortest time between two comparisons of an instance. Without it a busy one would send 100 statements a second.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// The turns of one instance.
+/// When an instance compares its next hit.
 #[derive(Clone, Copy, Debug)]
 pub struct Sampling {
     /// Hits until the next turn.
@@ -18,7 +17,7 @@ pub struct Sampling {
 }
 
 impl Sampling {
-    /// An instance that begins. `random` has it begin anywhere: many live for fewer hits than lie between two turns.
+    /// Of an instance that begins. `random` spreads where instances start: many serve fewer than 64 hits.
     pub fn new(random: u8) -> Self {
         Self { left: random % ONE_IN, last: None }
     }

@@ -9,7 +9,7 @@ use cache::{CacheStatus, Entry, Slot};
 use hmac::{Hmac, KeyInit, Mac};
 use http::request::Parts;
 use http::{Method, Request, header};
-use rental::auth::{Memory, PRINT_KEY_BYTES, Token, Verification, bearer, verify};
+use rental::auth::{HASH_KEY_BYTES, Memory, Token, Verification, bearer, verify};
 use rental::config::Config;
 use rental::domain::{PropertyId, RowVersion, TenantId};
 use rental::http::{
@@ -64,8 +64,8 @@ impl Instance {
         else {
             panic!("the token is good");
         };
-        let mut memory = Memory::new(&[7; PRINT_KEY_BYTES]);
-        memory.remember(memory.print(&token), KEYS, verified);
+        let mut memory = Memory::new(&[7; HASH_KEY_BYTES]);
+        memory.remember(memory.hash(&token), KEYS, verified);
         Instance { config, memory, token }
     }
 
@@ -92,7 +92,7 @@ impl Instance {
         let route = Route::of(parts.uri.path()).expect("a route");
         assert!(check_limits(parts).is_ok() && route.action(&parts.method) == Action::Read);
         let token = bearer(parts.headers.get(header::AUTHORIZATION).map(http::HeaderValue::as_bytes)).expect("a token");
-        let caller = self.memory.recall(&self.memory.print(token), KEYS, NOW).expect("it is remembered");
+        let caller = self.memory.recall(&self.memory.hash(token), KEYS, NOW).expect("it is remembered");
         let (resource, field) = match route {
             Route::Property(id) => (Resource::Property(id.expect("an id")), String::new()),
             _ => {
