@@ -1,7 +1,7 @@
 //! The host that serves the built components: the embedded one, or Spin.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -28,6 +28,9 @@ const TAIL_LINES: usize = 40;
 /// Redis, reads its variables and the breaker's record, and verifies every token anew; spread over 128 requests that is about a
 /// tenth of what a hit costs (`infra/deploy/README.md`).
 pub const LONG_REUSE: [&str; 2] = ["--max-instance-reuse-count", "10000"];
+
+/// What our own environment must not pass on to a host: the application's variables, and whether and where traces are sent.
+const NOT_INHERITED: [&str; 2] = ["SPIN_VARIABLE_", "OTEL_"];
 
 /// What runs the components.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,8 +90,8 @@ pub struct Host {
 }
 
 impl Host {
-    /// Starts a host and waits until it serves. Only the variables given reach it: any `SPIN_VARIABLE_…` in our own
-    /// environment is not passed on.
+    /// Starts a host and waits until it serves. Only the variables given reach it: `SPIN_VARIABLE_…` and `OTEL_…` in our own
+    /// environment are not passed on. [`HostOptions::environment`] may set them.
     pub fn start(options: HostOptions) -> Result<Host> {
         let manifest = options.runtime.manifest();
         Host::start_with(options, &manifest, &[])
@@ -230,7 +233,14 @@ fn command(options: &HostOptions, manifest: &Path) -> Result<Command> {
     command.arg("--listen").arg(&options.listen);
     command.arg("--state-dir").arg(options.state_dir.canonicalize()?);
     command.current_dir(&root);
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SPIN_VARIABLE_")) {
+    set_environment(&mut command, options, std::env::vars_os().map(|(name, _)| name));
+    Ok(command)
+}
+
+/// Gives it what `options` say, and takes from it what it must not inherit.
+fn set_environment(command: &mut Command, options: &HostOptions, inherited: impl Iterator<Item = OsString>) {
+    let is_kept_back = |name: &OsString| NOT_INHERITED.iter().any(|prefix| name.to_string_lossy().starts_with(prefix));
+    for name in inherited.filter(is_kept_back) {
         command.env_remove(name);
     }
     if let Some(authorities) = &options.authorities {
@@ -240,7 +250,6 @@ fn command(options: &HostOptions, manifest: &Path) -> Result<Command> {
     for (name, value) in &options.variables {
         command.env(format!("SPIN_VARIABLE_{}", name.to_uppercase()), value);
     }
-    Ok(command)
 }
 
 type Sink = Box<dyn Write + Send>;
@@ -323,6 +332,41 @@ impl Tail {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_inherits_no_variable_of_the_application_and_no_collector() {
+        let given = |name: &str, value: &str| BTreeMap::from([(name.to_owned(), value.to_owned())]);
+        let options = HostOptions {
+            runtime: Runtime::Embedded,
+            listen: String::new(),
+            state_dir: PathBuf::new(),
+            variables: given("log_level", "debug"),
+            log: None,
+            authorities: None,
+            environment: given("OTEL_SERVICE_NAME", "of-the-test"),
+        };
+        let inherited = [
+            "PATH",
+            "SPIN_VARIABLE_LOG_LEVEL",
+            "SPIN_VARIABLE_REDIS_URL",
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "OTEL_SDK_DISABLED",
+            "OTEL_SERVICE_NAME",
+        ];
+        let mut command = Command::new("host");
+        set_environment(&mut command, &options, inherited.into_iter().map(OsString::from));
+        // `None` is a variable that is not inherited.
+        let changes: BTreeMap<_, _> =
+            command.get_envs().map(|(name, value)| (name.to_str(), value.and_then(OsStr::to_str))).collect();
+        let expected = [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", None),
+            ("OTEL_SDK_DISABLED", None),
+            ("OTEL_SERVICE_NAME", Some("of-the-test")),
+            ("SPIN_VARIABLE_LOG_LEVEL", Some("debug")),
+            ("SPIN_VARIABLE_REDIS_URL", None),
+        ];
+        assert_eq!(changes, expected.map(|(name, value)| (Some(name), value)).into());
+    }
 
     #[test]
     fn the_address_is_read_from_the_announcement_and_from_nothing_else() {

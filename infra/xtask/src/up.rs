@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use stack::{AUDIENCE, Collector, Host, HostOptions, ISSUER, Postgres, Redis, Runtime, TokenRequest};
+use stack::{AUDIENCE, Collector, Edition, Host, HostOptions, ISSUER, Postgres, Redis, Runtime, TokenRequest};
 
 use crate::dev::{Dev, Facts, Pids};
 use crate::shell::{check_interrupted, interrupted, say};
@@ -89,7 +89,7 @@ impl Up {
         dev.write_facts(&facts)?;
         announce(&facts, self.demo)?;
         if self.otel {
-            announce_traces(runtime);
+            println!("{}", about_traces(runtime, runtime.edition()));
         }
         let ended = watch(&mut stack);
         say("stopping");
@@ -179,7 +179,7 @@ impl Up {
             variables,
             log: Some(log),
             authorities: None,
-            environment: collector.as_ref().map(Collector::environment).unwrap_or_default(),
+            environment: collector.as_ref().map_or_else(exporter_from_environment, Collector::environment),
         };
         let host = Host::start_with(options, &runtime.manifest(), &stack::LONG_REUSE.map(OsStr::new))?;
         let facts = Facts {
@@ -221,6 +221,11 @@ fn variables_from_environment() -> BTreeMap<String, String> {
     std::env::vars()
         .filter_map(|(name, value)| Some((name.strip_prefix("SPIN_VARIABLE_")?.to_lowercase(), value)))
         .collect()
+}
+
+/// `OTEL_…`, so that `up` can be tried with a collector of one's own.
+fn exporter_from_environment() -> BTreeMap<String, String> {
+    std::env::vars().filter(|(name, _)| name.starts_with("OTEL_")).collect()
 }
 
 /// The address to serve on, if it is free.
@@ -310,17 +315,30 @@ fn announce(facts: &Facts, demo: u32) -> Result<()> {
 }
 
 /// What to expect of the traces.
-fn announce_traces(runtime: Runtime) {
-    println!("\nThe trace of each request is printed here as a tree, some 2 s after its answer.");
-    if runtime == Runtime::Spin {
-        println!("Spin 4.1 has no parent for the calls of these components: each is a trace of its own");
-        println!("(infra/observability/README.md). `--runtime embedded` shows one trace a request.");
+fn about_traces(runtime: Runtime, edition: Edition) -> String {
+    let mut text = "\nThe trace of each request is printed here as a tree, some 2 s after its answer.".to_owned();
+    if (runtime, edition) == (Runtime::Spin, Edition::Spin4_1) {
+        text += "\nSpin 4.1 has no parent for the calls of these components: each is a trace of its own\n\
+                 (infra/observability/README.md). `--runtime embedded` shows one trace a request.";
     }
+    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn several_traces_a_request_are_announced_for_spin_4_1_alone() {
+        let check = |runtime, edition, expected: bool| {
+            let text = about_traces(runtime, edition);
+            assert!(text.contains("as a tree"), "{text}");
+            assert_eq!(text.contains("Spin 4.1 has no parent"), expected, "{runtime:?}, {edition:?}");
+        };
+        check(Runtime::Embedded, Edition::Spin4_1, false);
+        check(Runtime::Spin, Edition::Spin4_0, false);
+        check(Runtime::Spin, Edition::Spin4_1, true);
+    }
 
     #[test]
     fn a_taken_port_is_refused_with_a_way_out() {

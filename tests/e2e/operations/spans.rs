@@ -1,4 +1,5 @@
-//! The spans that a host sends to a collector of OpenTelemetry: one request is one trace, and no span has a tenant's data.
+//! The spans that a host sends to a collector of OpenTelemetry: one request is one trace, and no span has more of a tenant than the ids in
+//! the path.
 //!
 //! A span is sent when it has ended, and in that order: once a request's own span is there, all that it waited for is.
 
@@ -241,6 +242,12 @@ fn no_span_has_a_token_a_key_a_parameter_or_a_body() {
         who.get(&target).is(200);
     }
     who.put(&target, &json!({ "address": "Needle Lane" })).is(200);
+    let (traceparent, trace) = traceparent(0, "01");
+    let with_headers = who.request("GET", &target).header("traceparent", &traceparent);
+    let with_headers = with_headers.header("tracestate", "vendor=state-of-mine").header("User-Agent", "agent-of-mine");
+    with_headers.send().is(200);
+    let with_state = eventually("the span with a tracestate", || in_trace(&collector, &trace).pop());
+    assert!(with_state.message.contains("vendor=state-of-mine"), "{with_state:#?}");
     // A statement that fails, whose error names the table.
     let mut database = postgres::Client::connect(&own.database_url, postgres::NoTls).expect("PostgreSQL answers");
     database.batch_execute("ALTER TABLE cache_invalidations RENAME TO elsewhere").expect("it is renamed");
@@ -259,6 +266,7 @@ fn no_span_has_a_token_a_key_a_parameter_or_a_body() {
         &own.secret,
         "eedle",
         "idempotency-of-mine",
+        "agent-of-mine",
         &instance,
         "cache_invalidations",
         "password",

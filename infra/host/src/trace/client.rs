@@ -1,4 +1,4 @@
-//! `wasi:http/client`, with the span of the request that sends noted before another is sent.
+//! `wasi:http/client` that notes which request's span the outgoing request belongs to.
 
 use wasmtime::AsContextMut;
 use wasmtime::component::{Accessor, HasData, Resource};

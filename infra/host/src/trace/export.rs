@@ -32,10 +32,10 @@ const PROTOCOL: &str = "http/protobuf";
 
 /// The service's name where the environment gives none.
 const SERVICE_NAME: &str = "edge-host";
+/// The SDK's service name where none is given begins so.
+const UNNAMED: &str = "unknown_service";
 /// What vendors add to a `traceparent`.
 const TRACESTATE: &str = "tracestate";
-/// How the name begins that the SDK gives such a service.
-const UNNAMED: &str = "unknown_service";
 
 /// How long the collector may take for a batch. A batch has 512 spans, some 200 KB: more than this is a collector that hangs.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -49,8 +49,8 @@ pub struct Tracing {
     propagator: TraceContextPropagator,
 }
 
-/// The tracer, if `environment` names a collector. Must be called inside the runtime, in which batches are sent: the SDK's own
-/// thread has none, and a client that needs one would end that thread without a word.
+/// The tracer, if `environment` names a collector. Call it inside the tokio runtime: batches are sent from there. The SDK's own
+/// exporter thread has no runtime, and the HTTP client would panic on it.
 pub fn start(environment: impl Fn(&str) -> Option<String>) -> Result<Option<Arc<Tracing>>> {
     if !is_wanted(environment)? {
         return Ok(None);
@@ -96,6 +96,13 @@ fn resource() -> Resource {
 }
 
 impl Tracing {
+    /// One that sends nothing.
+    #[cfg(test)]
+    pub fn unsent() -> Self {
+        let provider = SdkTracerProvider::builder().build();
+        Self { tracer: provider.tracer("test"), provider, propagator: TraceContextPropagator::new() }
+    }
+
     /// Begins a span. Without a parent it begins a trace.
     pub fn begin(
         &self,
@@ -169,11 +176,6 @@ mod tests {
         assert!(refusal.contains("http://HOST:PORT"), "{refusal}");
     }
 
-    fn tracing() -> Tracing {
-        let provider = SdkTracerProvider::builder().build();
-        Tracing { tracer: provider.tracer("test"), provider, propagator: TraceContextPropagator::new() }
-    }
-
     fn headers(entries: &[(&'static str, &str)]) -> HeaderMap {
         entries.iter().map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap())).collect()
     }
@@ -183,7 +185,7 @@ mod tests {
     #[test]
     fn a_traceparent_is_the_parent_and_what_is_none_begins_a_trace() {
         let check = |traceparent: &str, expected: Option<&str>| {
-            let parent = tracing().parent(&headers(&[("traceparent", traceparent)]));
+            let parent = Tracing::unsent().parent(&headers(&[("traceparent", traceparent)]));
             assert_eq!(parent.map(|parent| parent.span_id().to_string()).as_deref(), expected, "{traceparent}");
         };
         check(&format!("00-{TRACE}-00f067aa0ba902b7-01"), Some("00f067aa0ba902b7"));
@@ -191,12 +193,12 @@ mod tests {
         check("00-00000000000000000000000000000000-00f067aa0ba902b7-01", None);
         check(&format!("00-{}-00f067aa0ba902b7-01", TRACE.to_uppercase()), None);
         check("00-of-the-client-01", None);
-        assert!(tracing().parent(&HeaderMap::new()).is_none());
+        assert!(Tracing::unsent().parent(&HeaderMap::new()).is_none());
     }
 
     #[test]
     fn a_span_takes_the_place_of_the_traceparent_that_is_handed_on_and_keeps_its_tracestate() {
-        let tracing = tracing();
+        let tracing = Tracing::unsent();
         let mut headers =
             headers(&[("traceparent", &format!("00-{TRACE}-00f067aa0ba902b7-01")), ("tracestate", "vendor=1")]);
         let span = tracing.begin("name".into(), SpanKind::Client, tracing.parent(&headers), Vec::new());
@@ -209,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_trace_that_its_client_does_not_record_is_not_recorded_and_is_handed_on_so() {
-        let tracing = tracing();
+        let tracing = Tracing::unsent();
         let mut headers = headers(&[("traceparent", &format!("00-{TRACE}-00f067aa0ba902b7-00"))]);
         let span = tracing.begin("name".into(), SpanKind::Client, tracing.parent(&headers), Vec::new());
         let context = span.context().unwrap();

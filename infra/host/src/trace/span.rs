@@ -36,6 +36,12 @@ impl Span {
         self.0.as_ref().map(|span| span.span_context().clone())
     }
 
+    /// What would be sent of it.
+    #[cfg(test)]
+    pub fn data(&self) -> Option<opentelemetry_sdk::trace::SpanData> {
+        self.0.as_ref().and_then(|span| span.exported_data())
+    }
+
     /// Sets an attribute.
     pub fn set(&mut self, name: &'static str, value: impl Into<Value>) {
         if let Some(span) = &mut self.0 {

@@ -2,7 +2,7 @@
 //!
 //! The package registries have no collector that does this without a container or a runtime of its own.
 
-mod kept;
+mod buffer;
 mod receive;
 mod span;
 mod tree;
@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use kept::Kept;
-pub use kept::Trace;
+pub use buffer::Trace;
+use buffer::TraceBuffer;
 pub use span::Span;
 
 /// How often a host sends the spans that have ended, in ms: soon enough to look at. OpenTelemetry's default is 5,000.
@@ -29,7 +29,7 @@ pub const QUIET: Duration = Duration::from_millis(3 * SEND_EVERY_MS);
 /// A collector that takes spans. Dropping it ends it.
 pub struct Collector {
     address: SocketAddr,
-    kept: Arc<Mutex<Kept>>,
+    buffer: Arc<Mutex<TraceBuffer>>,
     stopping: Arc<AtomicBool>,
     receiver: Option<JoinHandle<()>>,
 }
@@ -39,23 +39,23 @@ impl Collector {
     pub fn start() -> Result<Collector> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
-        let (kept, stopping) = (Arc::new(Mutex::new(Kept::default())), Arc::new(AtomicBool::new(false)));
+        let (buffer, stopping) = (Arc::new(Mutex::new(TraceBuffer::default())), Arc::new(AtomicBool::new(false)));
         let receiver = std::thread::Builder::new().name("collector".into()).spawn({
-            let (kept, stopping) = (kept.clone(), stopping.clone());
+            let (buffer, stopping) = (buffer.clone(), stopping.clone());
             move || {
                 // One after another: a host sends one batch at a time, and a second one waits in the backlog.
                 for stream in listener.incoming().flatten() {
                     if stopping.load(Ordering::SeqCst) {
                         return;
                     }
-                    // A sender that breaks off has been told, or is gone.
-                    if let Ok(spans) = receive::receive(stream) {
-                        kept.lock().unwrap_or_else(PoisonError::into_inner).add(spans);
+                    // A broken connection needs no report: the sender was answered, or has gone.
+                    if let Ok(batch) = receive::receive(stream) {
+                        buffer.lock().unwrap_or_else(PoisonError::into_inner).add(span::spans(batch));
                     }
                 }
             }
         })?;
-        Ok(Collector { address, kept, stopping, receiver: Some(receiver) })
+        Ok(Collector { address, buffer, stopping, receiver: Some(receiver) })
     }
 
     /// What makes a host, embedded or Spin, send its traces here: its environment.
@@ -72,19 +72,19 @@ impl Collector {
 
     /// Every span that is kept.
     pub fn spans(&self) -> Vec<Span> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).spans().cloned().collect()
+        self.buffer.lock().unwrap_or_else(PoisonError::into_inner).spans().cloned().collect()
     }
 
     /// Takes out the traces that no span has been added to for `quiet`.
     pub fn take(&self, quiet: Duration) -> Vec<Trace> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).take(quiet)
+        self.buffer.lock().unwrap_or_else(PoisonError::into_inner).take(quiet)
     }
 }
 
 impl Drop for Collector {
     fn drop(&mut self) {
         self.stopping.store(true, Ordering::SeqCst);
-        // It waits for a connection. Without one the thread is left, and ends with the process.
+        // Wakes the thread, which waits for a connection. Without one the thread is left, and ends with the process.
         if TcpStream::connect(self.address).is_ok()
             && let Some(receiver) = self.receiver.take()
         {

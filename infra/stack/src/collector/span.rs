@@ -34,16 +34,21 @@ impl Span {
     pub fn milliseconds(&self) -> f64 {
         self.end_ns.saturating_sub(self.start_ns) as f64 / 1e6
     }
+
+    /// How many bytes of memory it takes, about.
+    pub(super) fn bytes(&self) -> usize {
+        let texts = [&self.trace, &self.id, &self.name, &self.message].into_iter().chain(&self.parent);
+        let attributes = self.attributes.iter().flat_map(|(name, value)| [name, value]);
+        size_of::<Span>() + texts.chain(attributes).map(String::len).sum::<usize>()
+    }
 }
 
 /// The spans of a batch.
-pub fn spans(request: ExportTraceServiceRequest) -> Vec<Span> {
-    let mut spans = Vec::new();
-    for group in request.resource_spans {
+pub fn spans(request: ExportTraceServiceRequest) -> impl Iterator<Item = Span> {
+    request.resource_spans.into_iter().flat_map(|group| {
         let resource = format!("{:?}", group.resource);
-        spans.extend(group.scope_spans.into_iter().flat_map(|scope| scope.spans).map(|span| read(span, &resource)));
-    }
-    spans
+        group.scope_spans.into_iter().flat_map(|scope| scope.spans).map(move |span| read(span, &resource))
+    })
 }
 
 fn read(message: Message, resource: &str) -> Span {

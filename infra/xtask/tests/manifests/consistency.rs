@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::{documents, object, read};
+use crate::{documents, object, read, schema};
 
 const FOLDER: &str = "infra/deploy/kubernetes";
 
@@ -97,15 +97,40 @@ fn the_executor_is_applied_before_the_app_that_names_it() {
     assert!(place("namespace.yaml") < place("executor.yaml") && place("executor.yaml") < place("app.yaml"));
 }
 
+/// A file with the comment that begins with this line put into force.
+fn with_commented_out(file: &str, first: &str) -> Vec<Value> {
+    let mut inside = false;
+    let text = read(&format!("{FOLDER}/{file}"));
+    let lines = text.lines().map(|line| {
+        let comment = line.trim_start().strip_prefix("# ");
+        inside = comment.is_some_and(|comment| inside || comment == first);
+        if inside { line.replacen("# ", "", 1) } else { line.to_owned() }
+    });
+    documents(&lines.collect::<Vec<_>>().join("\n"))
+}
+
+/// Spin's spans hold tenants' data (SECURITY.md).
 #[test]
-fn the_pods_reach_the_collector_that_the_executor_names() {
+fn no_collector_is_named_and_none_is_reached_by_default() {
     let executor = object("SpinAppExecutor", "spin-in-a-container");
+    assert_eq!(executor["spec"]["deploymentConfig"].get("otel"), None);
+    let policy = object("NetworkPolicy", "renttracker");
+    let ports: Vec<_> = policy["spec"]["egress"].as_array().expect("rules").iter().map(|rule| &rule["ports"]).collect();
+    assert!(!format!("{ports:?}").contains("4318"), "{ports:?}");
+}
+
+#[test]
+fn the_pods_reach_the_collector_that_is_commented_out_once_it_is_not() {
+    let executor = with_commented_out("executor.yaml", "otel:").remove(0);
+    assert_eq!(schema::faults(&executor), Vec::<String>::new());
     let endpoint =
         executor["spec"]["deploymentConfig"]["otel"]["exporter_otlp_endpoint"].as_str().expect("an endpoint");
     let (host, port) =
         endpoint.strip_prefix("http://").and_then(|it| it.rsplit_once(':')).expect("http, a host, a port");
     let namespace = host.split('.').nth(1).expect("the namespace of a service");
-    let policy = object("NetworkPolicy", "renttracker");
+    let policies = with_commented_out("network.yaml", "- to:");
+    let policy = policies.iter().find(|it| it["metadata"]["name"] == "renttracker").expect("the policy");
+    assert_eq!(schema::faults(policy), Vec::<String>::new());
     let lets_it_through = |rule: &Value| {
         rule["ports"][0]["port"].as_i64() == port.parse().ok()
             && rule["to"][0]["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"] == namespace
