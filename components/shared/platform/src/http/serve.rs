@@ -57,8 +57,7 @@ async fn serve_scoped(
     let instance = match instance::current() {
         Ok(instance) => instance,
         Err(error) => {
-            let event = if let Error::Internal(_) = &error { "instance.failed" } else { "config.refused" };
-            log::write(Level::Error, event, &[("error", &error.to_string())]);
+            log::write(Level::Error, "config.refused", &[("error", &error.to_string())]);
             let mut answer = problem(&error, parts.uri.path());
             finish(&mut answer, &parts.headers, &[]);
             add_server_timing(scope, RequestResult::None, clock::elapsed().saturating_sub(began), &mut answer);
