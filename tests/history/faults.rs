@@ -142,7 +142,7 @@ fn connections_cut(run: &Run) -> Result<bool> {
     Ok(cut > 0)
 }
 
-/// The versions of the single entries that are in the cache now: bytes 15 to 23 of an entry (see `envelope.rs`).
+/// The versions of the single entries that are in the cache now: bytes 19 to 27 of an entry (see `envelope.rs`).
 fn cached_versions(run: &Run) -> Result<Vec<(usize, String, u64)>> {
     let mut connection = run.cluster.redis_connection()?;
     let mut found = Vec::new();
@@ -150,7 +150,7 @@ fn cached_versions(run: &Run) -> Result<Vec<(usize, String, u64)>> {
         for property in tenant.properties() {
             let key = format!("RentTracker_{}:property:{}", tenant.id, property.key.id);
             let value: Option<Vec<u8>> = redis::cmd("GET").arg(key).query(&mut connection)?;
-            let version = value.as_deref().and_then(|value| value.get(15..23)?.try_into().ok());
+            let version = value.as_deref().and_then(|value| value.get(19..27)?.try_into().ok());
             found.extend(version.map(|bytes| (number, property.key.id.clone(), u64::from_le_bytes(bytes))));
         }
     }
