@@ -99,6 +99,18 @@ fn state(pid: u32) -> Option<char> {
     text.rsplit_once(')')?.1.trim_start().chars().next()
 }
 
+/// Whether a process stops that was told to: the kernel tells it at the next interrupt of its processor.
+fn stops(pid: u32) -> bool {
+    let begun = Instant::now();
+    while state(pid) != Some('T') {
+        if begun.elapsed() > Duration::from_secs(1) {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    true
+}
+
 fn writes(run: &Run) -> u64 {
     run.counters.writes.load(Ordering::SeqCst)
 }
@@ -128,7 +140,7 @@ fn redis_killed(run: &Run, random: &mut Random) -> Result<bool> {
 fn redis_stopped(run: &Run, random: &mut Random) -> Result<bool> {
     let redis = run.cluster.redis();
     redis.pause();
-    let is_stopped = state(redis.pid()) == Some('T');
+    let is_stopped = stops(redis.pid());
     std::thread::sleep(random.millis(2 * REDIS_TIMEOUT_MS..=2_500));
     let awaited = await_writes(run, 5);
     redis.resume();
@@ -254,7 +266,7 @@ fn host_killed(run: &Run, random: &mut Random) -> Result<bool> {
 
 fn host_stopped(run: &Run, random: &mut Random) -> Result<bool> {
     let node = any_node(run, random);
-    let is_stopped = node.pause().is_some_and(|pid| state(pid) == Some('T'));
+    let is_stopped = node.pause().is_some_and(stops);
     std::thread::sleep(random.millis(600..=2_000));
     node.resume();
     Ok(is_stopped)
