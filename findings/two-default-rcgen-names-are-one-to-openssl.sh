@@ -48,10 +48,11 @@ fn main() {
     let server = server.signed_by(&KeyPair::generate().unwrap(), &authority).unwrap();
     std::fs::write("authority.pem", authority.pem()).unwrap();
     std::fs::write("server.pem", server.pem()).unwrap();
-    let anchor = anchor_from_trusted_cert(authority.der()).unwrap();
-    let verified = EndEntityCert::try_from(server.der()).unwrap().verify_for_usage(
-        webpki::ALL_VERIFICATION_ALGS, &[anchor], &[], UnixTime::now(), KeyUsage::server_auth(), None, None,
-    );
+    let (trusted, shown) = (authority.der().clone(), server.der().clone());
+    let anchors = [anchor_from_trusted_cert(&trusted).unwrap()];
+    let shown = EndEntityCert::try_from(&shown).unwrap();
+    let (algorithms, usage) = (webpki::ALL_VERIFICATION_ALGS, KeyUsage::server_auth());
+    let verified = shown.verify_for_usage(algorithms, &anchors, &[], UnixTime::now(), usage, None, None);
     println!("{}", if verified.is_ok() { "verified" } else { "refused" });
 }
 RUST
