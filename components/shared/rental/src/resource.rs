@@ -145,6 +145,9 @@ mod tests {
             let entry = slot.open(bytes(stored), 5).expect("an entry");
             assert_eq!((entry.version.map(u64::from), entry.body.as_slice()), (Some(7), br#"{"id":1}"#.as_slice()));
             assert_eq!(property_of(&entry.note), PropertyId::parse(ID));
+            let mut damaged = bytes(stored);
+            damaged.last_mut().into_iter().for_each(|byte| *byte ^= 1);
+            assert!(slot.open(damaged, 5).is_err(), "{stored:.6}");
             assert_eq!(slot.wrap(&entry, 5, Some(&[9; 24])) == bytes(stored), is_made, "{stored:.6}");
         }
     }

@@ -13,8 +13,8 @@
 //!     note, body              sealed: encrypted
 //!     tag                     sealed alone: 16 bytes, which vouch for everything before them
 //! ```
-//! Numbers are little endian. The checksum catches damage, not malice; the seal ([`crate::Seal`]) catches both. XXH64 takes less than
-//! one instruction of WebAssembly a byte, where CRC-32 took four to five.
+//! Numbers are little endian. The checksum catches damage, not malice; the seal ([`crate::Seal`]) catches both. With XXH64 a hit on
+//! a page of fifty takes some 100,000 instructions of WebAssembly less than with CRC-32.
 
 use super::Rejection;
 use super::seal::{Nonce, Seal, TAG_BYTES};

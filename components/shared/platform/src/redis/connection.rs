@@ -134,8 +134,8 @@ impl Connection {
         Ok(strings(self.within(deadline, Command::Eval, self.protocol.run(script)).await?).collect())
     }
 
-    /// Runs a script whose outcome no request depends on; the parts of its answer that are strings. It is neither measured nor counted,
-    /// and what becomes of it says nothing of the connection.
+    /// Runs a script whose outcome no request depends on; the parts of its answer that are strings. It is neither measured nor
+    /// counted, and what becomes of it says nothing of the connection.
     ///
     /// # Errors
     /// As every command.

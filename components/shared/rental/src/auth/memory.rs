@@ -36,7 +36,7 @@ impl Memory {
     }
 
     /// A keyed hash of the token: SipHash-2-4, 128 bits (Aumasson and Bernstein, 2012). Without the key no forgery is better than
-    /// guessing: 2^-128 for each token kept. It costs a tenth of SHA-256's instructions.
+    /// guessing: 2^-128 for each token kept. It costs less than SHA-256, and each request makes one.
     pub fn hash(&self, token: &str) -> TokenHash {
         TokenHash(self.hasher.hash(token.as_bytes()).into())
     }
