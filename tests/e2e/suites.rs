@@ -80,6 +80,10 @@ const SUITES: &[Suite] = &[
     suite!(api::input, HTTP_ALONE, &[Core]),
     suite!(api::lists, POSTGRES_ALONE, &[Core, Servers]),
     suite!(api::openapi, HTTP_ALONE, &[]),
+    suite!(api::origin, HTTP_ALONE, &[Core]),
+    suite!(api::origin_bodies, HTTP_ALONE, &[]),
+    suite!(api::origin_client, HTTP_ALONE, &[]),
+    suite!(api::pages, HTTP_ALONE, &[Core]),
     suite!(api::payment_methods, POSTGRES_ALONE, &[Core, Servers]),
     suite!(api::payments, CACHED_ALIKE, &[Core, Servers]),
     suite!(api::payments_keyset, CACHED_ALIKE, &[Core, Servers]),
@@ -92,6 +96,7 @@ const SUITES: &[Suite] = &[
     suite!(auth::database_role, POSTGRES_ALONE, &[Servers]),
     suite!(auth::jwks, TOKENS_ALONE, &[]),
     suite!(auth::row_level_security, POSTGRES_ALONE, &[Core, Servers]),
+    suite!(auth::session, HTTP_ALONE, &[]),
     suite!(auth::tenancy, Runs("entries that were tampered with are read in another encoding"), &[Core, Servers]),
     suite!(auth::tenant_spoofing, TOKENS_ALONE, &[]),
     suite!(auth::tokens, TOKENS_ALONE, &[Core]),
@@ -112,9 +117,21 @@ const SUITES: &[Suite] = &[
     suite!(cache::invalidation, Runs("fences and removals are requests"), &[Core, Servers]),
     suite!(cache::locks, Runs("locks are taken and freed by requests that may be answered late"), &[]),
     suite!(cache::maxmemory, Runs("a refusal comes in a body with a status"), &[Servers]),
+    suite!(cache::other_writers, LeftOut("rows of the outbox; how they are drained is in `outbox`"), &[Servers]),
     suite!(cache::outbox, Runs("what was left behind goes in batches"), &[Core, Servers]),
     suite!(cache::purge, Runs("SCAN and its removals are requests"), &[Servers]),
+    suite!(cache::read_lease, Runs("the note of leases, and a fence that is answered with it, are requests"), &[Core]),
+    suite!(
+        cache::redis_cluster,
+        LeftOut("a database of Upstash takes keys of any slot in a script, and answers no MOVED"),
+        &[]
+    ),
     suite!(cache::refusals, Runs("a refusal comes in a body with a status"), &[]),
+    suite!(
+        cache::regions,
+        LeftOut("each region has a Redis of its own; what a region asks of it are scripts, as `outbox` has"),
+        &[]
+    ),
     suite!(cache::rest, Runs("it is about nothing else"), &[]),
     suite!(cache::sealing, Runs("sealed bytes are sent in another encoding"), &[Core, Servers]),
     suite!(cache::split_brain, Runs("a database is known by a marker and not by the run of its server"), &[Servers]),
@@ -181,14 +198,34 @@ const TRIALS_LEFT_OUT_BY_REST: &[(&str, &str)] = &[
     ),
 ];
 
+/// Trials that say nothing of a Redis in cluster mode (`cargo xtask test --redis cluster`), by the beginning of their names, and why.
+const TRIALS_LEFT_OUT_IN_CLUSTER_MODE: &[(&str, &str)] = &[
+    ("acl::", "it tries keys of every form, which are in several slots; the rights are those of a file"),
+    (
+        "costs::",
+        "the baseline is that of a Redis without cluster mode: there a new connection asks for the slot as well",
+    ),
+    ("spans::requests_at_once_each_have_their_own_calls", "as above"),
+    ("read_lease::a_hot_key_costs_no_command", "as above"),
+    ("split_brain::a_", "cluster mode has no REPLICAOF"),
+    ("unsuitable_redis::a_replica", "cluster mode has no REPLICAOF"),
+    ("refusals::health_tells_of_a_redis_that_became_a_replica", "cluster mode has no REPLICAOF"),
+    (
+        "refusals::health_tells_of_a_redis_that_is_loading",
+        "in cluster mode it says CLUSTERDOWN meanwhile, and is unfit",
+    ),
+    ("unsuitable_redis::redis_in_cluster_mode", "it makes a cluster of a server that is none"),
+    ("redis_cluster::hosts_with_and_without", "half of its hosts use keys without a hash tag"),
+];
+
 /// The trials of a run: of all suites, or of `wanted`, which is a set or suites separated by commas.
 pub fn trials(wanted: Option<&str>) -> Vec<Trial> {
     for name in wanted.into_iter().flat_map(|wanted| wanted.split(',')) {
         assert!(SUITES.iter().any(|suite| suite.is_in(name)), "there is no suite and no set {name:?}");
     }
     let named: Vec<String> = SUITES.iter().flat_map(Suite::names).collect();
-    for (name, _) in TRIALS_LEFT_OUT_BY_REST {
-        assert!(named.iter().any(|trial| trial == name), "no trial is called {name}");
+    for (name, _) in TRIALS_LEFT_OUT_BY_REST.iter().chain(TRIALS_LEFT_OUT_IN_CLUSTER_MODE) {
+        assert!(named.iter().any(|trial| trial.starts_with(name)), "no trial is called {name}");
     }
     let suites =
         SUITES.iter().filter(|suite| wanted.is_none_or(|wanted| wanted.split(',').any(|name| suite.is_in(name))));
@@ -218,7 +255,10 @@ impl Suite {
 
     fn trials(&self) -> impl Iterator<Item = Trial> {
         self.names().zip(self.trials).map(|(name, (_, run))| {
-            let left_out = protocol::is_rest().then(|| self.left_out_by_rest(&name)).flatten();
+            let by_rest = protocol::is_rest().then(|| self.left_out_by_rest(&name)).flatten();
+            let in_cluster_mode =
+                || protocol::is_cluster().then(|| reason(TRIALS_LEFT_OUT_IN_CLUSTER_MODE, &name)).flatten();
+            let left_out = by_rest.or_else(in_cluster_mode);
             Trial::ignorable_test(name.clone(), move || {
                 if let Some(reason) = left_out {
                     return Ok(Completion::ignored_with(reason));
@@ -232,7 +272,12 @@ impl Suite {
     fn left_out_by_rest(&self, trial: &str) -> Option<&'static str> {
         match self.by_rest {
             LeftOut(reason) => Some(reason),
-            Runs(_) => TRIALS_LEFT_OUT_BY_REST.iter().find(|(name, _)| *name == trial).map(|(_, reason)| *reason),
+            Runs(_) => reason(TRIALS_LEFT_OUT_BY_REST, trial),
         }
     }
+}
+
+/// Why a table leaves a trial out.
+fn reason(table: &[(&str, &'static str)], trial: &str) -> Option<&'static str> {
+    table.iter().find(|(name, _)| trial.starts_with(name)).map(|(_, reason)| *reason)
 }

@@ -243,7 +243,7 @@ impl<'a> Client<'a> {
         }
         let method = what.split(' ').next().unwrap_or_default();
         let start = run.now();
-        let answer = self.connections[node].exchange(port, &request(method, target, &tenant.token, body));
+        let answer = self.connections[node].exchange(port, &request(method, target, &tenant.token, None, body));
         let end = run.now();
         let slowest = if method == "GET" { &run.counters.slowest_read } else { &run.counters.slowest_write };
         match answer {

@@ -133,6 +133,11 @@ impl Cluster {
         client.get_connection_with_timeout(Duration::from_secs(5)).context("Redis does not answer")
     }
 
+    /// By what `EVALSHA` names a script, which Redis has from now on.
+    pub fn hash_of(&self, script: &str) -> Result<String> {
+        Ok(redis::cmd("SCRIPT").arg("LOAD").arg(script).query(&mut self.redis_connection()?)?)
+    }
+
     /// Where Redis is, past every proxy.
     pub fn redis_url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.redis_port)

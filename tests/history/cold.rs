@@ -172,7 +172,7 @@ fn while_busy<T>(threads: usize, work: impl FnOnce() -> T) -> T {
 /// Asks on so many hosts at the same moment: the statuses.
 fn ask(run: &Run, hosts: usize, target: &str) -> Result<Vec<u16>> {
     let barrier = Barrier::new(AT_ONCE);
-    let bytes = request("GET", target, &run.tenants[0].token, None);
+    let bytes = request("GET", target, &run.tenants[0].token, None, None);
     std::thread::scope(|scope| {
         let one = |number: usize| {
             let (barrier, bytes) = (&barrier, &bytes);

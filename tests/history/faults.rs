@@ -234,17 +234,14 @@ fn answers_delayed(run: &Run, random: &mut Random) -> Result<bool> {
     Ok(delayed() > before)
 }
 
-/// The first line of the script that a write sends after its statement.
-fn unfence_text() -> &'static str {
-    let source = include_str!("../../components/shared/cache/src/redis/scripts/unfence.lua");
-    source.lines().next().unwrap_or(source)
-}
+/// What a write sends after its statement.
+const UNFENCE: &str = include_str!("../../components/shared/cache/src/redis/scripts/unfence.lua");
 
 fn host_killed(run: &Run, random: &mut Random) -> Result<bool> {
     let node = any_node(run, random);
     let before = node.redis.counts.caught.load(Ordering::SeqCst);
     let victim = Arc::clone(node);
-    node.redis.watch(unfence_text(), Catch::Stop(Arc::new(move || victim.kill())));
+    node.redis.watch(&run.cluster.hash_of(UNFENCE)?, Catch::Stop(Arc::new(move || victim.kill())));
     let begun = Instant::now();
     while node.address().0 != 0 && begun.elapsed() < Duration::from_secs(10) {
         std::thread::sleep(Duration::from_millis(5));

@@ -13,14 +13,11 @@ mod cut;
 mod failover;
 mod faults;
 mod history;
-mod http;
 mod key;
 #[path = "../support/leftovers.rs"]
 mod leftovers;
 mod naive;
 mod places;
-mod proxy;
-mod random;
 mod report;
 mod run;
 mod servers;
@@ -30,6 +27,7 @@ mod writer;
 
 use std::process::ExitCode;
 
+use harness::{http, proxy, random};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() -> ExitCode {
@@ -63,10 +61,18 @@ fn main() -> ExitCode {
             history::no_answer_is_older_than_what_was_answered_before,
         ),
         trial(
+            "no_answer_is_older_than_what_was_answered_before_with_read_leases",
+            history::no_answer_is_older_than_what_was_answered_before_with_read_leases,
+        ),
+        trial(
             "a_commit_that_outlives_its_fence_shows_nothing_old",
             standby::a_commit_that_outlives_its_fence_shows_nothing_old,
         ),
         trial("a_build_without_the_fence_is_caught", naive::a_build_without_the_fence_is_caught),
+        trial(
+            "a_build_without_the_wait_for_read_leases_is_caught",
+            naive::a_build_without_the_wait_for_read_leases_is_caught,
+        ),
     ];
     let conclusion = libtest_mimic::run(&arguments, trials);
     let keep = conclusion.has_failed() || std::env::var_os("RENTTRACKER_KEEP_LOGS").is_some();

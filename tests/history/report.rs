@@ -42,6 +42,7 @@ pub fn print(run: &Run, fired: &BTreeMap<faults::Fault, u64>, lost: Option<u64>)
     line("failed requests", run.failed().to_string());
     line("requests to a host as it was killed", count(&counters.excused).to_string());
     line("hits", format!("{} ({} %)", count(&counters.hits), share_of_hits(run)));
+    line("answered under a read lease", count(&counters.leases).to_string());
     line("misses stored / not stored", format!("{} / {}", count(&counters.stored), count(&counters.misses)));
     line("collapsed", count(&counters.collapsed).to_string());
     line("bypasses", count(&counters.bypasses).to_string());

@@ -24,6 +24,8 @@ pub struct Counters {
     pub judged: AtomicU64,
     /// Reads answered from the cache.
     pub hits: AtomicU64,
+    /// Reads answered under a read lease.
+    pub leases: AtomicU64,
     /// Reads from PostgreSQL that were stored.
     pub stored: AtomicU64,
     /// Reads from PostgreSQL that were not stored.
@@ -132,6 +134,7 @@ impl Run {
     pub fn count(&self, cache: Cache) {
         let counter = match cache {
             Cache::Hit => &self.counters.hits,
+            Cache::Lease => &self.counters.leases,
             Cache::Stored => &self.counters.stored,
             Cache::Miss | Cache::Silent => &self.counters.misses,
             Cache::Collapsed => &self.counters.collapsed,

@@ -108,21 +108,3 @@ pub fn finish(keep: bool) -> Vec<String> {
     }
     left
 }
-
-/// A manifest like `spin.toml`, in which one component is another file.
-pub fn manifest_with(component: &str, file: &Path) -> Result<PathBuf> {
-    let root = stack::repository_root();
-    let text = std::fs::read_to_string(root.join("spin.toml")).context("spin.toml")?;
-    let manifest: toml::Table = text.parse().context("spin.toml is no TOML")?;
-    let components = manifest.get("component").and_then(toml::Value::as_table).context("no component")?;
-    let mut changed = text;
-    for (id, entry) in components {
-        let source = entry.get("source").and_then(toml::Value::as_str).context("a component has a source")?;
-        let path = if id == component { file.to_owned() } else { root.join(source) };
-        changed =
-            changed.replace(&format!("source = \"{source}\""), &format!("source = {:?}", path.display().to_string()));
-    }
-    let path = scratch("manifest")?.join("spin.toml");
-    std::fs::write(&path, changed)?;
-    Ok(path)
-}

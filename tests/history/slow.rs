@@ -10,7 +10,6 @@ use anyhow::{Context, Result, ensure};
 use crate::client::Client;
 use crate::cluster::{Cluster, Options};
 use crate::history::{brisk, tenants};
-use crate::proxy::Mode;
 use crate::random::{Random, seed};
 use crate::report;
 use crate::run::Run;
@@ -61,9 +60,7 @@ pub fn a_slow_way_to_redis_shares_no_old_read() -> Result<()> {
         let mut random = Random::new(run.seed);
         while run.elapsed() < DURATION {
             std::thread::sleep(random.millis(250..=700));
-            slow.redis.set(Mode::Cut);
-            std::thread::sleep(Duration::from_millis(2));
-            slow.redis.set(Mode::Open);
+            slow.redis.drop_connections();
         }
         run.end();
     });

@@ -34,6 +34,8 @@ const LEAKS: [&str; 20] = [
 pub enum Cache {
     /// Answered from the cache.
     Hit,
+    /// Answered by the instance, from what it got from the cache a moment ago.
+    Lease,
     /// Read from PostgreSQL and put into the cache.
     Stored,
     /// Shared the read of another request.
@@ -212,6 +214,7 @@ impl Answer {
         let words: Vec<&str> = status.split(';').map(str::trim).collect();
         let says = |word: &str| words.contains(&word);
         match () {
+            () if says("hit") && says("detail=lease") => Cache::Lease,
             () if says("hit") => Cache::Hit,
             () if says("fwd=bypass") => Cache::Bypass,
             () if says("collapsed") => Cache::Collapsed,

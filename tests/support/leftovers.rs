@@ -8,7 +8,8 @@ use anyhow::Result;
 /// The longest that any key may live.
 const LONGEST_TTL_MS: i64 = 900_000;
 
-/// Keys that break the rule: `[lock:]{instance}{tenant}:…` or `{instance}~…`, each with a TTL of at most 900 s.
+/// Keys that break the rule: `[lock:]{instance}{tenant}:…` or `{instance}~…`, each with a TTL of at most 900 s. The instance may be in
+/// braces, as with `redis_hash_tags`.
 pub fn unruly_keys(redis_url: &str, instance: &str) -> Result<Vec<String>> {
     let mut redis = redis::Client::open(redis_url)?.get_connection()?;
     let mut keys = Vec::new();
@@ -37,6 +38,7 @@ pub fn unruly_keys(redis_url: &str, instance: &str) -> Result<Vec<String>> {
 }
 
 fn well_named(key: &str, instance: &str) -> bool {
+    let (key, instance) = (&key.replace(['{', '}'], ""), instance.trim_matches(['{', '}']));
     let own = |key: &str| key.strip_prefix(instance).is_some_and(|rest| rest.starts_with('~'));
     let Some(rest) = key.strip_prefix("lock:").unwrap_or(key).strip_prefix(instance) else {
         return false;

@@ -10,6 +10,7 @@ pub mod durations;
 mod http;
 pub mod issuer;
 pub mod leftovers;
+pub mod origin_server;
 pub mod outages;
 mod own_postgres;
 mod private;
@@ -134,6 +135,9 @@ fn patient_variables(redis_url: &str, database_url: &str) -> BTreeMap<String, St
     let mut variables = stack::variables(redis_url, database_url, JWT_SECRET);
     for name in ["redis_timeout_ms", "redis_connect_timeout_ms"] {
         variables.insert(name.into(), "2000".into());
+    }
+    if protocol::is_cluster() {
+        variables.insert("redis_hash_tags".into(), "true".into());
     }
     record_store::choose(&mut variables);
     variables

@@ -49,16 +49,21 @@ impl Private {
     /// With a host that writes what requests cost to the file [`Private::meter`]. The embedded host alone can. Its leases
     /// are long, so that few are renewed between the requests.
     pub fn metered() -> Private {
-        Private::metered_with(&[])
+        Private::metered_with(&[], &[])
+    }
+
+    /// The same, whose instances answer again from what they got for as long as they may.
+    pub fn metered_with_read_leases() -> Private {
+        Private::metered_with(&[("read_lease_ms", "50")], &[])
     }
 
     /// The same, with an instance for each request: what the first request of an instance costs.
     pub fn metered_without_reuse() -> Private {
-        Private::metered_with(&ONE_REQUEST)
+        Private::metered_with(&[], &ONE_REQUEST)
     }
 
-    fn metered_with(arguments: &[&str]) -> Private {
-        let mut own = Private::with(&[("breaker_lease_ms", "10000")]);
+    fn metered_with(changes: &[(&str, &str)], arguments: &[&str]) -> Private {
+        let mut own = Private::with(&[changes, &[("breaker_lease_ms", "10000")]].concat());
         let meter = own.meter();
         let arguments: Vec<&OsStr> = arguments.iter().map(OsStr::new).collect();
         own.restart_host(&[&[OsStr::new("--meter"), meter.as_os_str()], &*arguments].concat());
@@ -132,7 +137,7 @@ impl Private {
         let login_url = stage::login_url(database_url).expect("a URL");
         let mut variables: BTreeMap<String, String> = patient_variables(redis_url, &login_url);
         variables.extend(changes.iter().map(|(name, value)| ((*name).into(), (*value).into())));
-        let instance = variables.get("redis_instance_name").map_or("RentTracker_", String::as_str).to_owned();
+        let instance = protocol::key_prefix(&variables);
         let state_dir = stage::scratch().join(next("host"));
         let log = state_dir.with_extension("log");
         let options = options(variables.clone(), &state_dir, &log, authorities.clone(), BTreeMap::new());
@@ -146,6 +151,14 @@ impl Private {
             secret: JWT_SECRET.into(),
         };
         Private { world, variables, state_dir, log, authorities, environment: BTreeMap::new(), redis, host }
+    }
+
+    /// Waits until the host's log has this. An answer may come before the lines that were logged on its way.
+    #[track_caller]
+    pub fn await_logged(&self, text: &str) {
+        super::eventually(&format!("the log has {text:?}"), || {
+            std::fs::read_to_string(&self.log).expect("a log").contains(text).then_some(())
+        });
     }
 
     /// A second host process on the same Redis, database and key-value store.

@@ -115,6 +115,7 @@ impl Stage {
         let login_url = through_pooler(&database_url, postgres.port(), pooler_port)?;
         let mut variables = patient_variables(&redis.url(), &login_url);
         protocol::point_at_double(&mut variables);
+        let instance = protocol::key_prefix(&variables);
         let manifest = choose_manifest()?;
         let options = HostOptions {
             runtime: runtime(),
@@ -131,7 +132,7 @@ impl Stage {
             redis_url: redis.url(),
             database_url,
             login_url,
-            instance: "RentTracker_".into(),
+            instance,
             secret: JWT_SECRET.into(),
         };
         let facts = Facts {
@@ -152,7 +153,7 @@ impl Stage {
     /// Stops everything and tells what should not be there: keys that nobody would clear away, invalidations that were
     /// never made, and processes.
     pub fn finish(self) -> Result<Vec<String>> {
-        let mut found = leftovers::unruly_keys(&self.redis.url(), "RentTracker_")?;
+        let mut found = leftovers::unruly_keys(&self.redis.url(), &facts().world.instance)?;
         found.extend(leftovers::outbox(&facts().world.database_url)?);
         let Stage { mut host, redis, pooler, postgres, directory } = self;
         if let Err(error) = host.stop() {

@@ -1,4 +1,4 @@
-//! Health, metrics, what operators do to the cache, and the answer for every path that the API does not have.
+//! Health, metrics, what operators do to the cache, and the answer for every path outside of the API.
 
 // A panic ends the instance and every request in it: input is never unwrapped, indexed or sliced.
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::string_slice, clippy::unreachable)]
@@ -15,14 +15,14 @@ mod verify;
 mod warm;
 
 use platform::http::wire::{Outcome, Request};
-use platform::http::{Call, serve};
+use platform::http::{Call, forward_to_origin, is_for_origin, serve};
 use rental::error::Error;
 use rental::http::{Answer, Route};
 
 platform::http_component!(handle);
 
 async fn handle(request: Request) -> Outcome {
-    serve(request, respond).await
+    if is_for_origin(&request) { forward_to_origin(request).await } else { serve(request, respond).await }
 }
 
 async fn respond(call: &Call) -> Result<Answer, Error> {

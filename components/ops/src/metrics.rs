@@ -5,7 +5,7 @@ use http::{StatusCode, header};
 use platform::breaker::admission::renew;
 use platform::http::Call;
 use platform::metrics::totals;
-use platform::postgres::health::database_health;
+use platform::postgres::health::{client_hosts, database_health};
 use platform::postgres::outbox::lag;
 use platform::redis::is_answer;
 use rental::error::Error;
@@ -32,6 +32,7 @@ pub async fn metrics(call: &Call) -> Result<Answer, Error> {
     gauges.push(Gauge::new("redis_up", "", f64::from(u8::from(is_answer(&facts)))));
     if let Ok(facts) = facts {
         gauges.extend(facts.memory_bytes.map(|bytes| Gauge::new("redis_memory_bytes", "", bytes as f64)));
+        gauges.extend(facts.connections.map(|connections| Gauge::new("redis_connections", "", connections as f64)));
         for (file, is_written) in [("aof", facts.aof_is_written), ("snapshot", facts.snapshot_is_written)] {
             let gauge =
                 |is_written| Gauge::new("redis_disk_ok", &format!("file=\"{file}\""), f64::from(u8::from(is_written)));
@@ -43,6 +44,9 @@ pub async fn metrics(call: &Call) -> Result<Answer, Error> {
     if is_up && let Ok(lag) = lag(instance).await {
         gauges.push(Gauge::new("outbox_rows", "", lag.rows as f64));
         gauges.push(Gauge::new("outbox_oldest_seconds", "", lag.oldest_seconds as f64));
+    }
+    if is_up && let Ok(hosts) = client_hosts(instance).await {
+        gauges.push(Gauge::new("postgres_client_hosts", "", hosts as f64));
     }
 
     let mut answer =

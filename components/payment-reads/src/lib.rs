@@ -12,7 +12,7 @@ mod methods;
 #[cfg(not(feature = "without-chaining"))]
 use platform::http::forward_to_writes as answer_write;
 use platform::http::wire::{Outcome, Request};
-use platform::http::{Call, is_write, serve};
+use platform::http::{Call, forward_to_origin, is_for_origin, is_write, serve};
 use rental::error::Error;
 use rental::http::{Answer, Route};
 #[cfg(feature = "without-chaining")]
@@ -21,7 +21,13 @@ use write_handlers::serve_write as answer_write;
 platform::http_component!(handle);
 
 async fn handle(request: Request) -> Outcome {
-    if is_write(&request) { answer_write(request).await } else { serve(request, respond).await }
+    if is_for_origin(&request) {
+        forward_to_origin(request).await
+    } else if is_write(&request) {
+        answer_write(request).await
+    } else {
+        serve(request, respond).await
+    }
 }
 
 async fn respond(call: &Call) -> Result<Answer, Error> {

@@ -71,7 +71,7 @@ impl App {
         parent: Option<SpanContext>,
     ) -> Result<Answer> {
         headers::make_absolute(&mut request, scheme)?;
-        let component = self.components.get(&matched.component);
+        let component = self.components.get(&*matched.component);
         let component = component.with_context(|| format!("there is no component {:?}", matched.component))?;
         let mut span = trace::component(self.tracing.as_ref(), &matched.component, parent);
         let answer = match headers::add_spin_headers(&mut request, matched, client) {

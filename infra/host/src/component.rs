@@ -27,6 +27,7 @@ use crate::manifest;
 use crate::meter::{FUEL, Meter};
 use crate::outbound::AllowList;
 use crate::outgoing::OutgoingHttp;
+use crate::output::Outputs;
 use crate::postgres::{Pools, Postgres, PostgresState};
 use crate::redis::{Redis, RedisState};
 use crate::trace::{InstanceTraces, SpanContext, TracedClient, Tracing};
@@ -101,20 +102,23 @@ pub struct Loaded {
     allowed: Arc<AllowList>,
     variables: Arc<ComponentVariables>,
     stores: Arc<BTreeSet<String>>,
+    outputs: Outputs,
 }
 
 /// Compiles components, each file once.
 pub struct Loader {
     linker: Linker<InstanceState>,
     compiled: HashMap<PathBuf, ServicePre<InstanceState>>,
+    logs: PathBuf,
 }
 
 impl Loader {
     /// A loader with an engine of its own. `metered`: components count their instructions. `traced`: the requests that they send
-    /// have spans. `cache`: the folder that compiled components are kept in; without one each start compiles them.
-    pub fn new(metered: bool, traced: bool, cache: Option<&Path>) -> Result<Self> {
+    /// have spans. `cache`: the folder that compiled components are kept in; without one each start compiles them. `logs`: the folder
+    /// for what components print.
+    pub fn new(metered: bool, traced: bool, cache: Option<&Path>, logs: PathBuf) -> Result<Self> {
         let engine = engine(metered, cache).context("cannot set up the WebAssembly engine")?;
-        Ok(Self { linker: linker(&engine, traced)?, compiled: HashMap::new() })
+        Ok(Self { linker: linker(&engine, traced)?, compiled: HashMap::new(), logs })
     }
 
     /// Compiles a component and checks that the host can run it.
@@ -125,6 +129,7 @@ impl Loader {
             variables: Arc::new(ComponentVariables::new(id, &entry.variables, values)?),
             stores: Arc::new(entry.key_value_stores.iter().cloned().collect()),
             pre: self.compile(&entry.source)?,
+            outputs: Outputs::open(&self.logs, id)?,
         })
     }
 
@@ -207,7 +212,7 @@ impl Instantiator {
         let alive = self.shared.alive.upgrade().ok_or_else(|| wasmtime::format_err!("the host has stopped"))?;
         let traces = self.shared.tracing.clone().map(InstanceTraces::new);
         Ok(InstanceState {
-            wasi: wasi_context(allowed.clone()),
+            wasi: wasi_context(allowed.clone(), self.loaded.outputs.clone()),
             table: ResourceTable::new(),
             http: WasiHttpCtx::new(),
             outgoing: OutgoingHttp::new(allowed.clone(), self.app.clone(), traces.clone()),
@@ -243,10 +248,10 @@ impl HandlerState for Instantiator {
     }
 }
 
-/// No files, no arguments, no environment. What a component prints goes where the host's own messages go.
-fn wasi_context(allowed: Arc<AllowList>) -> WasiCtx {
+/// No files, no arguments, no environment.
+fn wasi_context(allowed: Arc<AllowList>, outputs: Outputs) -> WasiCtx {
     let mut builder = WasiCtxBuilder::new();
-    builder.stdout(std::io::stderr()).stderr(std::io::stderr());
+    builder.stdout(outputs.stdout).stderr(outputs.stderr);
     builder.socket_addr_check(move |address, purpose| {
         let scheme = match purpose {
             SocketAddrUse::TcpConnect => Some("tcp"),

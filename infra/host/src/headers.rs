@@ -3,18 +3,36 @@
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result, ensure};
-use http::header::{CONNECTION, HOST};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST};
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 
 use crate::outbound::chaining_target;
 use crate::routes::RouteMatch;
 
-/// Removes what a client must not set: headers of the connection, and a `Host` that names a component.
+/// The headers with the route that a component was reached by. A named segment has one more.
+const PATH_INFO: HeaderName = HeaderName::from_static("spin-path-info");
+const FULL_URL: HeaderName = HeaderName::from_static("spin-full-url");
+const MATCHED_ROUTE: HeaderName = HeaderName::from_static("spin-matched-route");
+const BASE_PATH: HeaderName = HeaderName::from_static("spin-base-path");
+const RAW_COMPONENT_ROUTE: HeaderName = HeaderName::from_static("spin-raw-component-route");
+const COMPONENT_ROUTE: HeaderName = HeaderName::from_static("spin-component-route");
+const CLIENT_ADDR: HeaderName = HeaderName::from_static("spin-client-addr");
+/// How many they are.
+const ROUTE_HEADERS: usize = 7;
+
+/// Removes what a client must not set: `Connection` and what it names, and a `Host` that names a component.
 pub fn strip_forbidden(headers: &mut HeaderMap) {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     if host.is_some_and(|host| chaining_target(host).is_some()) {
         headers.remove(HOST);
+    }
+    let lists = headers.get_all(CONNECTION).iter().filter_map(|list| list.to_str().ok());
+    let names = lists.flat_map(|list| list.split(',')).filter_map(|name| name.trim().parse::<HeaderName>().ok());
+    // The message needs these two, whatever a client says of them.
+    let named: Vec<HeaderName> = names.filter(|name| ![HOST, CONTENT_LENGTH].contains(name)).collect();
+    for name in named {
+        headers.remove(name);
     }
     headers.remove(CONNECTION);
 }
@@ -47,21 +65,25 @@ pub fn add_spin_headers<B>(request: &mut Request<B>, matched: &RouteMatch, clien
     let path = uri.path_and_query().context("the request has no path")?.as_str();
     let host = request.headers().get(HOST).map_or(Ok("localhost"), |host| std::str::from_utf8(host.as_bytes()))?;
     let full_url = format!("{}://{host}{path}", uri.scheme_str().unwrap_or("http"));
-    let mut add = |name: &str, value: &str| {
-        // Spin too leaves a header out whose name or value HTTP does not allow.
-        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_bytes(value.as_bytes())) {
-            request.headers_mut().append(name, value);
+    let headers = request.headers_mut();
+    headers.reserve(ROUTE_HEADERS + matched.named.len());
+    // Spin too leaves a header out whose name or value HTTP does not allow.
+    let mut add = |name: HeaderName, value: &str| {
+        if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
+            headers.append(name, value);
         }
     };
-    add("spin-path-info", &matched.path_info);
-    add("spin-full-url", &full_url);
-    add("spin-matched-route", &matched.based);
-    add("spin-base-path", "/");
-    add("spin-raw-component-route", &matched.raw);
-    add("spin-component-route", matched.raw_prefix());
-    add("spin-client-addr", &client.to_string());
+    add(PATH_INFO, &matched.path_info);
+    add(FULL_URL, &full_url);
+    add(MATCHED_ROUTE, &matched.based);
+    add(BASE_PATH, "/");
+    add(RAW_COMPONENT_ROUTE, &matched.raw);
+    add(COMPONENT_ROUTE, matched.raw_prefix());
+    add(CLIENT_ADDR, &client.to_string());
     for (name, value) in &matched.named {
-        add(&format!("spin-path-match-{}", name.to_ascii_lowercase().replace('_', "-")), value);
+        if let Ok(name) = format!("spin-path-match-{}", name.to_ascii_lowercase().replace('_', "-")).parse() {
+            add(name, value);
+        }
     }
     Ok(())
 }
@@ -79,6 +101,10 @@ mod tests {
         let mut request = request("/", &[("host", "a.spin.internal:80"), ("connection", "close"), ("accept", "*/*")]);
         strip_forbidden(request.headers_mut());
         assert_eq!(request.headers().keys().collect::<Vec<_>>(), ["accept"]);
+        let named = [("host", "h"), ("connection", "X-Hop, close"), ("connection", "host"), ("x-hop", "1"), ("x", "2")];
+        let mut request = self::request("/", &named);
+        strip_forbidden(request.headers_mut());
+        assert_eq!(request.headers().keys().collect::<Vec<_>>(), ["host", "x"]);
         let mut request = self::request("/", &[("host", "example.com")]);
         strip_forbidden(request.headers_mut());
         assert!(request.headers().contains_key(HOST));

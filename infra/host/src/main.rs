@@ -16,6 +16,7 @@ mod meter;
 mod names;
 mod outbound;
 mod outgoing;
+mod output;
 mod postgres;
 mod redis;
 mod routes;
@@ -41,6 +42,9 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+/// The folder in the state's for what components print. Spin's name for it.
+const LOGS: &str = "logs";
+
 /// Runs a Spin application.
 #[derive(Parser)]
 #[command(version)]
@@ -51,7 +55,7 @@ struct Arguments {
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3000")]
     listen: SocketAddr,
-    /// Where the key-value store is kept [default: `.spin` beside the manifest]
+    /// Where the key-value store and what components print are kept [default: `.spin` beside the manifest]
     #[arg(long, value_name = "FOLDER")]
     state_dir: Option<PathBuf>,
     /// Sets a variable of the application, before the environment's `SPIN_VARIABLE_<NAME>`
@@ -113,7 +117,9 @@ async fn run(arguments: Arguments, meter: Option<Arc<meter::Meter>>) -> Result<(
         TcpListener::bind(arguments.listen).await.with_context(|| format!("cannot listen on {}", arguments.listen))?;
     let address = listener.local_addr()?;
 
-    let mut loader = component::Loader::new(meter.is_some(), tracing.is_some(), arguments.compile_cache.as_deref())?;
+    let state = state_folder(&arguments, &manifest_path);
+    let cache = arguments.compile_cache.as_deref();
+    let mut loader = component::Loader::new(meter.is_some(), tracing.is_some(), cache, state.join(LOGS))?;
     let triggered = |id: &str| manifest.triggers.iter().any(|trigger| trigger.component == id);
     let load = |(id, entry): (&String, &manifest::Component)| {
         let loaded = loader.load(id, entry, &values).with_context(|| format!("component {id:?}"))?;
@@ -125,7 +131,7 @@ async fn run(arguments: Arguments, meter: Option<Arc<meter::Meter>>) -> Result<(
 
     let (alive, mut all_gone) = mpsc::channel(1);
     let (stop, stopping) = watch::channel(false);
-    let database = key_value::Database::new(state_folder(&arguments, &manifest_path).join(key_value::FILE_NAME));
+    let database = key_value::Database::new(state.join(key_value::FILE_NAME));
     let shared = component::Shared {
         database: Arc::new(database),
         alive: alive.downgrade(),

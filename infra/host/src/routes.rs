@@ -1,5 +1,7 @@
 //! Which component answers a path. Precedence is routefinder's, as in Spin; methods play no part.
 
+use std::sync::Arc;
+
 use anyhow::{Result, anyhow};
 
 use crate::manifest::Trigger;
@@ -13,20 +15,20 @@ pub struct Router {
 
 /// Where a route leads, and the texts that the `spin-*` headers carry.
 struct Target {
-    component: String,
-    raw: String,
-    based: String,
+    component: Arc<str>,
+    raw: Arc<str>,
+    based: Arc<str>,
 }
 
 /// A route that matched, with all that the component is told about it.
 #[derive(Debug, PartialEq)]
 pub struct RouteMatch {
     /// The component that answers.
-    pub component: String,
+    pub component: Arc<str>,
     /// The route as the manifest writes it.
-    pub raw: String,
+    pub raw: Arc<str>,
     /// The route with one trailing slash taken off.
-    pub based: String,
+    pub based: Arc<str>,
     /// What the trailing wildcard matched, with its leading slash.
     pub path_info: String,
     /// What each `:name` matched.
@@ -77,7 +79,10 @@ impl Router {
             let fail = |reason: String| anyhow!("the route {raw:?} of {component:?} is not valid: {reason}");
             let spec: routefinder::RouteSpec = pattern.as_str().try_into().map_err(fail)?;
             router
-                .add(spec, Target { component: component.clone(), raw: raw.clone(), based })
+                .add(
+                    spec,
+                    Target { component: component.as_str().into(), raw: raw.as_str().into(), based: based.into() },
+                )
                 .map_err(|error| fail(error.to_string()))?;
         }
         Ok(Self { router, listing })
@@ -131,7 +136,7 @@ mod tests {
 
     #[track_caller]
     fn check(router: &Router, path: &str, component: Option<&str>) {
-        assert_eq!(router.route(path).map(|matched| matched.component), component.map(str::to_owned), "{path}");
+        assert_eq!(router.route(path).map(|matched| matched.component).as_deref(), component, "{path}");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 mod answers;
 mod operations;
 mod schemas;
+mod session;
 
 use std::path::PathBuf;
 
@@ -12,7 +13,8 @@ use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use serde_json::ser::PrettyFormatter;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa::openapi::{ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
+use utoipa::openapi::tag::TagBuilder;
+use utoipa::openapi::{ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, ServerBuilder};
 
 const FILE: &str = "components/ops/openapi.json";
 
@@ -63,6 +65,8 @@ fn document() -> OpenApi {
     let components = ComponentsBuilder::new()
         .schemas_from_iter(schemas::all())
         .responses_from_iter(answers::problems())
+        .parameter(session::COMPONENT, session::parameter())
+        .header(session::COMPONENT, session::header())
         .security_scheme(operations::SCHEME, bearer)
         .build();
     let info = InfoBuilder::new()
@@ -71,7 +75,14 @@ fn document() -> OpenApi {
         .description(Some(DESCRIPTION))
         .license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()))
         .build();
-    OpenApiBuilder::new().info(info).paths(operations::all()).components(Some(components)).build()
+    let tags = operations::TAGS.map(|(name, about)| TagBuilder::new().name(name).description(Some(about)).build());
+    OpenApiBuilder::new()
+        .info(info)
+        .servers(Some([ServerBuilder::new().url("/").description(Some("Where this document comes from")).build()]))
+        .tags(Some(tags))
+        .paths(operations::all())
+        .components(Some(components))
+        .build()
 }
 
 #[cfg(test)]

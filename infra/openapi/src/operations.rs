@@ -14,6 +14,7 @@ use utoipa::openapi::{
 
 use crate::answers::{self, empty, problem, text};
 use crate::schemas::{self, any_page_of, of};
+use crate::session;
 
 /// The name of the bearer token among the security schemes.
 pub const SCHEME: &str = "bearer";
@@ -26,6 +27,13 @@ const WITH_TOKEN: [u16; 3] = [401, 403, 429];
 const WITH_BODY: [u16; 3] = [400, 413, 415];
 /// What a request can be answered with that replaces a version of something.
 const WITH_VERSION: [u16; 2] = [412, 428];
+
+/// What a group of operations is called, and what it is about. Generators name folders and classes so.
+pub const TAGS: [(&str, &str); 4] = [PROPERTIES, PAYMENTS, CACHE, SERVICE];
+const PROPERTIES: (&str, &str) = ("Properties", "A landlord's rental properties");
+const PAYMENTS: (&str, &str) = ("Payments", "The payments for a property, and the ways of paying");
+const CACHE: (&str, &str) = ("Cache", "What an operator orders the cache to do");
+const SERVICE: (&str, &str) = ("Service", "How the service is, for orchestrators and tools");
 
 const PROPERTY_SORT: &str = "`address` (also for an unknown one), `suburb`, `state`, `weeklyRentAmount`, `leaseStartDate` \
     or `leaseEndDate`, in any case";
@@ -54,7 +62,7 @@ fn properties() -> Described {
         .body::<PropertyDraft>(property_example())
         .once()
         .answers(201, answers::json("The property", of::<Property>(), &["ETag", "Location"]));
-    ("/api/properties", item([(HttpMethod::Get, list), (HttpMethod::Post, create)]))
+    ("/api/properties", item(PROPERTIES, [(HttpMethod::Get, list), (HttpMethod::Post, create)]))
 }
 
 fn property() -> Described {
@@ -75,7 +83,7 @@ fn property() -> Described {
         .ids(&["id"])
         .version()
         .answers(204, empty("It is gone", &[]));
-    let item = item([(HttpMethod::Get, get), (HttpMethod::Put, replace), (HttpMethod::Delete, delete)]);
+    let item = item(PROPERTIES, [(HttpMethod::Get, get), (HttpMethod::Put, replace), (HttpMethod::Delete, delete)]);
     ("/api/properties/{id}", item)
 }
 
@@ -92,7 +100,7 @@ fn payments() -> Described {
         .body::<PaymentDraft>(payment_example())
         .once()
         .answers(201, answers::json("The payment", of::<Payment>(), &["ETag", "Location"]));
-    ("/api/properties/{propertyId}/payments", item([(HttpMethod::Get, list), (HttpMethod::Post, create)]))
+    ("/api/properties/{propertyId}/payments", item(PAYMENTS, [(HttpMethod::Get, list), (HttpMethod::Post, create)]))
 }
 
 fn payment() -> Described {
@@ -114,7 +122,7 @@ fn payment() -> Described {
         .ids(&IDS)
         .version()
         .answers(204, empty("It is gone", &[]));
-    let item = item([(HttpMethod::Get, get), (HttpMethod::Put, replace), (HttpMethod::Delete, delete)]);
+    let item = item(PAYMENTS, [(HttpMethod::Get, get), (HttpMethod::Put, replace), (HttpMethod::Delete, delete)]);
     ("/api/properties/{propertyId}/payments/{paymentId}", item)
 }
 
@@ -124,13 +132,14 @@ fn methods() -> Described {
         .token()
         .errors(&[503])
         .answers(200, answers::json("The methods", RefOr::T(methods.into()), &["Cache-Status"]));
-    ("/api/paymentmethods", item([(HttpMethod::Get, list)]))
+    ("/api/paymentmethods", item(PAYMENTS, [(HttpMethod::Get, list)]))
 }
 
 /// What operators, orchestrators and tools ask for.
 fn operations() -> [Described; 10] {
     let health =
         Operation::new("health", "How the service is; an administrator is told details, a token is not needed")
+            .token_optional()
             .answers(200, answers::json("It answers requests", schemas::health(), &[]))
             .answers(503, answers::json("It has no database", schemas::health(), &[]));
     let text_parameter = || ObjectBuilder::new().schema_type(Type::String);
@@ -171,24 +180,27 @@ fn operations() -> [Described; 10] {
         .errors(&[409])
         .answers(200, answers::json("What was found; what was not the same is deleted", of::<Verified>(), &[]));
     let document =
-        Operation::new("openapi", "This document").answers(200, answers::json("OpenAPI 3.1", any_object(), &[]));
+        Operation::new("openapi", "This document").open().answers(200, answers::json("OpenAPI 3.1", any_object(), &[]));
     let metrics = Operation::new("metrics", "Counts and gauges, for Prometheus")
+        .open()
         .errors(&[503])
         .answers(200, text("In Prometheus's text format"));
-    let live = Operation::new("livez", "Whether the process lives").answers(200, text("It does"));
-    let ready =
-        Operation::new("readyz", "Whether requests can be answered").errors(&[503]).answers(200, text("They can"));
+    let live = Operation::new("livez", "Whether the process lives").open().answers(200, text("It does"));
+    let ready = Operation::new("readyz", "Whether requests can be answered")
+        .open()
+        .errors(&[503])
+        .answers(200, text("They can"));
     [
-        ("/api/health", item([(HttpMethod::Get, health)])),
-        ("/api/cache", item([(HttpMethod::Delete, purge)])),
-        ("/api/cache/drain", item([(HttpMethod::Post, drain)])),
-        ("/api/cache/breaker", item([(HttpMethod::Get, breaker), (HttpMethod::Put, order)])),
-        ("/api/cache/warm", item([(HttpMethod::Post, warm)])),
-        ("/api/cache/verify", item([(HttpMethod::Post, verify)])),
-        ("/api/openapi.json", item([(HttpMethod::Get, document)])),
-        ("/metrics", item([(HttpMethod::Get, metrics)])),
-        ("/livez", item([(HttpMethod::Get, live)])),
-        ("/readyz", item([(HttpMethod::Get, ready)])),
+        ("/api/health", item(SERVICE, [(HttpMethod::Get, health)])),
+        ("/api/cache", item(CACHE, [(HttpMethod::Delete, purge)])),
+        ("/api/cache/drain", item(CACHE, [(HttpMethod::Post, drain)])),
+        ("/api/cache/breaker", item(CACHE, [(HttpMethod::Get, breaker), (HttpMethod::Put, order)])),
+        ("/api/cache/warm", item(CACHE, [(HttpMethod::Post, warm)])),
+        ("/api/cache/verify", item(CACHE, [(HttpMethod::Post, verify)])),
+        ("/api/openapi.json", item(SERVICE, [(HttpMethod::Get, document)])),
+        ("/metrics", item(SERVICE, [(HttpMethod::Get, metrics)])),
+        ("/livez", item(SERVICE, [(HttpMethod::Get, live)])),
+        ("/readyz", item(SERVICE, [(HttpMethod::Get, ready)])),
     ]
 }
 
@@ -200,7 +212,7 @@ fn payment_example() -> Value {
     json!({ "amount": 450.5, "paymentDate": "2026-01-01T00:00:00Z", "paymentMethod": "Cash", "notes": "January" })
 }
 
-fn item<const N: usize>(operations: [(HttpMethod, Operation); N]) -> PathItem {
+fn item<const N: usize>((tag, _): (&str, &str), operations: [(HttpMethod, Operation); N]) -> PathItem {
     let mut item = PathItem::default();
     for (method, operation) in operations {
         // `*` is a condition on anything that is there; what is read is answered on it.
@@ -208,7 +220,12 @@ fn item<const N: usize>(operations: [(HttpMethod, Operation); N]) -> PathItem {
             HttpMethod::Get => operation.answers(304, empty("The client has it", &[])).errors(&[412]),
             _ => operation,
         };
-        item.merge_operations(PathItem::new(method, operation.0));
+        let mut operation = operation.0.tag(tag).build();
+        let takes_token = operation.security.iter().flatten().any(|it| *it != SecurityRequirement::default());
+        if takes_token {
+            session::join(&mut operation);
+        }
+        item.merge_operations(PathItem::new(method, operation));
     }
     item
 }
@@ -231,6 +248,16 @@ impl Operation {
 
     fn answers(self, status: u16, answer: RefOr<Response>) -> Self {
         Self(self.0.response(status.to_string(), answer))
+    }
+
+    /// Needs no token. It is said, as a document that says nothing may have forgotten it.
+    fn open(self) -> Self {
+        Self(self.0.securities(Some([])))
+    }
+
+    /// Tells more to those who have a token.
+    fn token_optional(self) -> Self {
+        Self(self.0.securities(Some([SecurityRequirement::default(), SecurityRequirement::new(SCHEME, [""; 0])])))
     }
 
     fn token(self) -> Self {

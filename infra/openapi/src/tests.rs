@@ -51,6 +51,51 @@ fn every_route_is_documented_with_its_methods_and_no_other() {
     assert_eq!(documented, routes(), "documented (left) and in the code (right)");
 }
 
+/// Generators name functions by the first and modules by the second; a validator takes a missing third for forgotten.
+#[test]
+fn every_operation_has_a_name_of_its_own_a_tag_and_says_whether_it_needs_a_token() {
+    let document = value();
+    let tags: BTreeSet<&str> = operations::TAGS.iter().map(|(name, _)| *name).collect();
+    let (mut names, mut used) = (BTreeSet::new(), BTreeSet::new());
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in item.as_object().expect("methods") {
+            let name = operation["operationId"].as_str().expect("a name");
+            assert!(names.insert(name), "{name} is there twice");
+            used.extend(operation["tags"].as_array().expect("tags").iter().filter_map(Value::as_str));
+            assert!(operation["security"].is_array(), "{method} {path} does not say whether it needs a token");
+        }
+    }
+    assert_eq!(used, tags, "used (left) and described (right)");
+}
+
+#[test]
+fn what_takes_a_bearer_token_takes_and_tells_the_token_of_a_session_and_nothing_else_does() {
+    let document = value();
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in item.as_object().expect("methods") {
+            let takes_token = !operation["security"].as_array().expect("a list").is_empty();
+            let mut told = BTreeSet::new();
+            for (status, answer) in operation["responses"].as_object().expect("answers") {
+                let reference = answer["$ref"].as_str().and_then(|it| it.strip_prefix('#'));
+                let answer = reference.map_or(answer, |pointer| document.pointer(pointer).expect("an answer"));
+                let tells = answer["headers"].get(session::NAME).is_some();
+                // Errors are described once, for operations with and without a token.
+                if reference.is_none() {
+                    assert_eq!(tells, takes_token, "{method} {path}: {status}");
+                }
+                told.extend((tells && takes_token).then_some(status.as_str()));
+            }
+            let parameters = operation["parameters"].as_array().into_iter().flatten();
+            let taken = parameters.filter(|it| it["$ref"] == "#/components/parameters/Session").count();
+            assert_eq!(taken, usize::from(takes_token), "{method} {path}");
+            assert!(
+                !told.contains("401")
+                    && (!takes_token || told.contains("200") || told.contains("201") || told.contains("204"))
+            );
+        }
+    }
+}
+
 #[test]
 fn every_status_that_an_error_becomes_is_described() {
     let errors = [
@@ -74,9 +119,8 @@ fn every_status_that_an_error_becomes_is_described() {
         Error::Busy,
         Error::Internal(String::new()),
     ];
-    let described: BTreeSet<String> = answers::problems().into_iter().map(|(status, _)| status).collect();
-    let statuses: BTreeSet<String> =
-        errors.iter().map(|error| problem(error, "/").status.as_u16().to_string()).collect();
+    let described: BTreeSet<u16> = answers::problem_statuses().collect();
+    let statuses: BTreeSet<u16> = errors.iter().map(|error| problem(error, "/").status.as_u16()).collect();
     assert_eq!(described, statuses, "described (left) and in the code (right)");
     // The compiler asks for a new error here; it belongs in the list above too.
     match Error::NotFound {
@@ -97,7 +141,7 @@ fn every_reference_leads_somewhere_and_every_schema_is_used() {
         let pointer = reference.strip_prefix('#').expect("a local reference");
         assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
     }
-    for kind in ["schemas", "responses"] {
+    for kind in ["schemas", "responses", "parameters", "headers"] {
         for name in document["components"][kind].as_object().expect(kind).keys() {
             assert!(references.contains(&format!("#/components/{kind}/{name}")), "{kind}/{name} is not used");
         }

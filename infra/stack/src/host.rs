@@ -99,6 +99,17 @@ impl Host {
 
     /// The same for another `manifest`, and with further command line arguments.
     pub fn start_with(options: HostOptions, manifest: &Path, arguments: &[&OsStr]) -> Result<Host> {
+        let kept = compile_cache();
+        let mut all = match options.runtime {
+            Runtime::Embedded => vec![OsStr::new("--compile-cache"), kept.as_os_str()],
+            Runtime::Spin => Vec::new(),
+        };
+        all.extend(arguments);
+        Host::start_compiling(options, manifest, &all)
+    }
+
+    /// The same without the compiled components that earlier starts of the embedded host have kept: it compiles them all.
+    pub fn start_compiling(options: HostOptions, manifest: &Path, arguments: &[&OsStr]) -> Result<Host> {
         let mut command = command(&options, manifest)?;
         command.args(arguments);
         // Spin 4.0 ends an instance with its last answer, whatever it is still at: it lives here for as long as the guides say.
@@ -215,9 +226,7 @@ fn command(options: &HostOptions, manifest: &Path) -> Result<Command> {
         Runtime::Embedded => {
             let program = host_binary();
             ensure!(program.is_file(), "the embedded host is not built; `cargo xtask build` builds it");
-            let mut command = Command::new(program);
-            command.arg("--compile-cache").arg(compile_cache());
-            command
+            Command::new(program)
         }
         Runtime::Spin => {
             let spin = spin_on_path().context("there is no spin 4.0 or newer on PATH; use `--runtime embedded`")?;

@@ -1,25 +1,25 @@
 //! Free loopback ports.
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::ops::RangeInclusive;
 
 use anyhow::{Result, bail};
 
-/// Below the range from which the kernel takes ports for outgoing connections (32768 and up), so that a server that is
-/// killed and restarted on its port does not find a client's connection there.
-const FIRST: u16 = 20_000;
-const LAST: u16 = 31_999;
+/// Where servers listen. Below the range from which the kernel takes ports for outgoing connections (32768 and up), so that a server
+/// that is killed and restarted on its port does not find a client's connection there.
+pub const PORTS: RangeInclusive<u16> = 20_000..=31_999;
 
 /// How often a server is started again on another port when someone else was quicker to take the one we found.
 pub(crate) const ATTEMPTS: usize = 5;
 
 /// A port on which nothing listens now. Another process may take it before the caller does: try again then.
 pub fn free_port() -> Result<u16> {
+    let (first, last) = (*PORTS.start(), *PORTS.end());
     for _ in 0..100 {
-        let random = u16::try_from(getrandom::u32()? % u32::from(LAST - FIRST + 1))?;
-        let port = FIRST + random;
+        let port = first + u16::try_from(getrandom::u32()? % u32::from(last - first + 1))?;
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
             return Ok(port);
         }
     }
-    bail!("no free port was found between {FIRST} and {LAST} on 127.0.0.1")
+    bail!("no free port was found between {first} and {last} on 127.0.0.1")
 }

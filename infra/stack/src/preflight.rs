@@ -5,8 +5,8 @@ use postgres::Client;
 
 use crate::database::explain;
 
-/// The functions' bodies are checked when they are made (`RETURN …`), which PostgreSQL 14 is the first to do.
-const OLDEST: i32 = 140_000;
+/// The oldest major version: the functions' bodies are checked when they are made (`RETURN …`), which PostgreSQL 14 is the first to do.
+pub const OLDEST_POSTGRES: u32 = 14;
 /// What the search of the properties is built of; both come with PostgreSQL.
 const EXTENSIONS: [&str; 2] = ["pg_trgm", "btree_gin"];
 /// Where the tables are: the functions with their owner's rights look there and nowhere else, and so do the components.
@@ -139,8 +139,9 @@ fn obstacles(facts: &Facts) -> Vec<String> {
                 .into(),
         ];
     }
-    if facts.version < OLDEST {
-        found.push(format!("PostgreSQL {} is too old; 14 or newer is needed", facts.version / 10_000));
+    let major = facts.version / 10_000;
+    if major < OLDEST_POSTGRES.cast_signed() {
+        found.push(format!("PostgreSQL {major} is too old; {OLDEST_POSTGRES} or newer is needed"));
     }
     if facts.encoding != "UTF8" {
         found.push(format!(

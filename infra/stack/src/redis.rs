@@ -22,6 +22,9 @@ const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
 /// Names another server than the one on PATH: `cargo xtask test --matrix` sets it.
 pub const REDIS_SERVER: &str = "RENTTRACKER_REDIS_SERVER";
 
+/// Starts each server in cluster mode, with all slots: `cargo xtask test --redis cluster` sets it.
+pub const REDIS_CLUSTER: &str = "RENTTRACKER_REDIS_CLUSTER";
+
 /// A Redis server of its own on a free loopback port. Dropping it stops it.
 pub struct Redis {
     process: Process,
@@ -37,6 +40,8 @@ struct Settings {
     file: Option<PathBuf>,
     extra: Vec<String>,
     login: Option<Login>,
+    /// Whether it is in cluster mode and has all slots.
+    is_cluster: bool,
 }
 
 /// The only user of a server, and its password; neither has a character that a URL would encode.
@@ -63,6 +68,11 @@ impl Redis {
     /// Port 0 takes a free one.
     pub fn start_with(dir: &Path, port: u16, extra: &[&str]) -> Result<Redis> {
         start(dir, port, Settings { extra: owned(extra), ..Settings::default() })
+    }
+
+    /// The same on a free port, in cluster mode, with all slots.
+    pub fn start_in_cluster_mode(dir: &Path) -> Result<Redis> {
+        start(dir, 0, Settings { is_cluster: true, ..Settings::default() })
     }
 
     /// The same on a free port, where the options admit `login` alone.
@@ -203,6 +213,10 @@ fn launch(dir: &Path, port: u16, settings: Settings) -> Result<Redis> {
         .args(&settings.extra)
         .stdout(output.try_clone()?)
         .stderr(output);
+    let is_cluster = settings.is_cluster || std::env::var_os(REDIS_CLUSTER).is_some();
+    if is_cluster {
+        command.args(["--cluster-enabled", "yes"]);
+    }
     let mut process = Process::spawn(command, Signal::SIGKILL)?;
     let pid = process.id();
     match wait_until(&mut process, START_PATIENCE, || answers_as(pid, port, settings.login.as_ref())) {
@@ -212,7 +226,20 @@ fn launch(dir: &Path, port: u16, settings: Settings) -> Result<Redis> {
         }
         Err(not_ready) => return Err(not_ready.into_error("Redis", &log)),
     }
+    if is_cluster {
+        // After a restart it has them from its `nodes.conf`, and takes no commands for 2 s (`CLUSTER_WRITABLE_DELAY`).
+        wait_until(&mut process, START_PATIENCE, || takes_all_slots(port, settings.login.as_ref()))
+            .map_err(|not_ready| not_ready.into_error("Redis in cluster mode", &log))?;
+    }
     Ok(Redis { process, port, dir: dir.to_owned(), settings })
+}
+
+/// Gives it the slots that no node has.
+fn takes_all_slots(port: u16, login: Option<&Login>) -> Result<()> {
+    let auth = login.map(|login| format!("AUTH {} {}\r\n", login.user, login.password)).unwrap_or_default();
+    let answer = ask(port, &format!("{auth}CLUSTER ADDSLOTSRANGE 0 16383\r\nCLUSTER INFO\r\n"))?;
+    ensure!(answer.contains("cluster_state:ok"), "{answer}");
+    Ok(())
 }
 
 /// This section of the `INFO` of the Redis behind `port`, read as `login` if only that user may.

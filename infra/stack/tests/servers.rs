@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use postgres::{Client, NoTls};
-use stack::{Postgres, Redis};
+use stack::{Postgres, Redis, Region};
 
 /// One inline command, and what comes back within half a second.
 fn ask(redis: &Redis, command: &str) -> std::io::Result<String> {
@@ -324,4 +324,28 @@ fn servers_end_when_their_owner_is_killed_even_paused_ones() {
     assert_gone(Path::new(&home));
     // Its place may lie outside the folder of this test, and its owner had no time to remove it.
     let _ = std::fs::remove_dir_all(home);
+}
+
+#[test]
+fn a_standby_has_what_its_primary_commits_and_takes_no_writes() {
+    let dir = tempfile::tempdir().expect("a folder");
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).expect("permissions");
+    let primary = Postgres::start_for_tests(&dir.path().join("primary")).expect("PostgreSQL");
+    primary.create_database("db").expect("a database");
+    let region = Region::start("near", dir.path(), &primary, primary.port()).expect("a region");
+    let session = |url: &str| Client::connect(url, NoTls).expect("a session");
+    session(&primary.url("db")).batch_execute("CREATE TABLE t AS SELECT 7 AS n").expect("a table");
+    let mut standby = session(&region.standby.url("db"));
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while standby.query("SELECT n FROM t", &[]).is_err() {
+        assert!(Instant::now() < deadline, "the table does not arrive");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let error = standby.batch_execute("DELETE FROM t").expect_err("refused");
+    assert!(error.to_string().contains("db error"), "{error}");
+    let variables = region.variables("postgres://u:p@127.0.0.1:1/db", "key").expect("variables");
+    let read_url = format!("postgres://u:p@127.0.0.1:{}/db", region.standby.port());
+    assert!(variables.contains(&("database_read_url".into(), read_url)), "{variables:?}");
+    drop((standby, region, primary));
+    assert_gone(dir.path());
 }

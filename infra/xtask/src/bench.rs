@@ -1,5 +1,6 @@
 //! `cargo xtask bench` and `cargo xtask explain`
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Result;
@@ -7,6 +8,8 @@ use clap::{Args, ValueEnum};
 
 use crate::build;
 use crate::compile::Build;
+use crate::measured::Measured;
+use crate::npm;
 use crate::shell::{run, say};
 use crate::tools::{Server, ensure_servers};
 use crate::wasm::Toolchain;
@@ -32,7 +35,7 @@ enum Runtime {
 
 impl Bench {
     /// Measures, and writes `target/bench/report.html` and `report.json`.
-    pub fn run(self) -> Result<()> {
+    pub fn run(self) -> Result<Measured> {
         let toolchain = prepare()?;
         build::floors(&toolchain)?;
         let out = stack::repository_root().join("target/bench");
@@ -41,15 +44,31 @@ impl Bench {
             Runtime::Embedded => "embedded",
             Runtime::Spin => "spin",
         });
-        command.arg("--out").arg(out);
+        command.arg("--out").arg(&out);
         if self.quick {
             command.arg("--quick");
         }
         if let Some(only) = self.only {
             command.args(["--only", &only]);
         }
-        run(&mut command)
+        match node_peer() {
+            Ok(peer) => _ = command.arg("--node-peer").args(peer),
+            Err(error) => say(format!("the peer on Node.js is left out: {error:#}")),
+        }
+        Measured::by(&mut command, &out)
     }
+}
+
+/// The peer on Node.js, and what it needs: pinned with all they need, by version and hash.
+const NODE_PEER: &str = "tests/bench/node-peer";
+/// Where that is installed, beside copies of its scripts.
+const NODE_PEER_INSTALLED: &str = "target/tools/node-peer";
+
+/// Node.js, and the peer that it runs.
+fn node_peer() -> Result<[PathBuf; 2]> {
+    let reason = "the components are compared with a server on them";
+    let folder = npm::install(NODE_PEER, NODE_PEER_INSTALLED, &["peer.mjs", "entry.mjs"], reason)?;
+    Ok([npm::node()?, folder.join("peer.mjs")])
 }
 
 #[derive(Args)]

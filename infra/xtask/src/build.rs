@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use stack::Edition;
 
+use crate::assets;
 use crate::compile::Build;
 use crate::shell::{cargo, output, say};
 use crate::wasm::{TARGET, Toolchain};
@@ -61,13 +62,15 @@ const WITHOUT_CHAINING: &str = "target/without-chaining";
 /// runs those. For tests alone, so built quickly.
 pub fn without_chaining(toolchain: &Toolchain) -> Result<()> {
     let packages = component_packages(Edition::Spin4_0)?;
+    assets::prepare()?;
     say(format!("building the components without service chaining: {}", packages.join(", ")));
     let names: Vec<&str> = packages.iter().map(String::as_str).collect();
     let build = Build { packages: &names, profile: "release", target: Some(TARGET), feature: Some("without-chaining") };
     build.run_after(|command| {
-        command.arg("--target-dir").arg(stack::repository_root().join(WITHOUT_CHAINING));
+        let (root, target) = (stack::repository_root(), stack::repository_root().join(WITHOUT_CHAINING));
+        command.arg("--target-dir").arg(&target);
         command.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
-        toolchain.apply(command)
+        toolchain.apply(command, &root, &target)
     })
 }
 
@@ -82,10 +85,12 @@ pub fn floors(toolchain: &Toolchain) -> Result<()> {
 }
 
 fn wasm(toolchain: &Toolchain, edition: Edition, packages: &[String]) -> Result<()> {
+    assets::prepare()?;
     let names: Vec<&str> = packages.iter().map(String::as_str).collect();
     let (profile, feature) = (edition.profile(), edition.feature());
     let build = Build { packages: &names, profile, target: Some(TARGET), feature };
-    build.run_after(|command| toolchain.apply(command))?;
+    let (root, into) = (stack::repository_root(), target_directory()?);
+    build.run_after(|command| toolchain.apply(command, &root, &into))?;
     let folder = Path::new(TARGET).join(profile);
     for package in packages {
         bring_home(&folder.join(wasm_file(package)))?;
@@ -122,13 +127,18 @@ pub fn has_host() -> bool {
 }
 
 /// The name of the file that a component becomes.
-fn wasm_file(package: &str) -> String {
+pub fn wasm_file(package: &str) -> String {
     format!("{}.wasm", package.replace('-', "_"))
 }
 
 /// The names under `[component.…]` in the manifest, which are those of the packages.
-fn component_packages(edition: Edition) -> Result<Vec<String>> {
-    let path = stack::repository_root().join(edition.manifest());
+pub fn component_packages(edition: Edition) -> Result<Vec<String>> {
+    packages_of(&stack::repository_root(), edition)
+}
+
+/// The same for another checkout.
+pub fn packages_of(checkout: &Path, edition: Edition) -> Result<Vec<String>> {
+    let path = checkout.join(edition.manifest());
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let manifest: toml::Table = text.parse().with_context(|| format!("{} is no TOML", path.display()))?;
     let components = manifest.get("component").and_then(toml::Value::as_table);

@@ -6,6 +6,9 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
 /// Only the owner may read what holds a secret.
@@ -38,6 +41,15 @@ pub struct Pids {
     pub postgres: Option<u32>,
 }
 
+impl Facts {
+    /// Whether the host runs that they are about: `up` may have been killed, and have left them behind.
+    pub fn is_running(&self) -> bool {
+        // No signal is sent: it is only asked whether one could be, and another user's process answers that too.
+        let is_there = |pid: u32| kill(Pid::from_raw(pid.cast_signed()), None) != Err(Errno::ESRCH);
+        self.pids.host.is_some_and(is_there)
+    }
+}
+
 /// The folder itself.
 pub struct Dev {
     root: PathBuf,
@@ -49,7 +61,8 @@ impl Dev {
         Dev::open_in(&stack::repository_root())
     }
 
-    fn open_in(repository: &Path) -> Result<Dev> {
+    /// The one of this repository.
+    pub fn open_in(repository: &Path) -> Result<Dev> {
         let root = repository.join(".dev");
         std::fs::create_dir_all(&root).with_context(|| format!("cannot create {}", root.display()))?;
         // Fails where another user owns it, whose choice then stands.
@@ -135,8 +148,13 @@ fn write_secret(path: &Path, text: &str) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
+
+    /// What `up` writes when this process is its host.
+    pub fn facts_of(host: u32) -> Facts {
+        Facts { pids: Pids { host: Some(host), redis: None, postgres: None }, ..facts() }
+    }
 
     fn facts() -> Facts {
         Facts {
@@ -186,6 +204,14 @@ mod tests {
         assert_eq!(dev.facts().expect("read"), facts());
         dev.remove_facts();
         assert!(dev.facts().is_err());
+    }
+
+    #[test]
+    fn what_a_killed_up_has_left_behind_does_not_run() {
+        assert!(facts_of(std::process::id()).is_running(), "we do");
+        let mut ended = std::process::Command::new("true").spawn().expect("started");
+        ended.wait().expect("ended");
+        assert!(!facts_of(ended.id()).is_running());
     }
 
     #[test]

@@ -14,9 +14,13 @@ use nix::unistd::Pid;
 
 use crate::build;
 use crate::compile::Build;
-use crate::shell::{run, say};
+use crate::measured::Measured;
+use crate::shell::say;
 
 pub use rehearsal::{counts, plan, rehearse};
+
+/// Where the report is put, unless the plan says otherwise.
+const OUT: &str = "target/load";
 
 #[derive(Args)]
 pub struct Load {
@@ -25,11 +29,13 @@ pub struct Load {
 }
 
 impl Load {
-    pub fn run(self) -> Result<()> {
+    pub fn run(self) -> Result<Measured> {
         // What can be refused is refused before the work that takes minutes.
         self.plan.destination()?;
+        let out = self.plan.out.clone().unwrap_or_else(|| stack::repository_root().join(OUT));
         say("building the load generator");
-        run(&mut Generator::built(Profile::Release)?.command(self.plan)?)
+        let plan = Plan { out: Some(out.clone()), ..self.plan };
+        Measured::by(&mut Generator::built(Profile::Release)?.command(plan)?, &out)
     }
 }
 

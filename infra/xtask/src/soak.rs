@@ -9,14 +9,18 @@ use crate::shell::{cargo, run, say};
 use crate::tools::{Server, ensure_checkers, ensure_servers};
 use crate::wasm::Toolchain;
 
-/// The trial of `tests/history` that goes on for as long as it is told.
+/// The trial of `tests/history` that goes on for as long as it is told, and that of `tests/regions`.
 const TRIAL: &str = "no_answer_is_older_than_what_was_answered_before";
+const TRIAL_OF_REGIONS: &str = "no_read_is_older_than_its_region_allows";
 
 #[derive(Args)]
 pub struct Soak {
     /// For how long
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=24 * 60))]
     minutes: u64,
+    /// Three regions instead of one
+    #[arg(long)]
+    regions: bool,
 }
 
 impl Soak {
@@ -27,8 +31,12 @@ impl Soak {
         build::run_all(&Toolchain::ready()?)?;
         say(format!("checking histories for {} minutes", self.minutes));
         let mut command = cargo();
-        command.arg("test").args(WITH_END_TO_END_TESTS).args(["--test", "history", "--", TRIAL]);
-        command.env("RENTTRACKER_HISTORY_SECONDS", (self.minutes * 60).to_string());
+        let (target, trial, variable) = match self.regions {
+            false => ("history", TRIAL, "RENTTRACKER_HISTORY_SECONDS"),
+            true => ("region_history", TRIAL_OF_REGIONS, "RENTTRACKER_REGIONS_SECONDS"),
+        };
+        command.arg("test").args(WITH_END_TO_END_TESTS).args(["--test", target, "--", trial]);
+        command.env(variable, (self.minutes * 60).to_string());
         run(&mut command).context("the history has a fault; its seed is above")
     }
 }

@@ -34,7 +34,8 @@ impl Server {
         }
     }
 
-    fn reason(self) -> &'static str {
+    /// What it is for.
+    pub fn reason(self) -> &'static str {
         match self {
             Server::Redis => "Redis is the cache",
             Server::Postgres => "PostgreSQL holds the data",
@@ -43,7 +44,8 @@ impl Server {
         }
     }
 
-    fn is_installed(self) -> bool {
+    /// Whether the machine has it.
+    pub fn is_installed(self) -> bool {
         match self {
             Server::Redis => {
                 ["redis-server", "valkey-server"].into_iter().any(|name| stack::find_on_path(name).is_some())
@@ -77,34 +79,54 @@ pub fn ensure_servers(servers: &[Server]) -> Result<()> {
     }
 }
 
-/// Installs `promtool` if it is missing. Debian has it only together with the server, which is not started.
-pub fn ensure_promtool() -> Result<()> {
-    if stack::find_on_path("promtool").is_none() {
-        apt_install(&["prometheus"], "its promtool checks the alerts")?;
-    }
-    Ok(())
+/// A program of Debian's that checks something. None of its package's services is started.
+pub struct Program {
+    /// What it is called on PATH.
+    pub name: &'static str,
+    /// The Debian package that brings it.
+    pub package: &'static str,
+    /// What it is for.
+    pub reason: &'static str,
 }
 
-/// Installs `curl` if it is missing.
-pub fn ensure_curl() -> Result<()> {
-    if stack::find_on_path("curl").is_none() {
-        apt_install(&["curl"], "the guides' commands ask with it whether the application answers")?;
+/// Debian has it only together with Prometheus's server.
+pub const PROMTOOL: Program =
+    Program { name: "promtool", package: "prometheus", reason: "its promtool checks the alerts" };
+/// The guides' commands use it.
+pub const CURL: Program = Program {
+    name: "curl",
+    package: "curl",
+    reason: "the guides' commands ask with it whether the application answers",
+};
+/// The console and the reference are tried in it.
+pub const CHROMIUM: Program =
+    Program { name: "chromium", package: "chromium", reason: "the console and the reference are tried in it" };
+/// Nothing of systemd has to run.
+pub const SYSTEMD_ANALYZE: Program =
+    Program { name: "systemd-analyze", package: "systemd", reason: "its systemd-analyze checks the units" };
+
+impl Program {
+    /// Installs it if it is missing.
+    pub fn ensure(&self) -> Result<()> {
+        if stack::find_on_path(self.name).is_none() {
+            apt_install(&[self.package], self.reason)?;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
-/// Installs `systemd-analyze` if it is missing. Nothing of systemd has to run.
-pub fn ensure_systemd_analyze() -> Result<()> {
-    if stack::find_on_path("systemd-analyze").is_none() {
-        apt_install(&["systemd"], "its systemd-analyze checks the units")?;
-    }
-    Ok(())
+/// What the toolchain checks the code with, and the commands of cargo that they are.
+pub const CHECKERS: [(&str, &str); 2] = [("rustfmt", "fmt"), ("clippy", "clippy")];
+
+/// Whether the toolchain has the checker that is this command of cargo.
+pub fn has_checker(subcommand: &str) -> bool {
+    output(crate::shell::cargo().args([subcommand, "--version"])).is_ok()
 }
 
 /// Installs `rustfmt` and `clippy` if the toolchain came without them.
 pub fn ensure_checkers() -> Result<()> {
-    for (component, subcommand) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
-        if output(crate::shell::cargo().args([subcommand, "--version"])).is_err() {
+    for (component, subcommand) in CHECKERS {
+        if !has_checker(subcommand) {
             say(format!("installing {component}, which the checks need"));
             run(Command::new("rustup").args(["component", "add", component]))?;
         }
@@ -136,6 +158,13 @@ pub fn apt_install(packages: &[&str], reason: &str) -> Result<()> {
         say(format!("{error}; going on with the lists of packages that are here"));
     }
     run(apt().args(["install", "--yes", "--quiet", "--no-install-recommends"]).args(packages))
+}
+
+/// The command that installs Debian packages.
+pub fn install_command(packages: &[&str], is_root: bool) -> String {
+    let sudo = if is_root { "" } else { "sudo " };
+    let names = packages.join(" ");
+    format!("{sudo}apt-get update && {sudo}apt-get install --yes --no-install-recommends {names}")
 }
 
 fn without_root(names: &str, reason: &str) -> String {

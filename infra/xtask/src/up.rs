@@ -1,6 +1,7 @@
 //! `cargo xtask up`
 
 mod plan;
+mod regions;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -15,12 +16,20 @@ use crate::dev::{Dev, Facts, Pids};
 use crate::shell::{check_interrupted, interrupted, say};
 use crate::tools::{Server, ensure_servers};
 use crate::wasm::Toolchain;
-use crate::{build, demo, migrate};
+use crate::{build, demo, migrate, report};
+pub use regions::rehearse;
 
+/// Where it serves, unless told otherwise.
+pub const LISTEN: &str = "127.0.0.1:3000";
+/// Below `.dev`: what the host writes, and where it keeps its key-value store and what each component writes, as Spin does.
+pub const LOG: &str = "host.log";
+pub const STATE: &str = "state";
 const DATABASE: &str = "renttracker";
 const POLL: Duration = Duration::from_millis(100);
 /// Long enough for a day's work with the demo; `cargo xtask token` makes others.
 const TOKEN_TTL_SECONDS: i64 = 24 * 60 * 60;
+/// Who signs in to the console. No landlord: it has no rows.
+const OPERATOR: &str = "operator";
 /// The default of `redis_instance_name` in `spin.toml`.
 const REDIS_INSTANCE_NAME: &str = "RentTracker_";
 
@@ -30,7 +39,7 @@ pub struct Up {
     #[arg(long, value_enum, default_value_t = RuntimeChoice::Auto)]
     runtime: RuntimeChoice,
     /// Where to serve
-    #[arg(long, default_value = "127.0.0.1:3000")]
+    #[arg(long, default_value = LISTEN)]
     listen: String,
     /// Use this Redis instead of starting one
     #[arg(long)]
@@ -41,6 +50,10 @@ pub struct Up {
     /// How many properties each of the two demo tenants gets; 0 for no demo
     #[arg(long, default_value_t = 25, value_name = "N")]
     demo: u32,
+    /// Start so many regions instead of one, each with a Redis, a standby of the one PostgreSQL and a host; the first at `--listen`,
+    /// the others on the ports behind it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..=9), conflicts_with_all = ["redis_url", "database_url", "otel"])]
+    regions: Option<u16>,
     /// Print the trace of each request: start a collector of OpenTelemetry, and have the host send its spans there
     #[arg(long)]
     otel: bool,
@@ -70,10 +83,11 @@ impl Up {
         let _alone = dev.lock()?;
         // Left behind by one that was killed.
         dev.remove_facts();
-        let listen = free_address(&self.listen)?;
+        let addresses = regions::free_addresses(&self.listen, self.regions.unwrap_or(1))?;
 
         let servers = self.servers();
-        say(plan::plan(&servers, runtime, dev.path("postgres").exists())?);
+        let database = if self.regions.is_some() { "regions/postgres" } else { "postgres" };
+        say(plan::plan(&servers, runtime, dev.path(database).exists())?);
         ensure_servers(&servers)?;
         let toolchain = Toolchain::ready()?;
         build::components(&toolchain, runtime.edition())?;
@@ -81,6 +95,10 @@ impl Up {
             build::host()?;
         }
 
+        if self.regions.is_some() {
+            return regions::serve(&dev, runtime, addresses, self.demo);
+        }
+        let listen = *addresses.first().context("an address")?;
         let (mut stack, facts) = match self.start(&dev, runtime, listen) {
             Ok(started) => started,
             Err(_) if interrupted() => return Ok(()),
@@ -138,7 +156,7 @@ impl Up {
                 say("starting Redis");
                 // It begins empty, and the key-value store describes a Redis that is gone. With a Redis that stays, the store is
                 // the record of what must not be read, and is kept.
-                let _ = std::fs::remove_dir_all(dev.path("state"));
+                let _ = std::fs::remove_dir_all(dev.path(STATE));
                 let redis = Redis::start(&dev.path("redis")).context("Redis did not start")?;
                 let url = redis.url();
                 (Some(redis), url)
@@ -154,7 +172,8 @@ impl Up {
             }
         };
         check_interrupted()?;
-        migrate::apply(&admin_database_url).context("the schema could not be brought up to date")?;
+        let migrated = migrate::apply(&admin_database_url).context("the schema could not be brought up to date")?;
+        report::tell(migrated)?;
         demo::seed(&admin_database_url, self.demo)
             .context("the demo could not be written; `--demo 0` leaves it out")?;
         let component_url = stack::ensure_login(&admin_database_url, &dev.database_password()?)?;
@@ -170,12 +189,13 @@ impl Up {
 
         let collector = self.otel.then(Collector::start).transpose().context("the collector did not start")?;
         say(format!("starting the host ({})", runtime.name()));
-        let log = dev.path("host.log");
+        let log = dev.path(LOG);
         let _ = std::fs::remove_file(&log);
+        let _ = std::fs::remove_dir_all(dev.path(STATE).join("logs"));
         let options = HostOptions {
             runtime,
             listen: listen.to_string(),
-            state_dir: dev.path("state"),
+            state_dir: dev.path(STATE),
             variables,
             log: Some(log),
             authorities: None,
@@ -229,7 +249,7 @@ fn exporter_from_environment() -> BTreeMap<String, String> {
 }
 
 /// The address to serve on, if it is free.
-fn free_address(listen: &str) -> Result<SocketAddr> {
+pub fn free_address(listen: &str) -> Result<SocketAddr> {
     let addresses = listen.to_socket_addrs();
     let address = addresses
         .ok()
@@ -288,29 +308,35 @@ impl Stack {
 }
 
 fn announce(facts: &Facts, demo: u32) -> Result<()> {
-    let token = |tenant: &str| {
+    let token = |tenant: &str, role: Option<&str>| {
         stack::token(&TokenRequest {
             secret: &facts.jwt_secret,
             issuer: &facts.jwt_issuer,
             audience: &facts.jwt_audience,
             tenant,
-            role: None,
+            role,
             ttl_seconds: TOKEN_TTL_SECONDS,
         })
     };
     println!("\nRentTracker Edge serves on {} ({} host)\n", facts.base_url, facts.runtime);
     println!("Tokens, good for 24 hours:");
     for tenant in demo::TENANTS {
-        println!("  {tenant}: {}", token(tenant)?);
+        println!("  {tenant}: {}", token(tenant, None)?);
     }
+    println!("  {OPERATOR}, an Admin: {}", token(OPERATOR, Some("Admin"))?);
     let seeded = if demo == 0 { "" } else { "?pageSize=3" };
+    println!("\nIn a browser:");
+    println!("  {}/console for operators: sign in with the token of an Admin", facts.base_url);
+    println!("  {}/docs the API's reference, which tries requests with any of the tokens", facts.base_url);
     println!("\nTry:");
     println!(
         "  curl -i -H 'Authorization: Bearer {}' '{}/api/properties{seeded}'",
-        token(demo::TENANTS[0])?,
+        token(demo::TENANTS[0], None)?,
         facts.base_url
     );
-    println!("\nThe host writes to .dev/host.log; .dev/stack.json has all addresses. Ctrl-C stops everything.");
+    println!(
+        "\n`cargo xtask logs --follow` shows what it logs; .dev/stack.json has all addresses. Ctrl-C stops everything."
+    );
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use crate::remap::{self, Folders};
 use crate::shell::{output, run, say};
 use crate::tools;
 
@@ -13,7 +14,10 @@ pub const TARGET: &str = "wasm32-wasip2";
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 /// Where Debian's wasi-libc puts its start files and libraries.
 const DEBIAN_WASI_LIBC: &str = "/usr/lib/wasm32-wasi";
-const DEBIAN_PACKAGES: &[&str] = &["rustc-web", "rust-web-src", "wasi-libc"];
+/// Where a toolchain has the source of the standard library.
+const LIBRARY: &str = "lib/rustlib/src/rust";
+/// What brings Debian's compiler.
+pub const DEBIAN_PACKAGES: &[&str] = &["rustc-web", "rust-web-src", "wasi-libc"];
 
 /// What compiles the components.
 pub enum Toolchain {
@@ -49,27 +53,53 @@ impl Toolchain {
         debian()
     }
 
-    /// Makes `command`, a cargo command that names [`TARGET`], use it.
-    pub fn apply(&self, command: &mut Command) -> Result<()> {
-        let Toolchain::Debian { linker } = self else { return Ok(()) };
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let path = std::env::join_paths(linker.iter().cloned().chain(std::env::split_paths(&path)))?;
-        command
-            .env("RUSTC", DEBIAN_RUSTC)
-            // Building the standard library is not stable; the same variable is what Debian builds it with.
-            .env("RUSTC_BOOTSTRAP", "1")
-            .env("CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS", format!("-L native={DEBIAN_WASI_LIBC}"))
-            .env("PATH", path)
-            .args(["-Z", "build-std=std,panic_abort"]);
+    /// Makes `command`, a cargo command that names [`TARGET`], use it to build what is in `checkout` into the folder `target`.
+    /// Neither shows in what is built.
+    pub fn apply(&self, command: &mut Command, checkout: &Path, target: &Path) -> Result<()> {
+        let mut flags = Vec::new();
+        if let Toolchain::Debian { linker } = self {
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            let path = std::env::join_paths(linker.iter().cloned().chain(std::env::split_paths(&path)))?;
+            command
+                .env("RUSTC", DEBIAN_RUSTC)
+                // Building the standard library is not stable; the same variable is what Debian builds it with.
+                .env("RUSTC_BOOTSTRAP", "1")
+                .env("PATH", path)
+                .args(["-Z", "build-std=std,panic_abort"]);
+            flags = vec!["-L".to_owned(), format!("native={DEBIAN_WASI_LIBC}")];
+        }
+        command.current_dir(checkout).env(remap::VARIABLE, self.folders(checkout, target)?.flags(&flags));
         Ok(())
+    }
+
+    fn folders(&self, checkout: &Path, target: &Path) -> Result<Folders> {
+        let library = Path::new(&output(self.rustc().args(["--print", "sysroot"]))?).join(LIBRARY);
+        // Debian's is a link, and cargo names one file by the link and another by what it leads to.
+        let real = library.canonicalize().into_iter().filter(|real| *real != library);
+        let version = output(self.rustc().arg("-vV"))?;
+        // Debian's says behind it that it was built from a tarball.
+        let compiler = version.lines().find_map(|line| line.strip_prefix("commit-hash: ")?.split(' ').next());
+        let cargo_home = std::env::var_os("CARGO_HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+        let home = || std::env::home_dir().map(|home| home.join(".cargo"));
+        Ok(Folders {
+            library: real.chain([library.clone()]).collect(),
+            compiler: compiler.context("rustc does not name its commit")?.to_owned(),
+            cargo_home: cargo_home.or_else(home).context("cargo has no home")?,
+            checkout: checkout.to_owned(),
+            target: target.to_owned(),
+        })
+    }
+
+    fn rustc(&self) -> Command {
+        match self {
+            Toolchain::Rustup => rustc(),
+            Toolchain::Debian { .. } => Command::new(DEBIAN_RUSTC),
+        }
     }
 
     /// The compiler's name and version.
     pub fn version(&self) -> Result<String> {
-        match self {
-            Toolchain::Rustup => output(rustc().arg("--version")),
-            Toolchain::Debian { .. } => output(Command::new(DEBIAN_RUSTC).arg("--version")),
-        }
+        output(self.rustc().arg("--version"))
     }
 }
 
@@ -107,7 +137,7 @@ fn debian() -> Result<Toolchain> {
 fn has_debian() -> bool {
     let has_source = || {
         output(Command::new(DEBIAN_RUSTC).args(["--print", "sysroot"]))
-            .is_ok_and(|sysroot| Path::new(&sysroot).join("lib/rustlib/src/rust/library/Cargo.toml").is_file())
+            .is_ok_and(|sysroot| Path::new(&sysroot).join(LIBRARY).join("library/Cargo.toml").is_file())
     };
     Path::new(DEBIAN_RUSTC).is_file() && Path::new(DEBIAN_WASI_LIBC).is_dir() && has_source()
 }

@@ -97,7 +97,12 @@ impl Cache {
         let mut connection = self.client.get_connection()?;
         let is_there: bool = redis::cmd("COPY").arg(key).arg(copy).arg("REPLACE").query(&mut connection)?;
         ensure!(is_there, "nothing is under {key}");
-        Ok(redis::cmd("PERSIST").arg(copy).query(&mut connection)?)
+        self.keep(copy)
+    }
+
+    /// Takes from `key` its time to live.
+    pub fn keep(&self, key: &str) -> Result<()> {
+        Ok(redis::cmd("PERSIST").arg(key).query(&mut self.client.get_connection()?)?)
     }
 
     /// How many keys there are.

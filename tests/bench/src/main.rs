@@ -1,5 +1,5 @@
-//! `cargo xtask bench`, `load` and `explain`: what the API does, measured beside the platform's floor and a native
-//! peer in the same run; what a host somewhere else does under a load; and how PostgreSQL runs each of the API's statements
+//! `cargo xtask bench`, `load` and `explain`: what the API does, measured beside the platform's floor, a sample and peers
+//! in the same run; what a host somewhere else does under a load; and how PostgreSQL runs each of the API's statements
 //! on a million rows.
 //!
 //! Machines are shared and noisy, so absolute figures are for the eye alone. What counts are ratios of rounds that were
@@ -10,6 +10,7 @@ mod counters;
 mod explain;
 mod load;
 mod measure;
+mod process;
 mod report;
 mod results;
 mod seed;
@@ -47,6 +48,9 @@ enum Task {
         /// These cases alone, separated by commas
         #[arg(long, value_enum, value_delimiter = ',')]
         only: Vec<Case>,
+        /// Node.js, and the peer that it runs; without them that peer is left out
+        #[arg(long, num_args = 2, value_names = ["NODE", "SCRIPT"])]
+        node_peer: Vec<PathBuf>,
         /// The folder for the report
         #[arg(long)]
         out: PathBuf,
@@ -79,7 +83,7 @@ fn main() -> ExitCode {
 
 fn run(task: Task) -> Result<()> {
     match task {
-        Task::Run { runtime, quick, only, out } => {
+        Task::Run { runtime, quick, only, node_peer, out } => {
             let runtime = match runtime {
                 RuntimeChoice::Embedded => Runtime::Embedded,
                 RuntimeChoice::Spin => Runtime::Spin,
@@ -88,7 +92,9 @@ fn run(task: Task) -> Result<()> {
                 bail!("there is no spin 4.0 or newer on PATH");
             }
             let size = if quick { Size::quick() } else { Size::full() };
-            let report = cases::measure(&Stage::start(runtime)?, &only, &size)?;
+            let mut stage = Stage::start(runtime)?;
+            stage.node_peer = <[PathBuf; 2]>::try_from(node_peer).ok();
+            let report = cases::measure(&stage, &only, &size)?;
             print!("{}", report.table());
             report.write(&out).with_context(|| format!("cannot write the report to {}", out.display()))
         }

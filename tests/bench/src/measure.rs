@@ -7,11 +7,10 @@ use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
 use crate::load::{Answered, Kind, Limit, Next, Outcome, run};
+use crate::process::Cpu;
 
 /// The longest latency that is told apart, in microseconds: a minute.
 const MAX_MICROS: u64 = 60_000_000;
-/// The kernel's ticks of processor time in a second, in /proc: 100 on every Linux that Rust runs on.
-const TICKS_PER_SECOND: f64 = 100.0;
 
 /// A median, and how far the rounds were apart.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -77,7 +76,8 @@ struct Round {
     throughput: f64,
     p50: f64,
     p99: f64,
-    server_cpu_micros: f64,
+    /// Of one request.
+    server_cpu: Cpu,
     generator_share: f64,
 }
 
@@ -110,9 +110,15 @@ impl Series {
         self.spread(|round| round.p99)
     }
 
-    /// The server's processor time for a request, in microseconds.
-    pub fn server_cpu(&self) -> Spread {
-        self.spread(|round| round.server_cpu_micros)
+    /// The server's processor time for a request, in microseconds, in the modes that `of` picks.
+    pub fn server_cpu(&self, of: fn(Cpu) -> f64) -> Spread {
+        self.spread(|round| of(round.server_cpu))
+    }
+
+    /// How much more of it this series takes than `other`, round by round.
+    pub fn server_cpu_beyond(&self, other: &Series, of: fn(Cpu) -> f64) -> Spread {
+        let difference = |(one, other): (&Round, &Round)| of(one.server_cpu) - of(other.server_cpu);
+        Spread::of(self.rounds.iter().zip(&other.rounds).map(difference))
     }
 
     /// How much of the machine the load generator took, from 0 to 1. Above a half it says more of itself than of the server.
@@ -135,6 +141,11 @@ impl Series {
         self.ratio(other, |round| round.p50)
     }
 
+    /// How far the median latency is above `other`'s, in milliseconds.
+    pub fn p50_above(&self, other: &Series) -> Spread {
+        Spread::of(self.rounds.iter().zip(&other.rounds).map(|(one, other)| one.p50 - other.p50))
+    }
+
     fn ratio(&self, other: &Series, of: impl Fn(&Round) -> f64) -> Spread {
         Spread::of(self.rounds.iter().zip(&other.rounds).map(|(one, other)| of(one) / of(other)))
     }
@@ -147,7 +158,8 @@ impl Series {
             "requests_per_second": self.throughput().json(),
             "p50_ms": self.p50().json(),
             "p99_ms": self.p99().json(),
-            "server_cpu_us_per_request": self.server_cpu().json(),
+            "server_cpu_us_per_request": self.server_cpu(Cpu::both).json(),
+            "server_kernel_us_per_request": self.server_cpu(|cpu| cpu.kernel).json(),
             "generator_share": self.generator_share().json(),
             "all_rounds_ms": {
                 "p50": percentile(0.5), "p90": percentile(0.9), "p99": percentile(0.99), "p999": percentile(0.999),
@@ -155,6 +167,11 @@ impl Series {
             },
         })
     }
+}
+
+/// The series of this name.
+pub fn named<'a>(series: &'a [Series], name: &str) -> Result<&'a Series> {
+    series.iter().find(|series| series.name == name).with_context(|| format!("{name} was not measured"))
 }
 
 /// Measures the subjects by turns, so that what disturbs the machine disturbs them alike.
@@ -180,9 +197,9 @@ fn measure(subject: &Subject) -> Result<(Round, Histogram<u64>)> {
     if let Some(prepare) = &subject.prepare {
         prepare()?;
     }
-    let cpu = cpu_seconds(subject.pid)?;
+    let cpu = Cpu::of(subject.pid)?;
     let outcome = run(subject.address, subject.connections, subject.limit, subject.next.clone())?;
-    let cpu = cpu_seconds(subject.pid)? - cpu;
+    let cpu_after = Cpu::of(subject.pid)?;
     anyhow::ensure!(!outcome.answered.is_empty(), "nothing was answered");
     if let Some(kind) = subject.must_be {
         let other = outcome.answered.iter().filter(|answered| answered.kind != kind).count();
@@ -196,7 +213,7 @@ fn measure(subject: &Subject) -> Result<(Round, Histogram<u64>)> {
         throughput: count / outcome.elapsed.as_secs_f64(),
         p50: millis(latencies.value_at_quantile(0.5)),
         p99: millis(latencies.value_at_quantile(0.99)),
-        server_cpu_micros: cpu * 1e6 / count,
+        server_cpu: cpu_after.of_each(cpu, count),
         generator_share: generator_share(&outcome),
     };
     Ok((round, latencies))
@@ -222,15 +239,6 @@ pub fn millis(micros: u64) -> f64 {
     micros as f64 / 1_000.0
 }
 
-/// The processor time that a process has used, in seconds.
-fn cpu_seconds(pid: u32) -> Result<f64> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).context("the server is gone")?;
-    // The name stands in parentheses and may hold anything; behind it, time in user and kernel mode are the 12th and 13th.
-    let fields = text.rsplit_once(')').context("/proc has another form")?.1;
-    let ticks = fields.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok());
-    Ok(ticks.sum::<f64>() / TICKS_PER_SECOND)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,29 +250,31 @@ mod tests {
         assert_eq!(Spread::of([]), Spread { median: 0.0, min: 0.0, max: 0.0 });
     }
 
+    fn series(rounds: &[(f64, Cpu)]) -> Series {
+        let round = |(throughput, server_cpu): &(f64, Cpu)| Round {
+            throughput: *throughput,
+            p50: 1.0,
+            p99: 1.0,
+            server_cpu: *server_cpu,
+            generator_share: 0.0,
+        };
+        let latencies = histogram(&[]).expect("a histogram");
+        Series { name: String::new(), rounds: rounds.iter().map(round).collect(), latencies }
+    }
+
     #[test]
     fn ratios_are_those_of_rounds_that_were_side_by_side() {
-        let series = |throughputs: &[f64]| Series {
-            name: String::new(),
-            rounds: throughputs
-                .iter()
-                .map(|throughput| Round {
-                    throughput: *throughput,
-                    p50: 1.0,
-                    p99: 1.0,
-                    server_cpu_micros: 0.0,
-                    generator_share: 0.0,
-                })
-                .collect(),
-            latencies: histogram(&[]).expect("a histogram"),
-        };
+        let of = |throughputs: [f64; 2]| series(&throughputs.map(|throughput| (throughput, Cpu::default())));
         // Twice as fast in every round, though the machine was three times as slow in the second.
-        let ratio = series(&[600.0, 200.0]).throughput_ratio(&series(&[300.0, 100.0]));
+        let ratio = of([600.0, 200.0]).throughput_ratio(&of([300.0, 100.0]));
         assert_eq!(ratio, Spread { median: 2.0, min: 2.0, max: 2.0 });
     }
 
     #[test]
-    fn our_own_processor_time_can_be_read() {
-        assert!(cpu_seconds(std::process::id()).expect("a time") >= 0.0);
+    fn differences_of_processor_time_are_those_of_rounds_that_were_side_by_side() {
+        let of = |cpus: [(f64, f64); 2]| series(&cpus.map(|(user, kernel)| (1.0, Cpu { user, kernel })));
+        let (slow, fast) = (of([(50.0, 20.0), (90.0, 40.0)]), of([(30.0, 10.0), (70.0, 20.0)]));
+        assert_eq!(slow.server_cpu_beyond(&fast, |cpu| cpu.user), Spread { median: 20.0, min: 20.0, max: 20.0 });
+        assert_eq!(slow.server_cpu_beyond(&fast, Cpu::both), Spread { median: 35.0, min: 30.0, max: 40.0 });
     }
 }

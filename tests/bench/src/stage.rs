@@ -1,23 +1,27 @@
-//! What is measured: Redis, PostgreSQL, hosts, the floor and the peer, all on loopback.
+//! What is measured: Redis, PostgreSQL, hosts, the floor and the peers, all on loopback.
+
+mod peers;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result};
 use http::HeaderValue;
 use postgres::{Client, NoTls};
-use stack::{AUDIENCE, Host, HostOptions, ISSUER, Postgres, Redis, Runtime, TokenRequest};
+use stack::{AUDIENCE, Host, HostOptions, ISSUER, Postgres, Redis, Region, Runtime, TokenRequest};
 use tempfile::TempDir;
 
 use crate::counters::Cache;
 use crate::load::Ask;
+pub use peers::Peer;
 
 /// The migrated database that the others are copied from.
 const TEMPLATE: &str = "template_bench";
+/// The longest read lease that there is, in milliseconds.
+pub const READ_LEASE_MS: u32 = 50;
+
 /// How many requests an instance answers before the host makes another.
 #[derive(Clone, Copy, Debug)]
 pub enum Reuse {
@@ -53,6 +57,8 @@ pub struct Stage {
     /// Of the role that the components log in as.
     login_password: String,
     directory: TempDir,
+    /// Node.js and the peer that it runs, if they are there.
+    pub node_peer: Option<[PathBuf; 2]>,
 }
 
 /// A host on a database of its own.
@@ -82,6 +88,11 @@ pub fn address(base_url: &str) -> Result<SocketAddr> {
     base_url.trim_start_matches("http://").parse().with_context(|| format!("{base_url} is no address"))
 }
 
+/// What the keys of the host of this name begin with.
+fn instance(name: &str) -> String {
+    format!("{name}_")
+}
+
 impl Stage {
     /// Starts Redis and PostgreSQL, the latter without durability, so that no disk is measured.
     pub fn start(runtime: Runtime) -> Result<Stage> {
@@ -95,7 +106,15 @@ impl Stage {
         stack::migrate(&postgres.url(TEMPLATE))?;
         let login_password = stack::random_secret()?;
         stack::ensure_login(&postgres.url(TEMPLATE), &login_password)?;
-        Ok(Stage { runtime, redis, postgres, secret: stack::random_secret()?, login_password, directory })
+        Ok(Stage {
+            runtime,
+            redis,
+            postgres,
+            secret: stack::random_secret()?,
+            login_password,
+            directory,
+            node_peer: None,
+        })
     }
 
     /// A new database with the schema: its URL.
@@ -109,21 +128,64 @@ impl Stage {
         self.api_with(Reuse::Long, name, database_url, arguments)
     }
 
+    /// [`Stage::api`], whose instances answer again from what they got, for as long as that is allowed.
+    pub fn api_with_read_leases(&self, name: &str, database_url: &str) -> Result<Api> {
+        let mut options = self.api_options(name, database_url)?;
+        options.variables.insert("read_lease_ms".into(), READ_LEASE_MS.to_string());
+        self.start_api(Reuse::Long, options, name, database_url, &[])
+    }
+
+    /// [`Stage::api`] in a region, whose Redis and whose standby it has.
+    pub fn api_in_region(&self, region: &Region, database_url: &str, session_key: &str) -> Result<Api> {
+        let name = format!("in-{}", region.name);
+        let mut options = self.api_options(&name, database_url)?;
+        let login_url = stack::login_url(database_url, &self.login_password)?;
+        options.variables.extend(region.variables(&login_url, session_key)?);
+        for name in ["redis_url", "redis_address"] {
+            options.variables.insert(name.into(), region.redis.url());
+        }
+        self.start_api(Reuse::Long, options, &name, database_url, &[])
+    }
+
+    /// What a region stands on: a Redis, and a standby of this stage's PostgreSQL as it is now.
+    pub fn region(&self, name: &str) -> Result<Region> {
+        Region::start(name, &self.directory.path().join(name), &self.postgres, self.postgres.port())
+    }
+
+    /// Where PostgreSQL listens.
+    pub fn postgres_port(&self) -> u16 {
+        self.postgres.port()
+    }
+
     /// [`Stage::api`], its instances used like this.
     pub fn api_with(&self, reuse: Reuse, name: &str, database_url: &str, arguments: &[&OsStr]) -> Result<Api> {
-        let instance = format!("{name}_");
+        self.start_api(reuse, self.api_options(name, database_url)?, name, database_url, arguments)
+    }
+
+    fn start_api(
+        &self,
+        reuse: Reuse,
+        options: HostOptions,
+        name: &str,
+        database_url: &str,
+        arguments: &[&OsStr],
+    ) -> Result<Api> {
+        let arguments: Vec<&OsStr> =
+            reuse.arguments().iter().map(OsStr::new).chain(arguments.iter().copied()).collect();
+        let host = Host::start_with(options, &self.runtime.manifest(), &arguments)?;
+        Ok(Api { host, instance: instance(name), database_url: database_url.to_owned() })
+    }
+
+    /// How a host is started that serves the components on this database.
+    pub fn api_options(&self, name: &str, database_url: &str) -> Result<HostOptions> {
         let login_url = stack::login_url(database_url, &self.login_password)?;
         let mut variables = stack::variables(&self.redis.url(), &login_url, &self.secret);
-        variables.insert("redis_instance_name".into(), instance.clone());
+        variables.insert("redis_instance_name".into(), instance(name));
         // A machine that is as busy as a benchmark makes it must not look like a dead Redis.
         for name in ["redis_timeout_ms", "redis_connect_timeout_ms", "database_queue_ms"] {
             variables.insert(name.into(), "5000".into());
         }
-        let options = self.options(name, variables);
-        let arguments: Vec<&OsStr> =
-            reuse.arguments().iter().map(OsStr::new).chain(arguments.iter().copied()).collect();
-        let host = Host::start_with(options, &self.runtime.manifest(), &arguments)?;
-        Ok(Api { host, instance, database_url: database_url.to_owned() })
+        Ok(self.options(name, variables))
     }
 
     /// A host that serves the component that does nothing.
@@ -152,7 +214,8 @@ impl Stage {
         Host::start_with(self.options(&format!("{name}-{reuse:?}"), variables), &manifest, &arguments)
     }
 
-    fn options(&self, name: &str, variables: BTreeMap<String, String>) -> HostOptions {
+    /// How a host is started that gives its components these variables.
+    pub fn options(&self, name: &str, variables: BTreeMap<String, String>) -> HostOptions {
         HostOptions {
             runtime: self.runtime,
             listen: "127.0.0.1:0".into(),
@@ -162,21 +225,6 @@ impl Stage {
             authorities: None,
             environment: BTreeMap::new(),
         }
-    }
-
-    /// The native program, which reads what the components of `api` have stored in this epoch.
-    pub fn peer(&self, api: &Api, epoch: u64) -> Result<Peer> {
-        let program = std::env::current_exe()?.with_file_name("peer");
-        let mut command = Command::new(&program);
-        command.env_clear().envs(stack::variables(&self.redis.url(), &api.database_url, &self.secret));
-        command.env("redis_instance_name", &api.instance).env("epoch", epoch.to_string());
-        let child = command.stdout(Stdio::piped()).spawn();
-        let mut peer =
-            Peer { child: child.with_context(|| format!("cannot start {}", program.display()))?, address: None };
-        let mut line = String::new();
-        BufReader::new(peer.child.stdout.take().context("a pipe")?).read_line(&mut line)?;
-        peer.address = Some(address(line.trim()).context("the peer did not start")?);
-        Ok(peer)
     }
 
     /// What a landlord sends along.
@@ -205,30 +253,5 @@ impl Stage {
     /// Where PostgreSQL writes what it does.
     pub fn postgres_log(&self) -> PathBuf {
         Path::new(self.postgres.data_dir()).join("postgres.log")
-    }
-}
-
-/// The native program. Dropped, it ends.
-pub struct Peer {
-    child: Child,
-    address: Option<SocketAddr>,
-}
-
-impl Peer {
-    /// Where it answers.
-    pub fn address(&self) -> Result<SocketAddr> {
-        self.address.context("it runs")
-    }
-
-    /// Its process id.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

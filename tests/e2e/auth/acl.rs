@@ -122,7 +122,9 @@ fn the_components_may_touch_their_own_keys_and_no_others() {
     let script = |(source, rest): (&str, &str), key: &str| {
         [vec!["eval".into(), source.into()], words(&rest.replace("KEY", key))].concat()
     };
-    for own in ["RentTracker_t:x", "lock:RentTracker_t:x", "RentTracker_~x"] {
+    for own in
+        ["RentTracker_t:x", "lock:RentTracker_t:x", "RentTracker_~x", "{RentTracker_}t:x", "lock:{RentTracker_}t:x"]
+    {
         for command in commands {
             redis::cmd("EVAL").arg("redis.call('DEL', KEYS[1])").arg(1).arg(own).exec(&mut components).expect("gone");
             assert_eq!(refusal(&mut components, &words(&command.replace("KEY", own))), None, "{command} of {own}");
@@ -138,6 +140,8 @@ fn the_components_may_touch_their_own_keys_and_no_others() {
         "lock:Other_t:x",
         "lock:lock:RentTracker_t:x",
         "renttracker_t:x",
+        "{RentTracker_t:x",
+        "{renttracker_}t:x",
         "RentTracker",
         "*RentTracker_",
         "~",

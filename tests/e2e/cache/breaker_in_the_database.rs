@@ -29,6 +29,7 @@ trials![
     two_deployments_in_one_database_have_a_record_each,
     a_record_of_another_version_is_made_anew,
     hits_under_one_lease_cost_no_statement,
+    a_drain_through_a_redis_that_was_replaced_meanwhile_removes_no_row,
 ];
 
 fn two_hosts_that_start_at_once_agree_on_one_record() {
@@ -208,4 +209,35 @@ fn hits_under_one_lease_cost_no_statement() {
     let reads = own.record_reads() - before;
     println!("the record in PostgreSQL: {HITS} hits, {reads} reads of the record");
     assert!(reads < HITS / 10, "{reads} reads of the record for {HITS} hits");
+}
+
+/// The drain begins while its Redis is trusted. When it is about to remove the rows, another Redis is, which may have entries from before
+/// them.
+fn a_drain_through_a_redis_that_was_replaced_meanwhile_removes_no_row() {
+    let own = own(&[]);
+    let place = Place::of(own.tenant());
+    place.who.await_hit(&place.property_path());
+    let operator = own.administrator();
+    let drain = || operator.request("POST", "/api/cache/drain").send().status;
+    let mut sql = own.sql();
+    let mut transaction = sql.transaction().expect("a transaction");
+    transaction.batch_execute("LOCK TABLE cache_invalidations IN ACCESS EXCLUSIVE MODE").expect("a lock");
+    std::thread::scope(|scope| {
+        let drained = scope.spawn(drain);
+        let waits = "SELECT FROM pg_stat_activity WHERE query ~ 'outbox_oldest' AND wait_event_type = 'Lock'";
+        eventually("it waits for the rows", || (own.query(waits, &[]).len() == 1).then_some(()));
+        let left = "INSERT INTO cache_invalidations (tenant_id, id, resources) VALUES ($1, gen_random_uuid(), $2)";
+        let resources = vec![format!("property:{}", place.property)];
+        transaction.execute(left, &[&place.who.id, &resources]).expect("a row");
+        let replaced = "UPDATE breaker_records SET record = jsonb_set(record::jsonb, '{run_id}', '\"another\"')::text";
+        assert_eq!(transaction.execute(replaced, &[]).expect("a record"), 1);
+        transaction.commit().expect("it commits");
+        assert_eq!(drained.join().expect("an answer"), 503);
+    });
+    // A reader whose lease ends finds that the Redis that is there is another one, and has it trusted again.
+    eventually("the drain ends", || {
+        place.who.get(&place.property_path()).is(200);
+        (drain() == 200).then_some(())
+    });
+    place.who.await_hit(&place.property_path());
 }

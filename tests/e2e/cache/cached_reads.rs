@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::support::{
-    Cache, NOWHERE, Place, Private, payment_path, payments_path, property_path, together, trials, world,
+    Cache, NOWHERE, Place, Private, payment_path, payments_path, property_path, protocol, together, trials, world,
 };
 
 /// Ten minutes, a tenth either way.
@@ -27,6 +27,8 @@ trials![
     an_absence_is_cached_for_a_short_time,
     an_error_is_not_cached,
     an_entry_that_vanished_is_read_again,
+    scripts_are_sent_whole_to_a_redis_that_has_forgotten_them,
+    scripts_are_sent_whole_where_they_may_not_be_named_by_their_hash,
     a_hit_after_an_idle_instance_is_still_a_hit,
     a_write_is_seen_through_another_host,
     the_instance_name_and_the_lifetime_can_be_set,
@@ -223,6 +225,35 @@ fn an_entry_that_vanished_is_read_again() {
     assert_eq!(place.who.get(&path).is(200).cache(), Cache::Stored);
 }
 
+/// A miss and a write, with each of their scripts answered.
+fn stores_and_invalidates(place: &Place) {
+    let path = place.property_path();
+    place.who.put(&path, &json!({ "address": "2 Main St" })).is(200);
+    assert_eq!(place.who.get(&path).is(200).cache(), Cache::Stored);
+    assert_eq!(place.who.get(&path).is(200).cache(), Cache::Hit);
+}
+
+fn scripts_are_sent_whole_to_a_redis_that_has_forgotten_them() {
+    let own = Private::start();
+    let place = Place::of(own.tenant());
+    stores_and_invalidates(&place);
+    let _: () = own.redis_command(&["SCRIPT", "FLUSH"]);
+    stores_and_invalidates(&place);
+    assert_eq!(own.administrator().get("/api/cache/breaker").is(200).json()["state"], "closed");
+}
+
+/// As for a user that was made for a release before.
+fn scripts_are_sent_whole_where_they_may_not_be_named_by_their_hash() {
+    let own = Private::start();
+    let place = Place::of(own.tenant());
+    let _: () = own.redis_command(&["ACL", "SETUSER", "default", "-evalsha"]);
+    stores_and_invalidates(&place);
+    let stats: String = own.redis_command(&["INFO", "commandstats"]);
+    let refused = stats.lines().any(|line| line.starts_with("cmdstat_evalsha:") && !line.contains("rejected_calls=0"));
+    assert!(refused || protocol::is_rest(), "{stats}");
+    assert_eq!(own.administrator().get("/api/cache/breaker").is(200).json()["state"], "closed");
+}
+
 fn a_hit_after_an_idle_instance_is_still_a_hit() {
     let place = place();
     let path = place.property_path();
@@ -266,7 +297,7 @@ fn the_instance_name_and_the_lifetime_can_be_set() {
     let keys = own.keys_of(&place.who);
     assert_eq!(keys.len(), 4, "{keys:?}");
     for key in keys {
-        let ttl = own.ttl(&format!("Other-1_{}:{key}", place.who.id));
+        let ttl = own.ttl(&own.key(&place.who, &key));
         assert!((100_000..=132_000).contains(&ttl), "{key} lives {ttl} ms");
     }
 }

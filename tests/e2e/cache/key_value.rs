@@ -37,6 +37,7 @@ fn a_store_that_is_locked_fails_no_request_and_is_used_again() {
         let answer = place.who.get(&place.property_path()).is(200);
         assert_eq!((answer.cache(), answer.json()["address"].as_str()), (Cache::Bypass, Some("0 Main St")));
     }
+    own.await_logged("database is locked");
     let log = std::fs::read_to_string(own.log()).expect("a log");
     let waited = log.lines().filter(|line| line.contains("database is locked")).count();
     // Whichever operation of an instance has waited, a read, a write or the counts, the others do without.

@@ -56,10 +56,12 @@ fn flood(url: &str, policy: &str) -> usize {
 }
 
 fn script(connection: &mut redis::Connection, text: &str, value: &str, arguments: &[&str]) {
-    let lock = format!("lock:{value}");
+    let prefix = if value.starts_with('{') { "{RentTracker_}" } else { "RentTracker_" };
+    let (lock, leases) = (format!("lock:{value}"), format!("{prefix}~leases"));
+    let keys = if text == FENCE { vec![value, &lock, &leases] } else { vec![value, &lock] };
     let mut command = redis::cmd("EVAL");
-    command.arg(text).arg(2).arg(value).arg(lock).arg(arguments);
-    command.query::<String>(connection).expect("the script runs");
+    command.arg(text).arg(keys.len()).arg(keys).arg(arguments);
+    command.query::<redis::Value>(connection).expect("the script runs");
 }
 
 fn has_fence(connection: &mut redis::Connection, value: &str) -> bool {
@@ -120,9 +122,9 @@ fn every_evicting_policy_loses_a_fence() {
     ] {
         let redis = Redis::start(&scratch("redis")).expect("Redis starts");
         let mut connection = connection(&redis.url());
-        script(&mut connection, FENCE, "RentTracker_t:property:1", &[WRITE, FENCE_MS]);
-        assert!(has_fence(&mut connection, "RentTracker_t:property:1"));
+        script(&mut connection, FENCE, "{RentTracker_}t:property:1", &[WRITE, FENCE_MS]);
+        assert!(has_fence(&mut connection, "{RentTracker_}t:property:1"));
         assert_eq!(flood(&redis.url(), policy), 0, "{policy} refuses nothing");
-        assert!(!has_fence(&mut connection, "RentTracker_t:property:1"), "{policy} has kept it");
+        assert!(!has_fence(&mut connection, "{RentTracker_}t:property:1"), "{policy} has kept it");
     }
 }

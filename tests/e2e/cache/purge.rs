@@ -197,7 +197,7 @@ fn escapes(other: &str) -> Vec<String> {
 /// All keys, but for what says by REST which database it is.
 fn keys(world: &World) -> BTreeSet<String> {
     let all = world.redis_command::<Vec<String>>(&["KEYS", "*"]).into_iter();
-    all.filter(|key| !["RentTracker_~database", "RentTracker_~counts"].contains(&key.as_str())).collect()
+    all.filter(|key| !["~database", "~counts"].iter().any(|own| key.ends_with(own))).collect()
 }
 
 fn no_pattern_removes_another_tenants_values() {
@@ -205,11 +205,11 @@ fn no_pattern_removes_another_tenants_values() {
     let (place, neighbour) = (warm(&own), warm(&own));
     // Neighbours whose names come as close as they can.
     let close = [format!("{}2", place.who.id), format!("x{}", place.who.id), place.who.id.to_uppercase()];
-    let mut strangers: Vec<String> = close.iter().map(|id| format!("RentTracker_{id}:property:list")).collect();
-    strangers.push(format!("lock:RentTracker_{}:property:list", place.who.id));
-    strangers.push("RentTracker_~bookkeeping".into());
+    let mut strangers: Vec<String> = close.iter().map(|id| format!("{}{id}:property:list", own.instance)).collect();
+    strangers.push(format!("lock:{}{}:property:list", own.instance, place.who.id));
+    strangers.push(format!("{}~bookkeeping", own.instance));
     strangers.push(format!("Other_{}:property:list", place.who.id));
-    strangers.push(format!("\\RentTracker_{}:property:list", place.who.id));
+    strangers.push(format!("\\{}{}:property:list", own.instance, place.who.id));
     for key in &strangers {
         let _: i64 = own.redis_command(&["HSET", key, "x", "x"]);
         let _: i64 = own.redis_command(&["EXPIRE", key, "600"]);
@@ -251,8 +251,8 @@ fn a_large_purge_goes_in_bounded_steps() {
     let own = Private::start();
     let place = warm(&own);
     // More than one request walks through.
-    let fill = "for i = 1, 250000 do redis.call('SET', 'RentTracker_filler:' .. i, 'x', 'PX', 600000) end";
-    let _: redis::Value = own.redis_command(&["EVAL", fill, "0"]);
+    let fill = "for i = 1, 250000 do redis.call('SET', ARGV[1] .. 'filler:' .. i, 'x', 'PX', 600000) end";
+    let _: redis::Value = own.redis_command(&["EVAL", fill, "0", &own.instance]);
     let scans = || -> u64 {
         let stats: String = own.redis_command(&["INFO", "commandstats"]);
         let line = stats.lines().find_map(|line| line.strip_prefix("cmdstat_scan:calls="));

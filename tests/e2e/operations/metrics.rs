@@ -113,7 +113,8 @@ fn counting_goes_on_without_redis() {
 fn a_failure_is_counted_with_its_status() {
     let own = Private::start();
     let who = own.tenant();
-    who.get("/api/nope").is(404);
+    // Under /api the component `origin` answers what is not ours, and counts nothing.
+    who.get("/nope").is(404);
     who.get("/api/properties?pageSize=x").is(400);
     who.post("/api/properties", &json!({})).is(400);
     own.get("/api/properties").is(401);
@@ -251,6 +252,7 @@ fn a_stale_hit_is_found_counted_logged_and_removed() {
     change(3);
     sampled("result=\"stale\",reason=\"missed_outbox\"");
     shows(3);
+    own.await_logged("\"reason\":\"missed_outbox\"");
     let log = std::fs::read_to_string(own.log()).expect("the host's log");
     let told = log.lines().filter(|line| line.contains("\"cache.stale\"") && line.contains("\"kind\":\"property\""));
     assert!(told.clone().any(|line| line.contains("\"reason\":\"missed_outbox\"")), "{log}");

@@ -21,6 +21,7 @@ trials![
     no_component_may_panic_on_input,
     every_test_that_security_md_names_exists,
     every_built_component_imports_what_its_world_says,
+    a_component_of_the_api_begins_with_less_memory_than_the_linkers_own_stack,
 ];
 
 /// The libraries of the components. Each imports only those before it.
@@ -233,12 +234,15 @@ pub fn imports(component: &[u8]) -> BTreeSet<String> {
     names
 }
 
+fn built(name: &str) -> Vec<u8> {
+    let file = root().join(format!("target/wasm32-wasip2/release/{}.wasm", name.replace('-', "_")));
+    std::fs::read(&file).unwrap_or_else(|error| panic!("{} is not built: {error}", file.display()))
+}
+
 fn every_built_component_imports_what_its_world_says() {
     let worlds = worlds();
     for name in declared() {
-        let file = root().join(format!("target/wasm32-wasip2/release/{}.wasm", name.replace('-', "_")));
-        let bytes = std::fs::read(&file).unwrap_or_else(|error| panic!("{} is not built: {error}", file.display()));
-        let differences = differences(&worlds, &name, &imports(&bytes));
+        let differences = differences(&worlds, &name, &imports(&built(&name)));
         assert!(differences.is_empty(), "{differences:#?}");
     }
 }
@@ -264,4 +268,21 @@ pub fn differences(worlds: &Resolve, name: &str, built: &BTreeSet<String>) -> Ve
         }
     }
     differences
+}
+
+/// What the linker makes the stack unless `components/stack.rs` says otherwise.
+const LINKERS_STACK_BYTES: u64 = 1 << 20;
+/// Pages, which an operator asks for now and then.
+const PAGES: [&str; 2] = ["console", "docs"];
+
+fn a_component_of_the_api_begins_with_less_memory_than_the_linkers_own_stack() {
+    for name in declared().into_iter().filter(|name| !PAGES.contains(&name.as_str())) {
+        let file = built(&name);
+        let memories = wasmparser::Parser::new(0).parse_all(&file).filter_map(|payload| match payload {
+            Ok(Payload::MemorySection(section)) => Some(section),
+            _ => None,
+        });
+        let bytes: Vec<u64> = memories.flatten().flatten().map(|memory| memory.initial << 16).collect();
+        assert!(!bytes.is_empty() && bytes.iter().all(|bytes| *bytes < LINKERS_STACK_BYTES), "{name}: {bytes:?}");
+    }
 }

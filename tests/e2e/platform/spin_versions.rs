@@ -99,7 +99,8 @@ fn missing(build: Edition, spin: Edition) -> Vec<String> {
     let mut missing = Vec::new();
     for (name, file) in components(build) {
         let imports: BTreeSet<String> = imports(&read(build, &file));
-        assert!(imports.len() > 3, "{name} imports {imports:?}");
+        // A page imports the types of HTTP and nothing else.
+        assert!(!imports.is_empty(), "nothing was read of {name}");
         missing.extend(imports.iter().filter(|it| !is_offered(spin, it)).map(|it| format!("{name} imports {it}")));
     }
     missing

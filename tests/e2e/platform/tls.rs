@@ -141,8 +141,7 @@ fn a_server_with_an_untrusted_certificate_is_not_used() {
     own.tenant().get("/api/properties").problem(503);
     let connected: String = own.redis_command(&["CLIENT", "LIST"]);
     assert!(!connected.contains("user=renttracker"), "{connected}");
-    let log = std::fs::read_to_string(own.log()).expect("a log");
-    assert!(log.contains("ertificate"), "{log}");
+    own.await_logged("ertificate");
 }
 
 fn a_certificate_for_another_name_is_not_taken() {

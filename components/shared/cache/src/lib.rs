@@ -13,14 +13,17 @@ mod fill;
 pub mod flight;
 mod keys;
 pub mod protocol;
+pub mod read_lease;
 mod redis;
+pub mod region;
 mod status;
 
 pub use entry::{Entry, MAX_ENTRY_BYTES, Nonce, Rejection, Seal, Seals, fingerprint};
 pub use fill::{LOCK_MS, MAX_LIST_PAGES, MAX_STORED_BYTES, WAIT_BUDGET, ttl_ms, wait_before_attempt};
 pub use keys::{CacheKey, KeyPattern, Namespace, Owner, Resource, Slot, prefix};
 pub use redis::{
-    Argument, Command, Facts, FailureKind, Fill, Identity, Lookup, RedisFailure, Refusal, Reply, Script, ScriptError,
-    Sighting, Unfit, asks_for_resp3, facts, grants_lock, is_same_redis, rest, strings,
+    Argument, Command, Demand, Done, Facts, FailureKind, Fill, Identity, Lookup, RedisFailure, Refusal, Registered,
+    Reply, Script, ScriptError, Sighting, Unfit, asks_for_resp3, facts, grants_lock, is_same_redis, is_told, rest,
+    strings,
 };
 pub use status::CacheStatus;

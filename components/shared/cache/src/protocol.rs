@@ -36,6 +36,15 @@ pub fn until_leases_are_over(record: &Record, now_ms: u64, lease: Duration) -> D
     longest_wait(lease).saturating_sub(Duration::from_millis(now_ms.saturating_sub(record.left_ms)))
 }
 
+/// How long it takes until no lease is left under which another Redis than `run_id` is read, or what it answered is answered again.
+/// `record` trusts that other Redis, or none any more.
+pub fn until_another_redis_is_not_used(record: &Record, run_id: &str, now_ms: u64, lease: Duration) -> Duration {
+    if record.trusts(run_id) || !record.has_been_used {
+        return Duration::ZERO;
+    }
+    until_leases_are_over(record, now_ms, lease)
+}
+
 /// How long a write waits that has just taken the cache out of use, or found that it is, by the record as the swap left it: no
 /// instance acts on a lease from before then. Such a lease is older than the swap, so one lease is always enough; and if the
 /// breaker was open all the time, the last of them is over long ago.
@@ -132,8 +141,13 @@ pub fn after_fenced(record: Option<&Record>, run_id: &str, now_ms: u64, lease: D
     match record.state {
         _ if record.trusts(run_id) => AfterStatement::Done,
         State::Closed => AfterStatement::Quarantine,
-        // None is trusted: whichever is next begins with a new epoch.
-        State::Open { .. } | State::HalfOpen { .. } if record.run_id.is_none() => AfterStatement::Done,
+        // None is trusted: whichever is next begins with a new epoch. Another one may have been in use for a moment.
+        State::Open { .. } | State::HalfOpen { .. } if record.run_id.is_none() => {
+            match until_another_redis_is_not_used(record, run_id, now_ms, lease) {
+                Duration::ZERO => AfterStatement::Done,
+                wait => AfterStatement::Wait(wait),
+            }
+        }
         State::Open { .. } => AfterStatement::Wait(until_leases_are_over(record, now_ms, lease)),
         State::HalfOpen { .. } => AfterStatement::Quarantine,
     }
@@ -187,7 +201,13 @@ mod tests {
         assert_eq!(after(State::Open { retry_at_ms: 0 }, Some("mine")), AfterStatement::Done);
         assert_eq!(after(State::Open { retry_at_ms: 0 }, Some("another")), AfterStatement::Wait(Duration::ZERO));
         assert_eq!(after(probing(), Some("another")), AfterStatement::Quarantine);
-        assert_eq!(after(probing(), None), AfterStatement::Done);
+        assert_eq!(after(probing(), None), AfterStatement::Done, "a first start");
+        let given_up = Record { has_been_used: true, left_ms: 9_900, ..record(probing()) };
+        assert_eq!(
+            after_fenced(Some(&given_up), "mine", 10_000, LEASE),
+            AfterStatement::Wait(Duration::from_millis(900)),
+            "another one was in use"
+        );
         assert_eq!(after_fenced(None, "mine", 0, LEASE), AfterStatement::Quarantine);
     }
 
@@ -212,6 +232,22 @@ mod tests {
         assert_eq!(wait(open(), 10_000, 11_000), Duration::ZERO);
         assert_eq!(wait(open(), 10_000, 0), LEASE, "a clock that is behind");
         assert_eq!(wait(State::Closed, 0, 10_000), LEASE, "the record was closed again meanwhile");
+    }
+
+    #[test]
+    fn a_probe_waits_for_those_who_use_another_redis() {
+        let left = |run_id: Option<&str>, has_been_used| Record {
+            left_ms: 10_000,
+            run_id: run_id.map(str::to_owned),
+            has_been_used,
+            ..record(State::HalfOpen { probe: "p".into(), lease_until_ms: 99_999 })
+        };
+        let wait = |record: &Record, now_ms| until_another_redis_is_not_used(record, "mine", now_ms, LEASE);
+        assert_eq!(wait(&left(Some("mine"), true), 10_000), Duration::ZERO);
+        assert_eq!(wait(&left(Some("another"), true), 10_000), Duration::from_secs(1));
+        assert_eq!(wait(&left(None, true), 10_400), Duration::from_millis(600), "it was given up before");
+        assert_eq!(wait(&left(None, true), 11_000), Duration::ZERO);
+        assert_eq!(wait(&left(None, false), 10_000), Duration::ZERO, "a first start");
     }
 
     #[test]

@@ -5,6 +5,8 @@
 pub enum CacheStatus {
     /// Answered from Redis.
     Hit,
+    /// Answered by the instance, from what it got from Redis a moment ago ([`crate::read_lease`]).
+    Lease,
     /// Read from PostgreSQL and stored.
     Stored,
     /// Read from PostgreSQL and not stored: a write was under way, or the answer is larger than the cache takes.
@@ -17,12 +19,13 @@ pub enum CacheStatus {
 
 impl CacheStatus {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Hit, Self::Stored, Self::Miss, Self::Collapsed, Self::Bypass];
+    pub const ALL: [Self; 6] = [Self::Hit, Self::Lease, Self::Stored, Self::Miss, Self::Collapsed, Self::Bypass];
 
     /// Its name in metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::Hit => "hit",
+            Self::Lease => "lease",
             Self::Stored => "stored",
             Self::Miss => "miss",
             Self::Collapsed => "collapsed",

@@ -1,25 +1,28 @@
 //! Examining one entry of the cache: whether it is what PostgreSQL has. The decision is [`rental::operator::verify`]'s.
 
-use crate::breaker::admission::Usable;
 use crate::breaker::record;
+use crate::breaker::usable::Usable;
 use crate::instance::Instance;
 use crate::log::{self, Level};
 use crate::pacing::Pacing;
 use crate::postgres::outbox;
-use crate::source::{fetch, slot};
+use crate::region::lease::until_worked_off;
+use crate::region::read::Server;
+use crate::source::{fetch, seen, slot};
 use cache::{CacheKey, RedisFailure, Script, Sighting, Slot};
 use rental::domain::TenantId;
 use rental::error::Error;
 use rental::operator::verify::{Evidence, Finding};
 use rental::resource::Resource;
 use rental::source::Source;
+use std::rc::Rc;
 
 /// Looks at one entry. What is inconsistent is told as `event`, and deleted.
 ///
 /// # Errors
 /// [`Error::Unavailable`] when Redis or PostgreSQL does not answer.
 pub async fn examine(
-    instance: &Instance,
+    instance: &Rc<Instance>,
     usable: &Usable,
     pacing: &Pacing,
     tenant: &TenantId,
@@ -53,7 +56,7 @@ fn kind(resource: Resource) -> &'static str {
 
 /// Looks at one entry: of a list at one of its pages.
 async fn compare(
-    instance: &Instance,
+    instance: &Rc<Instance>,
     usable: &Usable,
     pacing: &Pacing,
     tenant: &TenantId,
@@ -75,15 +78,19 @@ async fn compare(
     let Some(before) = sight(instance, usable, &slot).await? else {
         return Ok(Finding::Gone);
     };
-    let Ok(entry) = slot.open(before.bytes.clone(), usable.record.epoch) else {
+    let Ok(mut entry) = slot.open(before.bytes.clone(), usable.stamp()) else {
         return Ok(Finding::Refused);
     };
+    seen(instance, &mut entry);
     for _ in 0..2 {
         pacing.wait().await;
-        if pacing.take(fetch(instance, tenant, &source)).await? == entry {
+        let mut fetched = pacing.take(fetch(instance, tenant, &source, Server::Primary)).await?;
+        seen(instance, &mut fetched);
+        if fetched == entry {
             return Ok(Finding::Consistent);
         }
     }
+    until_worked_off(instance, usable).await;
     let after = sight(instance, usable, &slot).await?;
     let evidence = Evidence {
         before: &before,

@@ -5,12 +5,14 @@ use crate::key_value::KeyValue;
 use crate::metrics::counts::Counts;
 use crate::postgres::database_state::DatabaseState;
 use crate::redis::Redis;
+use crate::region::RegionState;
 use crate::time::random;
 use crate::variables;
 use async_lock::Semaphore;
 use cache::Entry;
 use cache::breaker::{Local, RecordClock};
 use cache::flight::{Followers, SharedReads};
+use cache::read_lease::ReadLeases;
 use rental::auth::Memory;
 use rental::config::Config;
 use rental::error::Error;
@@ -37,12 +39,16 @@ pub struct Instance {
     pub record_clock: Cell<RecordClock>,
     /// What it knows of PostgreSQL.
     pub database: DatabaseState,
+    /// What it knows of its region.
+    pub region: RegionState,
     /// Turns for its reads of PostgreSQL.
     pub turns: Semaphore,
     /// Reads without the cache that are under way.
     pub shared_reads: SharedReads<Entry, Error>,
     /// Reads for the cache that are under way, and who waits for them.
     pub followers: Followers<Entry>,
+    /// What it may answer again without Redis.
+    pub read_leases: RefCell<ReadLeases>,
     /// Outbox rows to be removed: their tenants and ids. While there is one, a task is going to remove it.
     pub settled: RefCell<Vec<(String, String)>>,
     /// Tokens that were verified before.
@@ -89,8 +95,10 @@ impl Instance {
             breaker: RefCell::default(),
             record_clock: Cell::default(),
             database: DatabaseState::default(),
+            region: RegionState::default(),
             shared_reads: SharedReads::default(),
             followers: Followers::default(),
+            read_leases: RefCell::default(),
             settled: RefCell::default(),
             tokens: RefCell::new(tokens),
             keys: FetchedKeys::default(),

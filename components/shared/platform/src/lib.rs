@@ -16,6 +16,7 @@ mod pacing;
 pub mod postgres;
 pub mod read;
 pub mod redis;
+pub mod region;
 pub mod scope;
 mod source;
 pub mod time;

@@ -1,7 +1,9 @@
-//! What belongs to one request while an instance works on many: how long it has waited for Redis and for PostgreSQL, and the
-//! trace that its log lines name.
+//! What belongs to one request while an instance works on many: how long it has waited for Redis and for PostgreSQL, the trace that
+//! its log lines name, and, in one region of several, what its session has seen.
 
-use std::cell::{Cell, RefCell};
+use cache::region::Position;
+use rental::domain::TenantId;
+use std::cell::{Cell, OnceCell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -22,6 +24,17 @@ pub struct Scope {
     redis: Cell<Duration>,
     postgres: Cell<Duration>,
     trace_id: Option<String>,
+    /// Boxed, as with one region alone there never is one.
+    session: OnceCell<Box<Session>>,
+}
+
+/// The session that a request is part of.
+#[derive(Debug)]
+struct Session {
+    tenant: TenantId,
+    demand: Position,
+    /// The demand, and what was seen since.
+    seen: Cell<Position>,
 }
 
 thread_local! {
@@ -41,6 +54,11 @@ impl Scope {
     /// counts for each.
     pub fn waited_for(&self, share: Share) -> Duration {
         self.of(share).get()
+    }
+
+    /// Whose session it is, and what that has seen by now: what the request asked for, and what was [seen](saw) for its answer.
+    pub fn session(&self) -> Option<(&TenantId, Position)> {
+        self.session.get().map(|session| (&session.tenant, session.seen.get()))
     }
 
     fn of(&self, share: Share) -> &Cell<Duration> {
@@ -68,6 +86,32 @@ pub fn add(share: Share, took: Duration) {
 /// The id of the current request's trace.
 pub fn trace_id() -> Option<String> {
     CURRENT.with_borrow(|current| current.as_ref()?.trace_id.clone())
+}
+
+/// Makes the current request part of a session of this tenant, which asks for `demand`. The first is the one that counts.
+pub fn begin_session(tenant: &TenantId, demand: Position) {
+    CURRENT.with_borrow(|current| {
+        let seen = Cell::new(demand);
+        let begin = |scope: &Rc<Scope>| scope.session.set(Box::new(Session { tenant: tenant.clone(), demand, seen }));
+        current.as_ref().map(begin)
+    });
+}
+
+/// What the current request's session asks of what it reads. Nothing outside of sessions.
+pub fn demand() -> Position {
+    if cfg!(feature = "without-session-check") {
+        return Position::default();
+    }
+    CURRENT.with_borrow(|current| current.as_ref()?.session.get().map(|session| session.demand)).unwrap_or_default()
+}
+
+/// Notes what the current request has seen: its answer tells it, and a later request of the session asks for it.
+pub fn saw(position: Position) {
+    CURRENT.with_borrow(|current| {
+        if let Some(session) = current.as_ref().and_then(|scope| scope.session.get()) {
+            session.seen.set(session.seen.get().merge(position));
+        }
+    });
 }
 
 /// The time of `clock`, which is read once each time that a request is polled. Outside of requests it is read every time.
@@ -133,6 +177,35 @@ mod tests {
         // Nobody's.
         add(Share::Redis, Duration::from_millis(8));
         assert_eq!((waited(&first), trace_id()), ([3, 0], None));
+    }
+
+    #[test]
+    fn requests_that_are_worked_on_in_turns_have_sessions_of_their_own() {
+        let at = |lsn| Position { timeline: 1, lsn, ..Position::default() };
+        let [ada, bob] = ["ada", "bob"].map(|name| TenantId::parse(name).expect("a tenant"));
+        let (first, second, third) = (Scope::new(None), Scope::new(None), Scope::new(None));
+        let (sender, turn) = oneshot::channel();
+        let waits = async {
+            begin_session(&ada, at(7));
+            saw(at(5));
+            turn.await.expect("the second has its turn");
+            assert_eq!(demand(), if cfg!(feature = "without-session-check") { Position::default() } else { at(7) });
+            saw(at(9));
+            saw(at(8));
+            begin_session(&bob, at(10));
+        };
+        let goes_on = async {
+            assert_eq!(demand(), Position::default());
+            begin_session(&bob, at(4));
+            saw(at(3));
+            sender.send(()).expect("the first waits");
+        };
+        block_on(join(Rc::clone(&first).run(waits), Rc::clone(&second).run(goes_on)));
+        assert_eq!((first.session(), second.session()), (Some((&ada, at(9))), Some((&bob, at(4)))));
+        block_on(Rc::clone(&third).run(async { saw(at(8)) }));
+        assert_eq!(third.session(), None, "nothing was authenticated");
+        saw(at(8));
+        assert_eq!(demand(), Position::default(), "nobody's");
     }
 
     #[test]

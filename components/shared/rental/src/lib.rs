@@ -13,5 +13,6 @@ pub mod metrics;
 pub mod operator;
 pub mod rate_limit;
 pub mod resource;
+pub mod session;
 pub mod source;
 pub mod sql;

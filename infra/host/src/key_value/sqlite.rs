@@ -83,10 +83,27 @@ impl Store {
 
     /// The value under `key`.
     pub fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Failure> {
-        let value: Option<Vec<u8>> =
-            self.with(|db| db.prepare_cached(GET)?.query_row(params![self.label, key], |row| row.get(0)).optional())?;
+        let read = |db: &Connection| -> rusqlite::Result<Option<Vec<u8>>> {
+            db.prepare_cached(GET)?.query_row(params![self.label, key], |row| row.get(0)).optional()
+        };
+        let value = match self.at_once(read) {
+            Some(value) => value.map_err(failed)?,
+            None => self.with(|db| read(db))?,
+        };
         check_size(value.as_ref().map_or(0, Vec::len))?;
         Ok(value)
+    }
+
+    /// Does `work` without announcing it to the runtime, unless it would have to wait for another thread or process: to move this
+    /// thread's other tasks away takes longer than a read that need not wait.
+    fn at_once<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Option<rusqlite::Result<T>> {
+        let db = self.connection.try_lock().ok()?;
+        let done = db.busy_timeout(Duration::ZERO).and_then(|()| work(&db));
+        let again = db.busy_timeout(BUSY_TIMEOUT);
+        match done.and_then(|value| again.map(|()| value)) {
+            Err(error) if is_busy(&error) => None,
+            done => Some(done),
+        }
     }
 
     /// Puts `value` under `key`, whatever was there.
@@ -219,6 +236,11 @@ impl Cas {
     }
 }
 
+/// Whether another process has the file locked.
+fn is_busy(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
+}
+
 /// Moves the other tasks of this thread to another one while SQLite works.
 fn blocking<T>(work: impl FnOnce() -> T) -> T {
     tokio::task::block_in_place(work)
@@ -291,6 +313,18 @@ mod tests {
         let database = Database::new(folder.path().join("kv.db"));
         database.store("one").unwrap().set("k", b"1").unwrap();
         assert_eq!(database.store("two").unwrap().get("k").unwrap(), None);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_read_waits_for_another_process_that_has_the_file_locked() {
+        let (folder, store) = store();
+        store.set("k", b"before").unwrap();
+        let other = Connection::open(folder.path().join("state").join("kv.db")).unwrap();
+        other.execute_batch("BEGIN EXCLUSIVE; UPDATE spin_key_value SET value = CAST('after' AS BLOB)").unwrap();
+        assert!(store.at_once(|db| db.query_row("SELECT count(*) FROM spin_key_value", [], |_| Ok(()))).is_none());
+        let reading = tokio::spawn(async move { store.get("k") });
+        other.execute_batch("COMMIT").unwrap();
+        assert_eq!(reading.await.unwrap().unwrap().unwrap(), b"after");
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

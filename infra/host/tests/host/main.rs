@@ -7,5 +7,6 @@ mod compile_cache;
 mod fixture;
 mod grants;
 mod lifetime;
+mod output;
 mod startup;
 mod stores;

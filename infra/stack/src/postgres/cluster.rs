@@ -36,6 +36,8 @@ const SETTINGS: &[&str] = &[
     "log_timezone=UTC",
     "logging_collector=off",
     "log_line_prefix=%m [%p] %d ",
+    // Of a standby alone: a moment after its link is back, not 5 s.
+    "wal_retrieve_retry_interval=100ms",
 ];
 
 /// A cluster that is thrown away after the test need not survive a power cut.
@@ -100,6 +102,19 @@ impl Cluster {
         Ok(cluster)
     }
 
+    /// The folder of a cluster whose files are copied from `origin`'s server: with its programs, its user and its password.
+    pub fn at(dir: &Path, origin: &Cluster) -> Result<Cluster> {
+        let (home, moved) = place(dir, origin.user.as_ref())?;
+        Ok(Cluster {
+            home,
+            bin: origin.bin.clone(),
+            user: origin.user.clone(),
+            password: origin.password.clone(),
+            purpose: origin.purpose,
+            remove_at_end: moved && origin.purpose == Purpose::Test,
+        })
+    }
+
     fn password_file(&self) -> PathBuf {
         self.home.join("password")
     }
@@ -108,7 +123,8 @@ impl Cluster {
         self.home.join("postgres.log")
     }
 
-    fn command(&self, program: &str) -> Command {
+    /// One of PostgreSQL's programs, as the server's user.
+    pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.bin.join(program));
         command.current_dir(&self.home);
         if let Some(user) = &self.user {

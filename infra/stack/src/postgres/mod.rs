@@ -3,6 +3,7 @@
 mod cluster;
 mod folder;
 mod programs;
+mod standby;
 
 use std::path::Path;
 

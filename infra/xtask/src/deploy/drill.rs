@@ -1,10 +1,12 @@
 //! `cargo xtask deploy drill`: the guide for one machine, carried out. A release goes on while landlords are at work, and back.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use load_plan::Plan;
+use serde::Serialize;
 use stack::Runtime;
 
 use super::guide;
@@ -13,8 +15,9 @@ use super::witness::Witness;
 use crate::demo;
 use crate::http::Client;
 use crate::load::{self, Generator, Profile};
+use crate::report::Report;
 use crate::shell::{check_interrupted, say};
-use crate::tools::ensure_curl;
+use crate::tools::CURL;
 
 /// Within which the release before must serve again, from the cache and with Redis as it was.
 const OBJECTIVE: Duration = Duration::from_secs(5 * 60);
@@ -34,9 +37,44 @@ const B_VARIABLE: &str = "SPIN_VARIABLE_REDIS_DEFAULT_TIMEOUT_MINUTES=5\n";
 const RATE: u32 = 20;
 const AFTERWARDS: Duration = Duration::from_secs(3);
 
+/// A rollback that came to its end.
+#[derive(Serialize)]
+pub struct RolledBack {
+    /// From its beginning until the release before answered.
+    answered_seconds: f64,
+    /// Until the cache was used, with Redis as it was.
+    recovered_seconds: f64,
+    objective_seconds: u64,
+    /// Reads that a landlord made meanwhile, none of which was older than what had been answered before.
+    reads: u64,
+    /// What the load sent from the first to the last, and what of it failed: none after the rollback.
+    requests: u64,
+    failed: u64,
+}
+
+impl fmt::Display for RolledBack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let RolledBack { answered_seconds, recovered_seconds, objective_seconds, reads, requests, failed } = self;
+        write!(
+            f,
+            "{A} answered again {answered_seconds:.1} s after the rollback began, and the cache was used with Redis as it was \
+             after {recovered_seconds:.1} s (objective: {objective_seconds} s). No read of {reads} was older than what had been \
+             answered before; of {requests} requests from the first to the last, {failed} failed, none of them after the rollback"
+        )
+    }
+}
+
+impl Report for RolledBack {
+    fn verdict(self) -> Result<()> {
+        let is_met = self.recovered_seconds < self.objective_seconds as f64;
+        ensure!(is_met, "the rollback took longer than the objective");
+        Ok(())
+    }
+}
+
 /// Carries the guide out: A serves, a snapshot is taken, B goes on with another configuration of Redis, and A comes back.
-pub fn rehearse(runtime: Runtime, breaker_reset: u32) -> Result<()> {
-    ensure_curl()?;
+pub fn rehearse(runtime: Runtime, breaker_reset: u32) -> Result<RolledBack> {
+    CURL.ensure()?;
     let generator = Generator::built(Profile::Debug)?;
     let mut machine = Machine::installed(runtime, PROPERTIES, &[("breaker_reset_seconds", breaker_reset.to_string())])?;
     let (checkout_a, checkout_b) = (stack::repository_root(), next_release(&machine)?);
@@ -89,18 +127,15 @@ pub fn rehearse(runtime: Runtime, breaker_reset: u32) -> Result<()> {
     ensure!(witness.seen().failed == failed, "a landlord was not answered after the rollback");
     witness.end()?;
     load.interrupt()?;
-    let (due, _, unanswered, _) = load::counts(&out)?;
-    say(format!(
-        "{A} answered again {:.1} s after the rollback began, and the cache was used with Redis as it was after {:.1} s \
-         (objective: {} s). No read of {} was older than what had been answered before; of {due} requests from the first to \
-         the last, {unanswered} failed, none of them after the rollback",
-        answered.as_secs_f64(),
-        recovered.as_secs_f64(),
-        OBJECTIVE.as_secs(),
-        witness.seen().reads
-    ));
-    ensure!(recovered < OBJECTIVE, "the rollback took longer than the objective");
-    Ok(())
+    let (requests, _, failed, _) = load::counts(&out)?;
+    Ok(RolledBack {
+        answered_seconds: answered.as_secs_f64(),
+        recovered_seconds: recovered.as_secs_f64(),
+        objective_seconds: OBJECTIVE.as_secs(),
+        reads: witness.seen().reads,
+        requests,
+        failed,
+    })
 }
 
 /// A checkout of the release after this one: the same components, another manifest, a migration more, another Redis.
@@ -158,4 +193,31 @@ fn await_hit(client: &Client, path: &str, began: Instant) -> Result<()> {
         std::thread::sleep(Duration::from_millis(20));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::report;
+
+    #[test]
+    fn a_rollback_that_takes_longer_than_the_objective_fails() {
+        let rolled_back = |recovered_seconds| RolledBack {
+            answered_seconds: 0.5,
+            recovered_seconds,
+            objective_seconds: 300,
+            reads: 40,
+            requests: 90,
+            failed: 2,
+        };
+        let expected = json!({
+            "answered_seconds": 0.5, "recovered_seconds": 1.25, "objective_seconds": 300, "reads": 40, "requests": 90,
+            "failed": 2,
+        });
+        report::tests::check("deploy drill", &rolled_back(1.25), expected);
+        rolled_back(1.25).verdict().expect("in time");
+        assert!(rolled_back(300.0).verdict().is_err());
+    }
 }

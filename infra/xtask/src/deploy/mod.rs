@@ -11,16 +11,21 @@ mod rules;
 mod settings;
 mod witness;
 
+use std::fmt;
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, ensure};
 use clap::{Args, Subcommand, ValueEnum};
+use serde::Serialize;
 
+use crate::report::{Report, Reporting};
 use crate::scene::Drill;
-use crate::shell::say;
 use settings::Settings;
 
 pub use drill::rehearse;
+
+const ABOUT_AKAMAI: &str = "Akamai Functions does not document WASI 0.3.0, which the components need, and they were not tried there. \
+    infra/deploy/README.md says what to try before anything else";
 
 #[derive(Args)]
 pub struct Deploy {
@@ -31,9 +36,9 @@ pub struct Deploy {
 #[derive(Subcommand)]
 enum Task {
     /// Refuse unsafe settings, and say how to mend each
-    Check(Check),
+    Check(Reporting<Check>),
     /// Deploy a release with another configuration of Redis and roll it back, on servers started for that; prints the time taken
-    Drill(Drill),
+    Drill(Reporting<Drill>),
 }
 
 #[derive(Args)]
@@ -56,7 +61,8 @@ struct Check {
 }
 
 /// A way to run the application in production.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
 pub enum Target {
     /// Spin under systemd, Redis and PostgreSQL beside it
     OneMachine,
@@ -66,38 +72,35 @@ pub enum Target {
     Akamai,
 }
 
+/// What is unsafe in a target's settings.
+#[derive(Serialize)]
+struct Checked {
+    target: Target,
+    /// How many variables are set.
+    variables: usize,
+    findings: Vec<rules::Finding>,
+    /// What is known of the target, and nothing to mend.
+    notes: Vec<&'static str>,
+}
+
 impl Deploy {
     pub fn run(self) -> Result<()> {
         match self.task {
-            Task::Check(check) => check.run(),
-            Task::Drill(drill) => drill.run(rehearse),
+            Task::Check(check) => check.run(Check::run),
+            Task::Drill(drill) => drill.run(|drill| drill.run(rehearse)),
         }
     }
 }
 
 impl Check {
-    fn run(self) -> Result<()> {
+    fn run(self) -> Result<Checked> {
         let settings = self.read()?;
         let mut findings = rules::findings(&settings);
         if let Some(url) = &self.database_url {
             findings.extend(database(url));
         }
-        for finding in &findings {
-            say(format!("{}: {}\n    mend it: {}", finding.what, finding.problem, finding.mend));
-        }
-        if self.target == Target::Akamai {
-            say(
-                "note: Akamai Functions does not document WASI 0.3.0, which the components need, and they were not tried there. \
-                 infra/deploy/README.md says what to try before anything else",
-            );
-        }
-        match findings.len() {
-            0 => {
-                say(format!("{} variables: nothing unsafe was found", settings.variables.len()));
-                Ok(())
-            }
-            count => bail!("{count} settings are not safe to deploy"),
-        }
+        let notes = if self.target == Target::Akamai { vec![ABOUT_AKAMAI] } else { Vec::new() };
+        Ok(Checked { target: self.target, variables: settings.variables.len(), findings, notes })
     }
 
     fn read(&self) -> Result<Settings> {
@@ -116,11 +119,58 @@ impl Check {
     }
 }
 
+impl fmt::Display for Checked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for rules::Finding { what, problem, mend } in &self.findings {
+            writeln!(f, "{what}: {problem}\n    mend it: {mend}")?;
+        }
+        self.notes.iter().try_for_each(|note| writeln!(f, "note: {note}"))?;
+        match self.findings.len() {
+            0 => write!(f, "{} variables: nothing unsafe was found", self.variables),
+            count => write!(f, "{} variables: {count} settings are not safe", self.variables),
+        }
+    }
+}
+
+impl Report for Checked {
+    fn verdict(self) -> Result<()> {
+        ensure!(self.findings.is_empty(), "{} settings are not safe to deploy", self.findings.len());
+        Ok(())
+    }
+}
+
 /// What prevents the migrations in this database, and what could be better.
 fn database(url: &str) -> Vec<rules::Finding> {
     let finding = |problem| rules::Finding { what: "the database".into(), problem, mend: "as it says".into() };
     match stack::remarks(url) {
         Ok(remarks) => remarks.into_iter().map(finding).collect(),
         Err(error) => vec![finding(format!("{error:#}"))],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::report;
+
+    fn checked(findings: Vec<rules::Finding>) -> Checked {
+        Checked { target: Target::OneMachine, variables: 7, findings, notes: vec!["a note"] }
+    }
+
+    #[test]
+    fn a_finding_is_told_with_what_mends_it_and_fails_the_command() {
+        let finding = || rules::Finding { what: "a".into(), problem: "is b".into(), mend: "do c".into() };
+        let expected = "a: is b\n    mend it: do c\nnote: a note\n7 variables: 1 settings are not safe";
+        assert_eq!(checked(vec![finding()]).to_string(), expected);
+        let expected = json!({
+            "target": "one-machine", "variables": 7, "findings": [{ "what": "a", "problem": "is b", "mend": "do c" }],
+            "notes": ["a note"],
+        });
+        report::tests::check("deploy check", &checked(vec![finding()]), expected);
+        assert!(checked(vec![finding()]).verdict().is_err());
+        checked(Vec::new()).verdict().expect("a note is nothing to mend");
+        assert!(checked(Vec::new()).to_string().ends_with("nothing unsafe was found"));
     }
 }

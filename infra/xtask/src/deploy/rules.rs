@@ -1,24 +1,18 @@
 //! What is unsafe, and how to mend it. Pure: a test shows each rule that passes a good setting and refuses a bad one.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+mod outbound;
+mod secrets;
+
+use serde::Serialize;
 
 use super::Target;
 use super::address::Address;
 use super::advisories;
 use super::settings::{Settings, Store};
+use secrets::weakness;
 
-/// HS256 needs a key as long as its hash (RFC 7518, section 3.2).
-const MIN_SECRET_BYTES: usize = 32;
-/// Fewer different characters than this in so long a secret are a pattern: 32 random hexadecimal digits have about 14.
-const MIN_DIFFERENT: usize = 10;
 /// A password that is guessed offline from a copied ACL file or a captured handshake: 16 random characters are out of reach.
 const MIN_PASSWORD: usize = 16;
-/// AES-256.
-const SEAL_KEY_BYTES: usize = 32;
-/// What people write where a secret should be.
-const GUESSABLE: [&str; 8] =
-    ["secret", "password", "changeme", "change-me", "demo", "example", "0123456789", "at least 32"];
 /// The superusers of managed services and images.
 const ALMIGHTY: [&str; 10] = [
     "postgres",
@@ -44,7 +38,7 @@ const APP_FILE: &str = "app.yaml";
 const DIGEST_DIGITS: usize = 64;
 
 /// One thing that is not safe.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// The variable or file.
     pub what: String,
@@ -59,12 +53,15 @@ pub fn findings(settings: &Settings) -> Vec<Finding> {
     let mut found = Findings(Vec::new());
     names(settings, &mut found);
     files(settings, &mut found);
-    tokens(settings, &mut found);
-    seal(settings, &mut found);
+    secrets::tokens(settings, &mut found);
+    secrets::seal(settings, &mut found);
+    secrets::session(settings, &mut found);
     redis(settings, &mut found);
-    database(settings, &mut found);
+    database(settings, "database_url", "database_address", &mut found);
+    database(settings, "database_read_url", "database_read_address", &mut found);
     cors(settings, &mut found);
-    webhook(settings, &mut found);
+    outbound::webhook(settings, &mut found);
+    outbound::origin(settings, &mut found);
     store(settings, &mut found);
     manifest(settings, &mut found);
     images(settings, &mut found);
@@ -98,68 +95,6 @@ fn files(settings: &Settings, found: &mut Findings) {
     for (file, mode) in &settings.secret_files {
         if mode & 0o077 != 0 {
             found.add(file, format!("can be read by others (mode {:03o})", mode & 0o777), format!("chmod 600 {file}"));
-        }
-    }
-}
-
-fn tokens(settings: &Settings, found: &mut Findings) {
-    let secret = settings.variable("jwt_secret");
-    let mend = "openssl rand -base64 48, and give RentTracker the same key";
-    if !secret.is_empty() {
-        if settings.development_secret.as_deref() == Some(secret) {
-            found.add("jwt_secret", "is the one of the demo on this machine", mend);
-        } else if let Some(problem) = weakness(secret, MIN_SECRET_BYTES) {
-            found.add("jwt_secret", problem, mend);
-        }
-    }
-    let url = settings.variable("jwt_jwks_url");
-    if !url.is_empty() && !url.starts_with("https://") {
-        found.add(
-            "jwt_jwks_url",
-            "fetches the keys that tokens are trusted by without TLS",
-            "use the issuer's https:// address",
-        );
-    }
-}
-
-/// Why a secret could be guessed.
-fn weakness(secret: &str, shortest: usize) -> Option<String> {
-    let lower = secret.to_ascii_lowercase();
-    let mut different: Vec<char> = secret.chars().collect();
-    different.sort_unstable();
-    different.dedup();
-    if secret.len() < shortest {
-        Some(format!("has {} bytes; at least {shortest} are needed", secret.len()))
-    } else if let Some(word) = GUESSABLE.iter().find(|word| lower.contains(**word)) {
-        Some(format!("has {word:?} in it, and so is no random secret"))
-    } else if different.len() < MIN_DIFFERENT.min(shortest) {
-        Some("repeats a few characters, and so is no random secret".into())
-    } else {
-        None
-    }
-}
-
-fn seal(settings: &Settings, found: &mut Findings) {
-    let mend = "openssl rand -base64 32; while changing it, the new one, a comma, and the old one";
-    let keys = settings.variable("cache_seal_key");
-    if keys.is_empty() {
-        found.add("cache_seal_key", "is not set: a writer to Redis can forge answers of the API", mend);
-        return;
-    }
-    for key in keys.split(',').map(str::trim) {
-        match STANDARD.decode(key) {
-            Ok(bytes) if bytes.len() != SEAL_KEY_BYTES => {
-                found.add(
-                    "cache_seal_key",
-                    format!("holds a key of {} bytes; {SEAL_KEY_BYTES} are needed", bytes.len()),
-                    mend,
-                );
-            }
-            Ok(bytes) if bytes.iter().all(|byte| Some(byte) == bytes.first()) => {
-                found.add("cache_seal_key", "holds a key of one repeated byte", mend);
-            }
-            Ok(_) => {}
-            Err(_) => found.add("cache_seal_key", "holds a key that is not base64", mend),
         }
     }
 }
@@ -234,31 +169,35 @@ fn redis_by_rest(settings: &Settings, address: &Address, found: &mut Findings) {
     same_endpoint(settings, "redis_address", address, port, found);
 }
 
-fn database(settings: &Settings, found: &mut Findings) {
+/// The primary, or the standby of a region: the same rows, and the same role.
+fn database(settings: &Settings, url: &str, its_address: &str, found: &mut Findings) {
     let example = "postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=require";
-    let Some(address) = server(settings, "database_url", example, found) else {
+    let Some(address) = server(settings, url, example, found) else {
         return;
     };
     // Spin takes `prefer` where nothing is said, and then goes on without TLS if the server, or who is between, has none.
     if address.is_off_host() && address.option("sslmode").as_deref() != Some("require") {
-        found.add("database_url", "may reach another machine without TLS", "add ?sslmode=require");
+        found.add(url, "may reach another machine without TLS", "add ?sslmode=require");
     }
     let user = address.user();
     let mend = "log in as a role of its own that is a member of renttracker_app and owns nothing: \
                 CREATE ROLE renttracker_edge LOGIN PASSWORD '…' IN ROLE renttracker_app";
     if ALMIGHTY.contains(&user) {
-        found.add("database_url", format!("logs in as {user:?}, which row level security does not bind"), mend);
+        found.add(url, format!("logs in as {user:?}, which row level security does not bind"), mend);
     } else if user.is_empty() {
-        found.add("database_url", "names no role", mend);
+        found.add(url, "names no role", mend);
     } else if user == GROUP_ROLE {
-        found.add("database_url", format!("logs in as the group {GROUP_ROLE}, which cannot log in"), mend);
+        found.add(url, format!("logs in as the group {GROUP_ROLE}, which cannot log in"), mend);
     } else if user.ends_with("owner") || user.contains("migrat") {
-        found.add("database_url", format!("logs in as {user:?}, which by its name owns the tables"), mend);
+        found.add(url, format!("logs in as {user:?}, which by its name owns the tables"), mend);
     }
     if let Some(problem) = weakness(address.password(), MIN_PASSWORD) {
-        found.add("database_url", format!("the password {problem}"), "openssl rand -hex 24, and ALTER ROLE … PASSWORD");
+        found.add(url, format!("the password {problem}"), "openssl rand -hex 24, and ALTER ROLE … PASSWORD");
     }
-    same_endpoint(settings, "database_address", &address, POSTGRES_PORT, found);
+    if settings.variable(its_address).is_empty() && !settings.declared.required.contains(its_address) {
+        found.add(its_address, format!("is not set, and {url} is"), "set it to scheme://host:port");
+    }
+    same_endpoint(settings, its_address, &address, POSTGRES_PORT, found);
 }
 
 /// The components may connect to the address alone: if it is another than the URL's, every request fails.
@@ -300,13 +239,6 @@ fn cors(settings: &Settings, found: &mut Findings) {
         } else if address.scheme() != "https" {
             found.add(name, format!("allows {origin:?}, whose pages can be changed on the way"), "use https://");
         }
-    }
-}
-
-fn webhook(settings: &Settings, found: &mut Findings) {
-    let url = settings.variable("alert_webhook_url");
-    if Address::parse(url).is_some_and(|it| it.scheme() == "http" && it.is_off_host()) {
-        found.add("alert_webhook_url", "carries its secret address to another machine without TLS", "use https://");
     }
 }
 

@@ -1,6 +1,7 @@
 //! `cargo xtask redis backup`
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::{DirBuilder, File, Permissions};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -8,10 +9,12 @@ use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+use serde::Serialize;
 
 use super::backups::{self, Manifest, manifest_path, sha256};
 use super::inspect::{self, Loaded};
 use super::server::{Address, Seen};
+use crate::report::Report;
 use crate::shell::say;
 
 /// Tenants' data: for the owner alone.
@@ -33,14 +36,36 @@ pub struct Backup {
     pub from_master: bool,
 }
 
+/// What was backed up.
+#[derive(Debug, Default, Serialize)]
+pub struct Taken {
+    /// `None` when there was nothing to back up: at night a cache can be empty, and the older backups stay.
+    pub backup: Option<PathBuf>,
+    /// How many keys are in it, and how many of them were compared entry by entry.
+    keys: u64,
+    compared: usize,
+    /// Backups that were too old.
+    removed: Vec<PathBuf>,
+}
+
+impl fmt::Display for Taken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Taken { backup, keys, compared, removed } = self;
+        let Some(backup) = backup else { return f.write_str("Redis has no keys: there is nothing to back up") };
+        write!(f, "{}: {keys} keys, {compared} of them compared entry by entry", backup.display())?;
+        removed.iter().try_for_each(|backup| write!(f, "\n{}: removed, it is too old", backup.display()))
+    }
+}
+
+impl Report for Taken {}
+
 impl Backup {
-    pub fn run(self) -> Result<()> {
-        self.take(SystemTime::now()).map(drop)
+    pub fn run(self) -> Result<Taken> {
+        self.take(SystemTime::now())
     }
 
-    /// Takes a backup, verifies it and only then removes older ones. `None` when there is nothing to back up: at night a cache
-    /// can be empty, and the older backups stay.
-    pub fn take(&self, now: SystemTime) -> Result<Option<PathBuf>> {
+    /// Takes a backup, verifies it and only then removes older ones.
+    pub fn take(&self, now: SystemTime) -> Result<Taken> {
         DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(&self.folder)?;
         let taken_at = humantime::format_rfc3339_seconds(now).to_string();
         let backup = self.folder.join(format!("redis-{}.rdb", taken_at.replace(':', "")));
@@ -57,20 +82,9 @@ impl Backup {
         });
         // It is there when something has failed.
         let _ = std::fs::remove_file(&partial);
-        let Some(manifest) = taken? else {
-            say("Redis has no keys: there is nothing to back up");
-            return Ok(None);
-        };
-        say(format!(
-            "{}: {} keys, {} of them compared entry by entry",
-            backup.display(),
-            manifest.keys,
-            manifest.entries.len()
-        ));
-        for removed in backups::prune(&self.folder, self.keep, now)? {
-            say(format!("{}: removed, it is older than {} days", removed.display(), self.keep));
-        }
-        Ok(Some(backup))
+        let Some(manifest) = taken? else { return Ok(Taken::default()) };
+        let removed = backups::prune(&self.folder, self.keep, now)?;
+        Ok(Taken { backup: Some(backup), keys: manifest.keys, compared: manifest.entries.len(), removed })
     }
 
     fn copy(&self, file: &Path, taken_at: &str) -> Result<Option<Manifest>> {
@@ -122,7 +136,20 @@ fn write_durably(path: &Path, bytes: &[u8]) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::report;
+
+    #[test]
+    fn a_backup_is_told_and_that_there_was_nothing_to_back_up() {
+        let taken = Taken { backup: Some("b.rdb".into()), keys: 9, compared: 4, removed: vec!["a.rdb".into()] };
+        let expected = "b.rdb: 9 keys, 4 of them compared entry by entry\na.rdb: removed, it is too old";
+        assert_eq!(taken.to_string(), expected);
+        let expected = json!({ "backup": "b.rdb", "keys": 9, "compared": 4, "removed": ["a.rdb"] });
+        report::tests::check("redis backup", &taken, expected);
+        assert_eq!(Taken::default().to_string(), "Redis has no keys: there is nothing to back up");
+    }
 
     #[test]
     fn an_entry_that_was_deleted_and_stored_anew_while_the_copy_was_made_need_not_be_in_it() {

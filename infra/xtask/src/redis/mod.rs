@@ -13,6 +13,7 @@ mod verify;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
+use crate::report::Reporting;
 use crate::scene::Drill;
 
 pub use drill::rehearse;
@@ -26,22 +27,22 @@ pub struct Redis {
 #[derive(Subcommand)]
 enum Command {
     /// Take a full backup, verify it, and let go of those that are too old
-    Backup(backup::Backup),
+    Backup(Reporting<backup::Backup>),
     /// Verify backups: the file, its keys, and a sample of its entries on a server of their own
-    Verify(verify::Verify),
+    Verify(Reporting<verify::Verify>),
     /// Put a backup where a stopped Redis will find it
-    Restore(restore::Restore),
+    Restore(Reporting<restore::Restore>),
     /// Lose Redis and recover it, on servers started for that, and tell how long it took
-    Drill(Drill),
+    Drill(Reporting<Drill>),
 }
 
 impl Redis {
     pub fn run(self) -> Result<()> {
         match self.command {
-            Command::Backup(backup) => backup.run(),
-            Command::Verify(verify) => verify.run(),
-            Command::Restore(restore) => restore.run(),
-            Command::Drill(drill) => drill.run(rehearse),
+            Command::Backup(backup) => backup.run(backup::Backup::run),
+            Command::Verify(verify) => verify.run(verify::Verify::run),
+            Command::Restore(restore) => restore.run(restore::Restore::run),
+            Command::Drill(drill) => drill.run(|drill| drill.run(rehearse)),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `cargo xtask redis restore`
 
+use std::fmt;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -7,10 +8,11 @@ use std::time::SystemTime;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use nix::unistd::geteuid;
+use serde::Serialize;
 
 use super::backups::sha256;
 use super::verify::verify;
-use crate::shell::say;
+use crate::report::Report;
 
 /// Where a Redis with `appendonly yes` looks at its start; it does not look at `dump.rdb` then.
 const APPEND_ONLY: &str = "appendonlydir";
@@ -27,9 +29,30 @@ pub struct Restore {
     pub data: PathBuf,
 }
 
+/// What was restored.
+#[derive(Debug, Serialize)]
+pub struct Restored {
+    keys: u64,
+    data: PathBuf,
+    /// Where that is which was there before.
+    former: PathBuf,
+}
+
+impl fmt::Display for Restored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Restored { keys, data, former } = self;
+        writeln!(f, "{keys} keys are in {}; what was there is in {}", data.display(), former.display())?;
+        f.write_str(
+            "start Redis: it is another one than before, so the epoch moves and no entry from the backup is served",
+        )
+    }
+}
+
+impl Report for Restored {}
+
 impl Restore {
     /// Verifies the backup, and only then puts it in place of the data. What was there is kept beside it.
-    pub fn run(self) -> Result<()> {
+    pub fn run(self) -> Result<Restored> {
         let data = &self.data;
         ensure!(data.is_dir(), "there is no folder {}", data.display());
         if let Some(pid) = working_in(data) {
@@ -55,9 +78,7 @@ impl Restore {
         }
         std::fs::remove_dir(&fresh)?;
         own_as(data, &former)?;
-        say(format!("{} keys are in {}; what was there is in {}", manifest.keys, data.display(), former.display()));
-        say("start Redis: it is another one than before, so the epoch moves and no entry from the backup is served");
-        Ok(())
+        Ok(Restored { keys: manifest.keys, data: self.data, former })
     }
 
     fn prepare(&self, fresh: &Path, digest: &str) -> Result<()> {
@@ -98,4 +119,20 @@ fn own_as(folder: &Path, path: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::report;
+
+    #[test]
+    fn what_was_restored_is_told_with_where_the_former_data_are() {
+        let restored = Restored { keys: 9, data: "data".into(), former: "data/before".into() };
+        assert!(restored.to_string().starts_with("9 keys are in data; what was there is in data/before\n"));
+        let expected = json!({ "keys": 9, "data": "data", "former": "data/before" });
+        report::tests::check("redis restore", &restored, expected);
+    }
 }

@@ -8,9 +8,10 @@ use stack::{Failover, Redis};
 
 use super::backup::Backup;
 use super::backups::{self, Manifest, manifest_path};
-use super::restore::Restore;
+use super::restore::{Restore, Restored};
 use super::server::{Address, Role};
 use super::verify::{Verify, verify};
+use crate::report::Report;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -54,14 +55,16 @@ impl Place {
     }
 
     fn take_at(&self, now: SystemTime) -> anyhow::Result<Option<PathBuf>> {
-        Backup { redis: self.address(), folder: self.backups(), keep: 7, from_master: false }.take(now)
+        Backup { redis: self.address(), folder: self.backups(), keep: 7, from_master: false }
+            .take(now)
+            .map(|taken| taken.backup)
     }
 
     fn take(&self) -> PathBuf {
         self.take_at(SystemTime::now()).expect("taken").expect("something")
     }
 
-    fn restore(&self, backup: &Path) -> anyhow::Result<()> {
+    fn restore(&self, backup: &Path) -> anyhow::Result<Restored> {
         Restore { backup: backup.to_owned(), data: self.redis.dir().to_owned() }.run()
     }
 }
@@ -93,7 +96,7 @@ fn is_refused(spoil: impl FnOnce(&Path), reason: &str) {
     let error = format!("{:#}", place.restore(&backup).expect_err("refused"));
     assert!(error.contains("is no good backup") && error.contains(reason), "{error}");
     assert!(contents(place.redis.dir()) == before, "the data have changed");
-    let verified = Verify { path: place.backups() }.run();
+    let verified = Verify { path: place.backups() }.run().and_then(Report::verdict);
     assert!(verified.is_err(), "verify takes it");
 }
 
@@ -231,7 +234,7 @@ fn a_redis_without_keys_is_not_backed_up_and_the_last_backup_stays() {
     let backup = place.take();
     let empty = Place::new();
     let again = Backup { redis: empty.address(), folder: place.backups(), keep: 7, from_master: false };
-    assert_eq!(again.take(SystemTime::now() + 30 * DAY).expect("nothing to do"), None);
+    assert_eq!(again.take(SystemTime::now() + 30 * DAY).expect("nothing to do").backup, None);
     assert_eq!(backups::all(&place.backups()).expect("listed"), [backup]);
 }
 
@@ -290,8 +293,8 @@ fn of_a_master_its_replica_is_copied_and_a_lone_master_itself() {
     let folder = place.folder.path().join("others");
     let address = Address::loopback(replica.port()).expect("an address");
     let of = |redis: Address, from_master| Backup { redis, folder: folder.clone(), keep: 7, from_master };
-    of(address.clone(), false).take(SystemTime::now()).expect("taken").expect("something");
-    of(place.address(), true).take(SystemTime::now() + DAY).expect("taken").expect("something");
+    of(address.clone(), false).take(SystemTime::now()).expect("taken").backup.expect("something");
+    of(place.address(), true).take(SystemTime::now() + DAY).expect("taken").backup.expect("something");
     assert_eq!((copies(&place.redis), copies(&replica)), (given.0 + 1, given.1 + 2));
 
     // Without its master it says of nothing when that was so.
@@ -313,7 +316,7 @@ fn no_sentinel_keeps_a_backup_in_mind_as_a_replica() {
     let address = Address::loopback(failover.port()).expect("an address");
     address.ask(&["EVAL", ENTRIES, "0"]).expect("entries");
     let backup = Backup { redis: address, folder: folder.path().join("backups"), keep: 7, from_master: false };
-    backup.take(SystemTime::now()).expect("taken").expect("something");
+    backup.take(SystemTime::now()).expect("taken").backup.expect("something");
     assert_eq!((copies(failover.redis(0)), copies(failover.redis(1))), (1, 1), "the master's one is its replica's");
     let expected = vec![vec![format!("127.0.0.1:{}", failover.redis(1).port())]; 3];
     assert_eq!(failover.replicas_in_mind().expect("answers"), expected);

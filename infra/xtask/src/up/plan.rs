@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use anyhow::Result;
 use stack::Runtime;
 
-use crate::build;
 use crate::tools::{self, Server};
 use crate::wasm::Toolchain;
+use crate::{assets, build};
 
 /// A step, with its times as they were on a machine with 2 cores.
 struct Step {
@@ -30,6 +30,10 @@ pub fn plan(servers: &[Server], runtime: Runtime, has_database: bool) -> Result<
     if !Toolchain::is_ready() {
         let what = "install a compiler for WebAssembly".to_owned();
         steps.push(Step { what, first: "1 min", later: None, was_done: false });
+    }
+    if !assets::are_ready() {
+        let what = "install what the console and the reference have built in, with Node.js".to_owned();
+        steps.push(Step { what, first: "30 s", later: None, was_done: false });
     }
     let (what, was_done) = ("build the components".to_owned(), build::has_components(runtime.edition())?);
     steps.push(Step { what, first: "2 min", later: Some("a few seconds"), was_done });

@@ -8,8 +8,8 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{
-    ConfigMapKeySelector, EnvVarSource, LocalObjectReference, ResourceRequirements, SecretKeySelector, Toleration,
-    Volume, VolumeMount,
+    ConfigMapKeySelector, EnvVarSource, LocalObjectReference, ResourceRequirements, SecretKeySelector, ServiceSpec,
+    Toleration, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -173,8 +173,11 @@ struct ClusterSpec {
     instances: u32,
     image_name: Option<String>,
     bootstrap: Option<Bootstrap>,
+    certificates: Option<Certificates>,
+    external_clusters: Option<Vec<ExternalCluster>>,
     managed: Option<Managed>,
     postgresql: Option<Postgresql>,
+    replica: Option<Replica>,
     affinity: Option<Affinity>,
     storage: Option<Storage>,
     resources: Option<ResourceRequirements>,
@@ -198,7 +201,35 @@ enum PodAntiAffinityType {
 
 #[derive(JsonSchema)]
 struct Bootstrap {
-    initdb: InitDb,
+    initdb: Option<InitDb>,
+    pg_basebackup: Option<BaseBackup>,
+}
+
+#[derive(JsonSchema)]
+struct BaseBackup {
+    source: String,
+}
+
+#[derive(JsonSchema)]
+struct Certificates {
+    #[schemars(rename = "serverAltDNSNames")]
+    server_alt_dns_names: Option<Vec<String>>,
+}
+
+#[derive(JsonSchema)]
+struct Replica {
+    source: String,
+    enabled: Option<bool>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase")]
+struct ExternalCluster {
+    name: String,
+    connection_parameters: Option<BTreeMap<String, String>>,
+    ssl_key: Option<SecretKeySelector>,
+    ssl_cert: Option<SecretKeySelector>,
+    ssl_root_cert: Option<SecretKeySelector>,
 }
 
 #[derive(JsonSchema)]
@@ -216,7 +247,41 @@ struct InitDb {
 
 #[derive(JsonSchema)]
 struct Managed {
-    roles: Vec<Role>,
+    roles: Option<Vec<Role>>,
+    services: Option<Services>,
+}
+
+#[derive(JsonSchema)]
+struct Services {
+    additional: Option<Vec<AdditionalService>>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase")]
+struct AdditionalService {
+    selector_type: SelectorType,
+    service_template: ServiceTemplate,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+enum SelectorType {
+    Rw,
+    R,
+    Ro,
+}
+
+#[derive(JsonSchema)]
+struct ServiceTemplate {
+    metadata: Option<ServiceMetadata>,
+    spec: Option<ServiceSpec>,
+}
+
+#[derive(JsonSchema)]
+struct ServiceMetadata {
+    name: Option<String>,
+    labels: Option<BTreeMap<String, String>>,
+    annotations: Option<BTreeMap<String, String>>,
 }
 
 #[derive(JsonSchema)]
@@ -285,6 +350,19 @@ pub struct Kustomization {
     namespace: Option<String>,
     sort_options: Option<SortOptions>,
     resources: Vec<String>,
+    patches: Option<Vec<Patch>>,
+}
+
+#[derive(JsonSchema)]
+struct Patch {
+    path: String,
+    target: Selector,
+}
+
+#[derive(JsonSchema)]
+struct Selector {
+    kind: String,
+    name: String,
 }
 
 #[derive(JsonSchema)]

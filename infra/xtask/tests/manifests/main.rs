@@ -3,6 +3,7 @@
 mod consistency;
 mod custom;
 mod published;
+mod regions;
 mod schema;
 mod spin_4_0;
 mod variables;

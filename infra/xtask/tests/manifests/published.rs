@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
-use crate::{documents, manifests, object, schema};
+use crate::{documents, manifests, object, regions, schema};
 
 /// The kinds of the project that an operator defines.
 const KINDS: [(&str, &str); 3] =
@@ -49,6 +49,9 @@ fn every_manifest_of_an_operators_kind_is_what_its_published_definition_says() {
         for document in documents.iter().filter(|it| KINDS.iter().any(|(kind, _)| it["kind"] == *kind)) {
             assert_eq!(faults(&definitions, document), Vec::<String>::new(), "{}", path.display());
         }
+    }
+    for (folder, document) in regions::all().filter(|(_, it)| KINDS.iter().any(|(kind, _)| it["kind"] == *kind)) {
+        assert_eq!(faults(&definitions, &document), Vec::<String>::new(), "{folder}");
     }
     for (kind, name) in KINDS {
         let mut manifest = object(kind, name);

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use crate::read;
 
-/// The components that are configured. `aggregator` only adds up what these send it.
+/// The components that are configured. `aggregator` only adds up what these send it, `origin` knows only where the backend is,
+/// and `console` and `docs` are files.
 const CONFIGURED: &[&str] = &["ops", "payment-reads", "property-reads", "writes"];
 
 /// The variables that not all of [`CONFIGURED`] are given, with those that are.
@@ -14,11 +15,17 @@ const EXCEPTIONS: &[(&str, &[&str])] = &[
     ("redis_default_timeout_minutes", &["ops", "payment-reads", "property-reads"]),
     ("cache_seal_key", &["ops", "payment-reads", "property-reads"]),
     ("require_if_match", &["writes"]),
+    // Whoever owns a path knows whether another method of it is the backend's.
+    ("origin_url", &["ops", "origin", "payment-reads", "property-reads"]),
+    ("origin_timeout_ms", &["ops", "origin", "payment-reads", "property-reads"]),
+    ("cors_allowed_origins", &["ops", "origin", "payment-reads", "property-reads", "writes"]),
     // Only for `allowed_outbound_hosts`.
     ("redis_address", &[]),
     ("database_address", &[]),
+    ("database_read_address", &[]),
     ("jwt_jwks_address", &[]),
     ("alert_webhook_address", &[]),
+    ("origin_address", &[]),
 ];
 
 fn given(variable: &str) -> &'static [&'static str] {

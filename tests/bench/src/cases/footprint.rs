@@ -1,4 +1,8 @@
-//! How large the components are, and how long an instance of one takes to make.
+//! How large the components are, how long an instance of one takes to make and how much memory it takes, and how long a host
+//! takes to start.
+
+mod memory;
+mod start;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -7,7 +11,8 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use stack::Runtime;
 
-use super::always;
+use super::throughput::NOT_ON_SPIN;
+use super::{Size, always};
 use crate::load::{Limit, run};
 use crate::measure::Spread;
 use crate::report::{Report, Section};
@@ -18,8 +23,20 @@ use crate::stage::Stage;
 const REQUESTS: usize = 1_500;
 const CLIENTS: usize = 8;
 
-/// Measures. Only the embedded host tells how long an instance takes.
-pub fn measure(stage: &Stage, report: &mut Report) -> Result<()> {
+/// Measures. Memory and start are the embedded host's alone: Spin has no option for a compile cache.
+pub fn measure(stage: &Stage, size: &Size, report: &mut Report) -> Result<()> {
+    components(stage, report)?;
+    if stage.runtime == Runtime::Spin {
+        report.fact("memory", NOT_ON_SPIN);
+        report.fact("start", "not measured: the compile cache is an option of the embedded host");
+        return Ok(());
+    }
+    memory::measure(stage, size, report)?;
+    start::measure(stage, size, report)
+}
+
+/// Only the embedded host tells how long an instance takes.
+fn components(stage: &Stage, report: &mut Report) -> Result<()> {
     let mut micros: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     if stage.runtime == Runtime::Embedded {
         let meter = stage.path("meter");

@@ -4,6 +4,8 @@ mod first_requests;
 mod footprint;
 mod growth;
 mod misses;
+mod read_lease;
+mod regions;
 mod stampede;
 mod throughput;
 mod writes;
@@ -62,9 +64,9 @@ impl Size {
 /// What can be measured by itself.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Case {
-    /// Component sizes and instantiation
+    /// Component sizes, instantiation, memory and start
     Footprint,
-    /// Throughput beside the floor and the peer
+    /// Throughput beside the floor, a sample and peers
     Throughput,
     /// Short-lived instances
     FirstRequests,
@@ -78,6 +80,10 @@ pub enum Case {
     Growth,
     /// A Zipf workload
     Zipf,
+    /// A hot key and writes, with read leases
+    ReadLease,
+    /// Hits, misses and writes in a region of several
+    Regions,
 }
 
 impl Case {
@@ -93,9 +99,11 @@ impl Case {
             (Case::Misses, Some(shared)) => misses::measure(stage, shared, size, report),
             (Case::Writes, Some(shared)) => writes::measure(stage, shared, size, report),
             (Case::Stampede, Some(shared)) => stampede::measure(stage, shared, report),
-            (Case::Footprint, _) => footprint::measure(stage, report),
+            (Case::Footprint, _) => footprint::measure(stage, size, report),
             (Case::Growth, _) => growth::measure(stage, size, report),
             (Case::Zipf, _) => zipf::measure(stage, size, report),
+            (Case::ReadLease, _) => read_lease::measure(stage, size, report),
+            (Case::Regions, _) => regions::measure(stage, size, report),
             (_, None) => bail!("the hosts of this case were not started"),
         }
     }

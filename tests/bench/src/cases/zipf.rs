@@ -5,11 +5,11 @@ use anyhow::Result;
 use super::Size;
 use crate::counters::{ALL, work};
 use crate::load::{Limit, run};
-use crate::measure::generator_share;
-use crate::report::Report;
+use crate::measure::{Spread, generator_share};
+use crate::report::{Report, Target};
 use crate::results;
 use crate::seed;
-use crate::stage::Stage;
+use crate::stage::{Api, READ_LEASE_MS, Stage};
 use crate::workload::{Property, Workload};
 
 const PROPERTIES: usize = 10_000;
@@ -21,9 +21,19 @@ const EXPONENT: f64 = 1.0;
 /// The same requests in every run: one number for those that warm the cache, one for those that are measured.
 const SEEDS: [u64; 2] = [6, 7];
 
-/// Measures.
+/// Measures, and once more with read leases.
 pub fn measure(stage: &Stage, size: &Size, report: &mut Report) -> Result<()> {
     let api = stage.api("zipf", &stage.database("zipf")?, &[])?;
+    let without = measure_at(stage, &api, "Zipf", size, report)?;
+    let api = stage.api_with_read_leases("zipf-leased", &stage.database("zipf_leased")?)?;
+    let with = measure_at(stage, &api, &format!("Zipf with read leases of {READ_LEASE_MS} ms"), size, report)?;
+    let ratio = Spread::of([with / without]);
+    report.target(Target::at_most("Zipf with read leases ÷ without, commands of Redis a request", 0.6, ratio));
+    Ok(())
+}
+
+/// Measures this host: how many commands of Redis a request has, those inside scripts not counted.
+fn measure_at(stage: &Stage, api: &Api, name: &str, size: &Size, report: &mut Report) -> Result<f64> {
     let mut client = api.sql()?;
     seed::properties(&mut client, "lord-", i64::try_from(LANDLORDS)?, i64::try_from(PROPERTIES)?, 500)?;
     seed::settle(&mut client)?;
@@ -58,13 +68,13 @@ pub fn measure(stage: &Stage, size: &Size, report: &mut Report) -> Result<()> {
     let database = work(&mut client, ALL)?.since(database);
     let commands_now = cache.commands()?;
     let since = |name: &str| commands_now.get(name).copied().unwrap_or(0) - commands.get(name).copied().unwrap_or(0);
-    let round_trips: u64 = ["get", "hget", "eval", "evalsha"].into_iter().map(since).sum();
+    let round_trips: u64 = ["getrange", "hget", "eval", "evalsha"].into_iter().map(since).sum();
     let all: u64 = commands_now.keys().map(|name| since(name)).sum();
     let (memory, keys) = (cache.memory()?.saturating_sub(memory), cache.keys()?.saturating_sub(keys));
 
     let answered = &outcome.answered;
-    let title = "Zipf workload: 10,000 properties of 500 landlords, 95 % reads";
-    let mut section = results::by_result(report, "Zipf", title, answered)?;
+    let title = format!("{name}: 10,000 properties of 500 landlords, 95 % reads");
+    let mut section = results::by_result(report, name, &title, answered)?;
     let each = |count: f64| count / answered.len() as f64;
     section.note(format!(
         "A request costs Redis {:.2} round trips ({:.2} commands with those inside scripts) and PostgreSQL {:.3} statements; \
@@ -83,5 +93,5 @@ pub fn measure(stage: &Stage, size: &Size, report: &mut Report) -> Result<()> {
     section.add("redis_bytes", memory);
     section.add("redis_keys", keys);
     report.section(section);
-    Ok(())
+    Ok(each(round_trips as f64))
 }

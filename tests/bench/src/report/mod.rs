@@ -10,6 +10,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::measure::{Series, Spread};
+use crate::process::Cpu;
 
 /// From this share of the machine on, the load generator is what was measured.
 const GENERATOR_LIMIT: f64 = 0.5;
@@ -70,7 +71,7 @@ impl Section {
                 format!("{:.2}", series.p50().median),
                 format!("{:.2}", p99.median),
                 format!("{:.2} – {:.2}", p99.min, p99.max),
-                format!("{:.0}", series.server_cpu().median),
+                format!("{:.0}", series.server_cpu(Cpu::both).median),
                 format!("{:.0} %", 100.0 * share.median),
             ]);
             data.push(series.json());

@@ -52,6 +52,11 @@ impl Lease {
         self.read_at <= sent_at
     }
 
+    /// When a lease of this `length` lapses, on the instance's monotonic clock.
+    pub fn lapses_at(&self, length: Duration) -> Duration {
+        self.read_at + length
+    }
+
     /// What the lease is worth at `now`, for leases of `length`.
     pub fn state(&self, now: Duration, length: Duration) -> LeaseState {
         LeaseState::of(now.saturating_sub(self.read_at), length)

@@ -69,6 +69,11 @@ impl Local {
         (admission(Some(lease), now, length), state == LeaseState::RenewSoon)
     }
 
+    /// When the lease lapses, for leases of `length`; `None` without one.
+    pub fn lease_lapses_at(&self, length: Duration) -> Option<Duration> {
+        self.lease.as_ref().map(|lease| lease.lapses_at(length))
+    }
+
     /// Whether the caller is the one to renew the lease in the background; it calls [`Local::end_renewal`] afterwards.
     pub fn begin_renewal(&mut self) -> bool {
         !std::mem::replace(&mut self.is_renewing, true)

@@ -135,6 +135,14 @@ pub struct Record {
     /// Which PostgreSQL the entries of this epoch were read from; `None` until it was asked.
     #[serde(default)]
     pub database: Option<Known>,
+    /// Whether the cache has been in use since the record was made, for the first time or because it was lost: leases on a lost record
+    /// are not known. A release that does not say may have used it.
+    #[serde(default = "has_been_used")]
+    pub has_been_used: bool,
+}
+
+fn has_been_used() -> bool {
+    true
 }
 
 impl Record {
@@ -153,6 +161,7 @@ impl Record {
             failed_probes: 0,
             suspicion: None,
             database: None,
+            has_been_used: false,
         }
     }
 
@@ -179,6 +188,12 @@ impl Record {
     /// Whether the entries of this epoch are in the Redis that says it is `run_id`.
     pub fn trusts(&self, run_id: &str) -> bool {
         self.run_id.as_deref().is_some_and(|known| is_same_redis(known, run_id))
+    }
+
+    /// Whether an invalidation of which the Redis that says it is `run_id` was told needs to reach no other: that one is trusted, or
+    /// none is, and then the next begins with another epoch.
+    pub fn covers(&self, run_id: &str) -> bool {
+        self.run_id.is_none() || self.trusts(run_id)
     }
 
     /// Whether a probe is due.

@@ -20,6 +20,7 @@ fn closed() -> Record {
         failed_probes: 0,
         suspicion: None,
         database: None,
+        has_been_used: true,
     }
 }
 
@@ -45,6 +46,16 @@ fn it_opens_when_redis_fails_and_is_probed_after_the_reset() {
     assert_eq!(next(&open, Event::ProbeOffered { token: "a" }, NOW + 59_999, RESET), None);
     let half_open = after(&open, Event::ProbeOffered { token: "a" }, NOW + 60_000);
     assert!(!half_open.admits());
+}
+
+#[test]
+fn what_a_redis_was_told_is_enough_unless_another_is_trusted() {
+    assert!(closed().covers("r1") && !closed().covers("r2"));
+    let left = after(&closed(), Event::AnotherRedis { run_id: "r2" }, NOW);
+    assert!(left.covers("r1") && !left.covers("r2"), "r1 may be let in again, with its entries");
+    let probing = after(&left, Event::ProbeOffered { token: "a" }, NOW + 60_000);
+    let replaced = after(&probing, Event::AnotherRedis { run_id: "r2" }, NOW + 60_000);
+    assert!(replaced.covers("r1") && replaced.covers("r2"), "whichever is next begins another epoch");
 }
 
 #[test]

@@ -193,6 +193,7 @@ pub fn next(record: &Record, event: Event<'_>, now_ms: u64, reset: Duration) -> 
                 failed_probes: 0,
                 suspicion: None,
                 database: record.database.clone(),
+                has_been_used: true,
                 reason: if is_the_same { "readmitted" } else { "readmitted in a new epoch" }.into(),
             })
         }

@@ -5,25 +5,62 @@ use super::{Owner, Resource};
 /// Room for the name of most resources, in bytes: two words and an id of 36.
 const USUAL_RESOURCE_BYTES: usize = 64;
 
-/// What every key of a deployment begins with.
+/// A deployment's name, and what each of its keys in Redis begins with: the name, or the name as a hash tag.
+///
+/// In cluster mode Redis hashes of a key only what stands between its first braces (Redis Cluster Specification, hash tags). So all
+/// keys of a deployment lie in one slot, and any of its scripts may name any of them.
+///
+/// ```
+/// use cache::Namespace;
+///
+/// let notes = Namespace::parse("notes_").unwrap();
+/// assert_eq!((notes.name(), notes.prefix()), ("notes_", "notes_"));
+/// let tagged = notes.with_hash_tag();
+/// assert_eq!((tagged.name(), tagged.prefix()), ("notes_", "{notes_}"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Namespace(String);
+pub struct Namespace {
+    prefix: String,
+    has_hash_tag: bool,
+}
 
 impl Namespace {
     /// 1 to 64 characters of `A-Z a-z 0-9 _ - .`: no `:` and no `~`, which separate the parts of a key, and no character
     /// that means something to a pattern.
     pub fn parse(text: &str) -> Option<Self> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
-        ((1..=64).contains(&text.len()) && text.bytes().all(allowed)).then(|| Self(text.to_owned()))
+        let valid = (1..=64).contains(&text.len()) && text.bytes().all(allowed);
+        valid.then(|| Self { prefix: text.to_owned(), has_hash_tag: false })
     }
 
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        &self.0
+    /// The same deployment, with its keys in one slot of a Redis in cluster mode.
+    #[must_use]
+    pub fn with_hash_tag(self) -> Self {
+        Self { prefix: format!("{{{}}}", self.name()), has_hash_tag: true }
+    }
+
+    /// Whether its keys carry a hash tag.
+    pub fn has_hash_tag(&self) -> bool {
+        self.has_hash_tag
+    }
+
+    /// The name: what it is called outside of Redis, whatever its keys there begin with.
+    pub fn name(&self) -> &str {
+        self.prefix.trim_matches(['{', '}'])
+    }
+
+    /// What each of its keys in Redis begins with; behind `lock:` for locks and fences.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// A key of the deployment's own in Redis, which is no owner's: no owner has a `~`.
+    pub fn own_key(&self, name: &str) -> String {
+        format!("{}~{name}", self.prefix)
     }
 }
 
-/// The key of one resource of one owner: `{namespace}{owner}:{resource}`.
+/// The key of one resource of one owner: the namespace's prefix, then `owner:resource`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CacheKey {
     text: String,
@@ -35,8 +72,8 @@ impl CacheKey {
     pub fn new(namespace: &Namespace, owner: &Owner, resource: &impl Resource) -> Self {
         // Each hit makes one: by hand it is a third of what `format!` takes.
         let mut text =
-            String::with_capacity(namespace.as_str().len() + owner.as_str().len() + 1 + USUAL_RESOURCE_BYTES);
-        text.push_str(namespace.as_str());
+            String::with_capacity(namespace.prefix().len() + owner.as_str().len() + 1 + USUAL_RESOURCE_BYTES);
+        text.push_str(namespace.prefix());
         text.push_str(owner.as_str());
         text.push(':');
         resource.push_name(&mut text);
@@ -45,7 +82,7 @@ impl CacheKey {
 
     /// The owner and the resource of a key of Redis; `None` for any other key.
     pub fn parse<R: Resource>(namespace: &Namespace, key: &str) -> Option<(Owner, R)> {
-        let (owner, name) = key.strip_prefix(namespace.as_str())?.split_once(':')?;
+        let (owner, name) = key.strip_prefix(namespace.prefix())?.split_once(':')?;
         let (owner, resource) = (Owner::parse(owner)?, R::parse(name)?);
         // Another spelling of an id would be another key.
         (Self::new(namespace, &owner, &resource).as_str() == key).then_some((owner, resource))
@@ -86,6 +123,21 @@ mod tests {
         for other in ["", "R_", "R_a", "Q_a:item:list", "R_~a:item:list", "R_:item:list", "R_a:", "R_a:no name"] {
             assert_eq!(CacheKey::parse::<Named>(&namespace, other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn with_a_hash_tag_every_key_of_a_deployment_hashes_alike_and_no_key_is_one_without() {
+        let (plain, tagged) = (namespace("R_"), namespace("R_").with_hash_tag());
+        let resource = Named("item:list".to_owned());
+        let key = CacheKey::new(&tagged, &owner("a"), &resource);
+        let hashed = |key: &str| key.split_once('{')?.1.split_once('}').map(|(tag, _)| tag.to_owned());
+        for name in [key.as_str(), &key.lock(), &tagged.own_key("leases")] {
+            assert_eq!(hashed(name).as_deref(), Some("R_"), "{name}");
+        }
+        assert_eq!(CacheKey::parse(&tagged, key.as_str()), Some((owner("a"), resource)));
+        assert_eq!(CacheKey::parse::<Named>(&plain, key.as_str()), None);
+        assert_eq!(CacheKey::parse::<Named>(&tagged, "R_a:item:list"), None);
+        assert_eq!((tagged.name(), plain.name()), ("R_", "R_"));
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl KeyPattern {
 /// What every value's key of an owner begins with, and no other key: locks and fences begin with `lock:`, another owner's
 /// with another name in front of the colon.
 pub fn prefix(namespace: &Namespace, owner: &Owner) -> String {
-    format!("{}{owner}:", namespace.as_str())
+    format!("{}{owner}:", namespace.prefix())
 }
 
 #[cfg(test)]

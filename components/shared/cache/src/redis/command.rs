@@ -7,6 +7,8 @@ pub enum Command {
     Del,
     /// Runs a script.
     Eval,
+    /// Runs a script that Redis has been sent before.
+    EvalSha,
     /// Reads a value up to a limit.
     GetRange,
     /// Reads one page of a list.
@@ -23,6 +25,7 @@ impl Command {
         match self {
             Self::Del => "DEL",
             Self::Eval => "EVAL",
+            Self::EvalSha => "EVALSHA",
             Self::GetRange => "GETRANGE",
             Self::HGet => "HGET",
             Self::Info => "INFO",

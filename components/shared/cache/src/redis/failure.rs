@@ -90,22 +90,21 @@ const CODES: [(&str, Refusal); 11] = [
 ];
 /// The names with which an error of the server begins in the `redis` crate from 1.0 on, where it knows the code: the variants
 /// of its `ServerErrorKind` (read in 1.8.1 and 2.0.0-rc.2). 0.32 puts [`SIGNALLED`] before its own.
-const NAMES: [&str; 14] = [
-    "Ask",
+const NAMES: [&str; 10] = [
     "BusyLoading",
-    "ClusterDown",
     "CrossSlot",
     "ExecAbort",
     "MasterDown",
-    "Moved",
     "NoPerm",
     "NoScript",
     "NoSub",
     "NotBusy",
     "ReadOnly",
     "ResponseError",
-    "TryAgain",
 ];
+/// How a node of a cluster says that another has the slot, that it is on its way, or that nobody has it: as on the wire, and as the
+/// `redis` crate names it.
+const OTHER_NODE: [&str; 8] = ["MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", "Moved", "Ask", "TryAgain", "ClusterDown"];
 /// How an error of the server begins in the `redis` crate 0.32, where it knows the code.
 const SIGNALLED: &str = "An error was signalled by the server";
 /// What stands for `NOPERM` inside scripts: up to 7.0, and from 7.2 on.
@@ -185,6 +184,10 @@ impl RedisFailure {
     pub fn from_text(text: &str) -> Self {
         let (word, rest) = text.split_at(text.find(':').unwrap_or(text.len()));
         let code = word.trim_matches('"');
+        let name = word.strip_prefix(SIGNALLED).map_or(code, |name| name.trim_start_matches(" - "));
+        if OTHER_NODE.contains(&name) {
+            return Unfit::OtherNode.into();
+        }
         let is_code = code.len() > 1 && code.bytes().all(|byte| byte.is_ascii_uppercase());
         let is_told = |beginning| text.starts_with(beginning);
         if is_code {
@@ -203,7 +206,22 @@ impl RedisFailure {
         if code == ANOTHER || is_over {
             return Self::Unavailable(text.into());
         }
+        if OTHER_NODE.contains(&code) {
+            return Unfit::OtherNode.into();
+        }
         Self::Refused(format!("{code}: {rest}"))
+    }
+
+    /// Whether Redis does not know a script by its hash, or this user may not name it so: it is then sent whole.
+    pub fn wants_the_text(&self) -> bool {
+        match self {
+            Self::Refused(text) => {
+                text.contains("NOSCRIPT")
+                    || text.contains("NoScript")
+                    || (self.refusal() == Some(Refusal::NoPermission) && text.contains("'evalsha'"))
+            }
+            Self::Unavailable(_) | Self::TimedOut | Self::Unfit(_) => false,
+        }
     }
 
     /// An answer that is longer than any that is asked for.

@@ -6,6 +6,10 @@ use super::unfit::Unfit;
 use percent_encoding::percent_decode_str;
 use std::fmt;
 
+/// Behind a process whose keys carry a hash tag. To hosts that use the other keys it is another Redis: their fences and deletions
+/// do not reach these entries.
+const TAGGED: &str = "{}";
+
 /// What separates the parts of an identity in the breaker's record.
 const SEPARATOR: char = '/';
 
@@ -40,11 +44,12 @@ struct History {
 }
 
 impl Identity {
-    /// What `INFO` says, without a section or with its sections `server`, `replication`, `stats` and `cluster`.
+    /// What `INFO` says, without a section or with its sections `server`, `replication`, `stats` and `cluster`, of a Redis where
+    /// the keys carry a hash tag or none.
     ///
     /// # Errors
     /// [`RedisFailure::Unfit`] when the cache cannot be in this Redis, [`RedisFailure::Refused`] when it does not identify itself.
-    pub fn of(info: &[Reply]) -> Result<Self, RedisFailure> {
+    pub fn of(info: &[Reply], has_hash_tag: bool) -> Result<Self, RedisFailure> {
         let [mode, other_mode, cluster, role, run_id, id, before, received] = facts(
             info,
             [
@@ -66,7 +71,7 @@ impl Identity {
         if mode.as_deref() == Some("sentinel") {
             return Err(Unfit::Sentinel.into());
         }
-        if mode.as_deref() == Some("cluster") || cluster.as_deref() == Some("1") {
+        if !has_hash_tag && (mode.as_deref() == Some("cluster") || cluster.as_deref() == Some("1")) {
             return Err(Unfit::Cluster.into());
         }
         match needed(role, "INFO names no role")?.as_str() {
@@ -76,7 +81,7 @@ impl Identity {
             _ => return Err(Unfit::NoMaster.into()),
         }
         let is_id = |id: &String| id.bytes().any(|byte| byte != b'0');
-        let process = needed(run_id, "INFO names no run_id")?;
+        let process = needed(run_id, "INFO names no run_id")? + if has_hash_tag { TAGGED } else { "" };
         let history = id.filter(|id| !id.is_empty()).map(|id| History {
             id,
             before: before.filter(is_id),
@@ -89,8 +94,8 @@ impl Identity {
     fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split(SEPARATOR);
         let is_id = |id: &&str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let mut id = || parts.next().filter(is_id).map(str::to_owned);
-        let (process, id) = (id()?, id()?);
+        let process = parts.next().filter(|text| is_id(&text.strip_suffix(TAGGED).unwrap_or(text)))?.to_owned();
+        let id = parts.next().filter(is_id)?.to_owned();
         let before = parts.next().filter(|id| !id.is_empty()).map(str::to_owned);
         let received = parts.next().map_or(Some(0), |bytes| bytes.parse().ok())?;
         parts.next().is_none().then_some(Self { process, history: Some(History { id, before, received }) })

@@ -44,7 +44,7 @@ pub struct Marker {
 impl Marker {
     /// Where the marker of this deployment is. No owner has a `~`.
     fn key(namespace: &Namespace) -> Argument {
-        format!("{}~database", namespace.as_str()).into_bytes()
+        namespace.own_key("database").into_bytes()
     }
 
     /// The command that asks for it, and sets it to `token` where there is none.
@@ -73,7 +73,7 @@ impl Marker {
     pub fn guard(&self, script: Script) -> Vec<Argument> {
         // Afterwards: a script that has written is let go beyond `maxmemory`.
         let keep = format!("\nend\nlocal answer = run()\nredis.call('PEXPIRE', marker, {MARKER_MS})\nreturn answer\n");
-        let source = ["local function run()\n", script.source, &keep].concat();
+        let source = ["local function run()\n", script.text.source, &keep].concat();
         self.guarded(&source, script.keys, script.arguments)
     }
 
@@ -224,8 +224,9 @@ mod tests {
 
     #[test]
     fn a_script_is_guarded_by_the_marker_behind_its_own_keys_and_arguments() {
-        let all = texts(&marker().guard(Script::unfence([&key("item:list")], "w")));
-        assert_eq!(all[1..], ["3", "R_a:item:list", "lock:R_a:item:list", "R_~database", "w", "token"]);
+        let all = texts(&marker().guard(Script::unfence(&namespace("R_"), [&key("item:list")], "w")));
+        let keys = ["R_a:item:list", "lock:R_a:item:list", "R_~leases", "R_~database"];
+        assert_eq!(all[1..], [&["4"], &keys[..], &["w", "token"]].concat());
         assert!(all[0].starts_with(include_str!("scripts/guard.lua")));
         assert!(all[0].contains(include_str!("scripts/unfence.lua")));
         let keeps = "redis.call('PEXPIRE', marker, 900000)";

@@ -3,11 +3,16 @@
 /// Why the cache cannot be in a Redis that answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
-    /// The keys of one script have to be in one slot there, and a value, its lock and its fence are not.
+    /// The keys of one script have to be in one slot there, and without a hash tag they are not.
     #[error(
-        "it runs in cluster mode, where a value and its lock are in different slots; use one without cluster-enabled"
+        "it runs in cluster mode, where keys must lie in one slot; set redis_hash_tags, or use one without cluster-enabled"
     )]
     Cluster,
+    /// In cluster mode: the slot of the deployment's keys is on another node, on its way there, or nobody's.
+    #[error(
+        "the slot of the cache's keys is not on this node of the cluster; redis_url must lead to the one that has it"
+    )]
+    OtherNode,
     /// Only its master may write to it.
     #[error("it is a replica; redis_url must lead to the master")]
     Replica,

@@ -12,7 +12,7 @@ use std::cell::Cell;
 fn one_reader_leads_the_others_wait_and_its_entry_is_what_all_of_them_read() {
     let (mut redis, slot) = (Redis::default(), slot("ada", Document::Text(7), ""));
     let text = entry(1, Language::English, "hello");
-    assert_eq!(redis.look_up(&slot, "first", b""), Lookup::Leader);
+    assert_eq!(redis.look_up(&slot, "first", b""), Lookup::Leader { demand: None });
     assert_eq!(redis.look_up(&slot, "second", b""), Lookup::Wait);
     assert_eq!(redis.store(&slot, "second", &text), Fill::Refused);
     assert_eq!(redis.store(&slot, "first", &text), Fill::Stored);
@@ -25,9 +25,9 @@ fn one_reader_leads_the_others_wait_and_its_entry_is_what_all_of_them_read() {
 #[test]
 fn a_leader_that_stores_nothing_gives_its_lock_back() {
     let (mut redis, slot) = (Redis::default(), slot("ada", Document::Text(7), ""));
-    assert_eq!(redis.look_up(&slot, "first", b""), Lookup::Leader);
+    assert_eq!(redis.look_up(&slot, "first", b""), Lookup::Leader { demand: None });
     assert_eq!(redis.release(&slot, "first"), Fill::Refused);
-    assert_eq!(redis.look_up(&slot, "second", b""), Lookup::Leader);
+    assert_eq!(redis.look_up(&slot, "second", b""), Lookup::Leader { demand: None });
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn a_value_that_is_no_entry_is_deleted_and_its_reader_leads() {
     let found = redis.get(slot.key().as_str(), "").expect("it is there");
     let rejected = fingerprint(&found).to_vec();
     assert!(slot.open(found, EPOCH).is_err());
-    assert_eq!(redis.look_up(&slot, "reader", &rejected), Lookup::Leader);
+    assert_eq!(redis.look_up(&slot, "reader", &rejected), Lookup::Leader { demand: None });
     assert_eq!(redis.get(slot.key().as_str(), ""), None);
 }
 
@@ -47,7 +47,7 @@ fn a_full_list_takes_no_further_page() {
     let mut store = |page: u64| {
         let page = page.to_string();
         let slot = slot("ada", Document::Contents, &page);
-        assert_eq!(redis.look_up(&slot, "reader", b""), Lookup::Leader);
+        assert_eq!(redis.look_up(&slot, "reader", b""), Lookup::Leader { demand: None });
         redis.store(&slot, "reader", &entry(1, Language::English, "contents"))
     };
     assert!((0..MAX_LIST_PAGES).all(|page| store(page) == Fill::Stored));
@@ -61,7 +61,7 @@ fn requests_that_join_a_leader_take_the_entry_that_it_stored() {
     let leader = followers.lead(slot.name()).expect("nothing reads it yet");
     let waiting = [(); 3].map(|()| followers.follow(slot.name()).expect("it has a leader"));
     let text = entry(1, Language::English, "hello");
-    assert_eq!(redis.look_up(&slot, "leader", b""), Lookup::Leader);
+    assert_eq!(redis.look_up(&slot, "leader", b""), Lookup::Leader { demand: None });
     let taken = leader.close();
     assert!(followers.follow(slot.name()).is_none(), "it is too late to join");
     assert_eq!(redis.store(&slot, "leader", &text), Fill::Stored);

@@ -1,6 +1,6 @@
 //! A double of Redis that does what the scripts guarantee, without their Lua and without time: no lock or fence runs out.
 
-use crate::documents::{EPOCH, NONCE};
+use crate::documents::{EPOCH, NONCE, namespace};
 use cache::protocol::FENCE_MS;
 use cache::{Argument, CacheKey, Entry, Fill, LOCK_MS, Lookup, Script, Slot};
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,7 +45,9 @@ impl Redis {
 
     /// A write puts up its fence.
     pub fn fence<'a>(&mut self, keys: impl IntoIterator<Item = &'a CacheKey>, write: &str) {
-        let Script { keys, arguments, .. } = Script::fence(keys, write, FENCE_MS);
+        let Script { mut keys, arguments, .. } = Script::fence(&namespace(), keys, write, FENCE_MS);
+        // No instance of it has read leases.
+        keys.pop();
         let write = arguments.first().expect("the write's id");
         for (key, lock) in invalidated(&keys) {
             self.delete(key, lock);
@@ -55,7 +57,8 @@ impl Redis {
 
     /// A write invalidates and takes its fence down.
     pub fn unfence<'a>(&mut self, keys: impl IntoIterator<Item = &'a CacheKey>, write: &str) {
-        let Script { keys, arguments, .. } = Script::unfence(keys, write);
+        let Script { mut keys, arguments, .. } = Script::unfence(&namespace(), keys, write);
+        keys.pop();
         let write = arguments.first().expect("the write's id");
         for (key, lock) in invalidated(&keys) {
             self.delete(key, lock);

@@ -92,7 +92,7 @@ fn log_left_out(instance: &Rc<Instance>, left_out: &[LeftOut]) {
     }
     let (instance, left_out) = (Rc::clone(instance), left_out.to_vec());
     crate::sdk::wasip3::spawn(async move {
-        let name = format!("jwks-told:{}", instance.config.namespace.as_str());
+        let name = format!("jwks-told:{}", instance.config.namespace.name());
         let all: String = left_out.iter().map(|key| format!("{key}\n")).collect();
         let print = Sha256::digest(all);
         let reading = async { Store::open(STORE).await?.get(&name).await };
@@ -120,7 +120,7 @@ fn log_left_out(instance: &Rc<Instance>, left_out: &[LeftOut]) {
 }
 
 fn name(instance: &Rc<Instance>) -> String {
-    format!("jwks:{}", instance.config.namespace.as_str())
+    format!("jwks:{}", instance.config.namespace.name())
 }
 
 /// Takes what another instance has left. A store that fails is no worse than an empty one: the issuer is asked.

@@ -1,14 +1,17 @@
 //! Whether this instance may use the cache right now: its lease on the breaker's record, and the Redis that the record trusts.
 
-use super::attempt::connect;
+use super::attempt::connect_for;
 use super::database_lease;
 use super::events::report;
 use super::probe::{probe_and_wait, probe_in_background};
 use super::record;
+use super::usable::Usable;
 use crate::instance::Instance;
 use crate::log::{self, Level};
-use crate::redis::Connection;
+use crate::redis::Sent;
+use crate::region::lease::{admit, comes};
 use crate::time::clock;
+use cache::Slot;
 use cache::breaker::{Admission, Event, Record};
 use rental::error::Error;
 use std::rc::Rc;
@@ -59,30 +62,32 @@ pub async fn renew(instance: &Rc<Instance>) -> Option<Rc<Record>> {
     Some(record)
 }
 
-/// A cache that may be used, as it was when the request looked.
-pub struct Usable {
-    /// The record that admits it.
-    pub record: Rc<Record>,
-    /// A connection to the Redis that the record trusts.
-    pub connection: Rc<Connection>,
-}
-
 /// Connects to the Redis that `record` trusts. When another one is at the other end it is reported, and probed at once;
 /// if no lease from before has to be waited for, this very request can use the cache in its new epoch.
 pub async fn trusted(instance: &Rc<Instance>, record: Rc<Record>) -> Option<Usable> {
-    let mut connection = connect(instance).await?;
+    Some(trusted_for(instance, record, None).await?.0)
+}
+
+/// [`trusted`]; a new connection is asked for what is `wanted` at once. That comes from the Redis that the record trusts.
+pub async fn trusted_for(
+    instance: &Rc<Instance>,
+    record: Rc<Record>,
+    wanted: Option<&Slot<'_>>,
+) -> Option<(Usable, Option<Sent>)> {
+    let (mut connection, mut sent) = connect_for(instance, wanted).await?;
     if !record.trusts(&connection.run_id) {
         // The kept connection may be the outdated one: a failover leaves the old server's connections open.
         connection.give_up();
-        connection = connect(instance).await?;
+        (connection, sent) = connect_for(instance, wanted).await?;
     }
     if record.trusts(&connection.run_id) {
-        return Some(Usable { record, connection });
+        return Some((Usable { record, connection, lease: None }, sent));
     }
     report(instance, Event::AnotherRedis { run_id: &connection.run_id }).await;
     probe_and_wait(instance).await;
     let record = instance.breaker.borrow().record()?;
-    (record.admits() && record.trusts(&connection.run_id)).then_some(Usable { record, connection })
+    // What it said before the probe is of before the new epoch.
+    (record.admits() && record.trusts(&connection.run_id)).then_some((Usable { record, connection, lease: None }, None))
 }
 
 /// The cache, for an operator: by the record as it is now, whatever the lease says.
@@ -91,5 +96,11 @@ pub async fn trusted(instance: &Rc<Instance>, record: Rc<Record>) -> Option<Usab
 /// [`Error::CacheOutOfUse`].
 pub async fn usable(instance: &Rc<Instance>) -> Result<Usable, Error> {
     let record = renew(instance).await.filter(|record| record.admits()).ok_or(Error::CacheOutOfUse)?;
-    trusted(instance, record).await.ok_or(Error::CacheOutOfUse)
+    let usable = trusted(instance, record).await.ok_or(Error::CacheOutOfUse)?;
+    let Some(region) = &instance.config.region else {
+        return Ok(usable);
+    };
+    // In a region that sleeps nobody reads the log.
+    comes(instance, &usable).await;
+    admit(instance, region, usable).await.ok_or(Error::CacheOutOfUse)
 }

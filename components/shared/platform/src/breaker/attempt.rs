@@ -3,16 +3,21 @@
 use super::vote::{answered, failed};
 use crate::instance::Instance;
 use crate::log::{self, Level};
-use crate::redis::Connection;
+use crate::redis::{Connection, Sent};
 use crate::time::clock;
-use cache::RedisFailure;
+use cache::{RedisFailure, Slot};
 use std::rc::Rc;
 
 /// The kept connection, or a new one, whose opening is counted like a command.
 pub async fn connect(instance: &Instance) -> Option<Rc<Connection>> {
+    Some(connect_for(instance, None).await?.0)
+}
+
+/// [`connect`]; a new connection is asked for what is `wanted` at once ([`crate::redis::Redis::connect`]).
+pub async fn connect_for(instance: &Instance, wanted: Option<&Slot<'_>>) -> Option<(Rc<Connection>, Option<Sent>)> {
     match instance.redis.current() {
-        Some(connection) => Some(connection),
-        None => attempt(instance, instance.redis.connection(&instance.config)).await,
+        Some(connection) => Some((connection, None)),
+        None => attempt(instance, instance.redis.connect(&instance.config, wanted)).await,
     }
 }
 

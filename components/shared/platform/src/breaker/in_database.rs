@@ -128,7 +128,7 @@ impl Row {
 }
 
 fn namespace(instance: &Instance) -> Parameter {
-    Parameter::text(instance.config.namespace.as_str())
+    Parameter::text(instance.config.namespace.name())
 }
 
 fn first(rows: Result<Vec<Vec<Column>>, Failure>) -> Result<Vec<Column>, Unreadable> {

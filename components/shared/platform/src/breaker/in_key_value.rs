@@ -8,7 +8,7 @@ use cache::breaker::{Lease, Record};
 
 /// Where it is.
 pub fn key(instance: &Instance) -> String {
-    format!("breaker:{}", instance.config.namespace.as_str())
+    format!("breaker:{}", instance.config.namespace.name())
 }
 
 /// Reads the record; `None` when there is none yet, or none that can be understood.

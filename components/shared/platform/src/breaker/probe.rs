@@ -1,14 +1,14 @@
 //! The probe: finds out which Redis is there, makes up for every missed invalidation, and lets the cache back in.
 
 use super::events::report;
-use super::record;
+use super::{drain, record};
 use crate::instance::Instance;
 use crate::log::{self, Level};
 use crate::metrics;
-use crate::postgres::{outbox, writes_in_progress};
+use crate::postgres::writes_in_progress;
 use crate::time::{clock, token, within};
 use cache::breaker::Event;
-use cache::protocol::until_leases_are_over;
+use cache::protocol::until_another_redis_is_not_used;
 use cache::{RedisFailure, Unfit};
 use futures::channel::oneshot;
 use std::rc::Rc;
@@ -49,17 +49,14 @@ async fn probe(instance: &Rc<Instance>) {
         let unusable =
             |failure: RedisFailure| (failure.to_string(), instance.config.breaker_max_reset, failure.unfit());
         let connection = instance.redis.connection(&instance.config).await.map_err(unusable)?;
-        if report(instance, Event::AnotherRedis { run_id: &connection.run_id }).await {
-            // The one from before may be alive, and read under leases from before. A write that this one lets in will not
-            // wait for them.
-            clock::sleep(leases_left(instance)).await;
-        }
+        report(instance, Event::AnotherRedis { run_id: &connection.run_id }).await;
+        clock::sleep(leases_left(instance, &connection.run_id)).await;
         // A write that had no fence, or not in this Redis, may be in progress for longer than any limit: its row is not in the
         // outbox before it ends. That is no failure of Redis's, and does not make the next probe come later.
         writes_in_progress::await_them(instance)
             .await
             .map_err(|error| (error.to_string(), instance.config.breaker_reset, None))?;
-        outbox::drain(instance, &connection).await.map_err(|error| failed(&error))?;
+        drain::drain(instance, &connection).await.map_err(|error| failed(&error))?;
         Ok::<_, (String, Duration, Option<Unfit>)>(connection)
     };
     match outcome.await {
@@ -74,9 +71,9 @@ async fn probe(instance: &Rc<Instance>) {
     metrics::flush_later(instance);
 }
 
-/// How long leases from before the breaker was opened may last, as far as this instance knows its record.
-fn leases_left(instance: &Instance) -> Duration {
+/// How long another Redis than `run_id` may still be used, as far as this instance knows the record.
+fn leases_left(instance: &Instance, run_id: &str) -> Duration {
     let lease = instance.config.breaker_lease;
     let known = instance.breaker.borrow().record();
-    known.map_or(lease, |record| until_leases_are_over(&record, record::now_ms(instance), lease))
+    known.map_or(lease, |record| until_another_redis_is_not_used(&record, run_id, record::now_ms(instance), lease))
 }

@@ -3,6 +3,7 @@
 use super::wire::Unread;
 use crate::auth::authenticate;
 use crate::instance::Instance;
+use crate::scope;
 use crate::time::clock;
 use bytes::Bytes;
 use http::header;
@@ -11,7 +12,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use rental::auth::Caller;
 use rental::domain::{TenantId, Violations};
 use rental::error::Error;
-use rental::http::{MAX_BODY_BYTES, Route, check_body_headers};
+use rental::http::{MAX_BODY_BYTES, Route, check_body_headers, session_demand};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -32,13 +33,18 @@ impl Call {
         Self { instance, route, parts, body: RefCell::new(body) }
     }
 
-    /// Verifies the token.
+    /// Verifies the token. In one region of several the request becomes part of its caller's session.
     ///
     /// # Errors
     /// Those of [`authenticate`].
     pub async fn caller(&self) -> Result<Caller, Error> {
         let authorization = self.parts.headers.get(header::AUTHORIZATION).map(http::HeaderValue::as_bytes);
-        authenticate(&self.instance, authorization).await
+        let caller = authenticate(&self.instance, authorization).await?;
+        if let Some(region) = &self.instance.config.region {
+            let demand = session_demand(&region.session_key, &caller.tenant, &self.parts.headers);
+            scope::begin_session(&caller.tenant, demand);
+        }
+        Ok(caller)
     }
 
     /// Verifies the token of a landlord and takes the request out of its budget. Operators have none: they are needed most

@@ -11,7 +11,7 @@ use http::header;
 use http::request::Parts;
 use rental::error::Error;
 use rental::http::{
-    Action, Answer, Route, check_head, conditional, finish, preflight, problem, server_timing, trace_id,
+    Action, Answer, Route, check_head, conditional, finish, preflight, problem, server_timing, tell_session, trace_id,
 };
 use rental::metrics::{Count, MethodLabel, RequestResult, RouteLabel, Timing};
 use std::rc::Rc;
@@ -81,7 +81,11 @@ async fn serve_scoped(
         }
         problem(&error, path)
     });
-    finish(&mut answer, &call.parts.headers, &call.instance.config.cors_allowed_origins);
+    let config = &call.instance.config;
+    finish(&mut answer, &call.parts.headers, &config.cors_allowed_origins);
+    if let Some(region) = &config.region {
+        tell_session(&mut answer, region, scope.session());
+    }
     let took = clock::elapsed().saturating_sub(began);
     let result = measure(&call, &answer, took);
     add_server_timing(scope, result, took, &mut answer);

@@ -4,14 +4,15 @@
 //! twice. Each question costs about as much as verifying a token, so here only those are asked whose answers are used.
 
 use crate::sdk::wasip3::http::client;
-use crate::sdk::wasip3::http::types::{self, ErrorCode, Fields, Response, Scheme};
+pub use crate::sdk::wasip3::http::types::Response;
+use crate::sdk::wasip3::http::types::{self, ErrorCode, Fields, Scheme};
 use crate::sdk::wasip3::http_compat::IncomingRequestBody;
 use crate::sdk::wasip3::{spawn, wit_future, wit_stream};
 use bytes::Bytes;
 use http::request::Parts;
 use http::uri::{PathAndQuery, Uri};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use rental::http::{Answer, HostHeaders, Route};
+use rental::http::{Answer, HostHeaders, Route, is_handed_on};
 
 /// What a component's entry point returns.
 pub type Outcome = Result<Response, ErrorCode>;
@@ -40,6 +41,16 @@ impl Unread {
         self.0.set_scheme(Some(&Scheme::Http)).map_err(refused)?;
         self.0.set_authority(Some(authority)).map_err(refused)?;
         client::send(self.0).await
+    }
+
+    /// Whether another component has handed it on.
+    pub fn is_handed_on(&self) -> bool {
+        is_handed_on(&self.0.get_headers().copy_all())
+    }
+
+    /// The whole request, as the platform has it.
+    pub fn into_inner(self) -> types::Request {
+        self.0
     }
 
     /// What it is read from.

@@ -61,8 +61,8 @@ pub async fn add_up(request: Request) -> Outcome {
 fn keep(namespace: Namespace, counted: &Totals) {
     let is_first = AGGREGATOR.with(|aggregator| {
         let mut unwritten = aggregator.unwritten.borrow_mut();
-        let is_first = !unwritten.contains_key(namespace.as_str());
-        unwritten.entry(namespace.as_str().to_owned()).or_default().merge(counted);
+        let is_first = !unwritten.contains_key(namespace.name());
+        unwritten.entry(namespace.name().to_owned()).or_default().merge(counted);
         is_first
     });
     if is_first {
@@ -75,7 +75,7 @@ fn keep(namespace: Namespace, counted: &Totals) {
                 clock::sleep(RETRY_AFTER).await;
             }
             log::write(Level::Error, "metrics.lost", &[]);
-            AGGREGATOR.with(|aggregator| aggregator.unwritten.borrow_mut().remove(namespace.as_str()));
+            AGGREGATOR.with(|aggregator| aggregator.unwritten.borrow_mut().remove(namespace.name()));
         });
     }
 }
@@ -84,12 +84,12 @@ fn keep(namespace: Namespace, counted: &Totals) {
 fn write(namespace: &Namespace) -> bool {
     AGGREGATOR.with(|aggregator| {
         let mut all = aggregator.unwritten.borrow_mut();
-        let Some(unwritten) = all.get_mut(namespace.as_str()) else {
+        let Some(unwritten) = all.get_mut(namespace.name()) else {
             return true;
         };
         let written = add_to_totals(&aggregator.key_value, namespace, unwritten);
         match &written {
-            Ok(()) => drop(all.remove(namespace.as_str())),
+            Ok(()) => drop(all.remove(namespace.name())),
             Err(error) => {
                 log::write(Level::Warn, "metrics.kept", &[("error", &error.0)]);
                 let mut failed = Delta::default();

@@ -14,7 +14,7 @@ use super::in_redis;
 use super::tell::tell;
 use crate::instance::Instance;
 use crate::log::{self, Level};
-use crate::time::clock;
+use crate::time::{alarm, clock};
 use rental::metrics::{Delta, Totals};
 use std::rc::Rc;
 use std::time::Duration;
@@ -48,6 +48,8 @@ pub fn flush_later(instance: &Rc<Instance>) {
     crate::sdk::wasip3::spawn(async move {
         if instance.counts.is_first_flush() {
             flush_by_redis(&instance).await;
+            // Where it answers one request, it ends here.
+            alarm::end_unused();
         } else {
             clock::sleep(FLUSH_AFTER).await;
             flush(&instance, instance.counts.take()).await;

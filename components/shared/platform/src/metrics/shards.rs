@@ -24,7 +24,7 @@ pub fn add_to_totals(key_value: &KeyValue, namespace: &Namespace, counted: &Tota
 }
 
 fn key(namespace: &Namespace, shard: u8) -> String {
-    format!("metrics:{}:{shard}", namespace.as_str())
+    format!("metrics:{}:{shard}", namespace.name())
 }
 
 /// The keys of the totals.

@@ -19,7 +19,7 @@ const DEADLINE: Duration = Duration::from_secs(2);
 /// For the log.
 pub async fn tell(instance: &Instance, counted: &Totals) -> Result<(), String> {
     let body = serde_json::to_vec(counted).map_err(|error| error.to_string())?;
-    let request = http::Request::post(format!("{AGGREGATOR}/{}", instance.config.namespace.as_str()))
+    let request = http::Request::post(format!("{AGGREGATOR}/{}", instance.config.namespace.name()))
         .header(http::header::CONTENT_LENGTH, body.len())
         .body(Full::new(Bytes::from(body)));
     let sending = send(request.map_err(|error| error.to_string())?);

@@ -2,9 +2,8 @@
 
 use crate::breaker::admission::renew;
 use crate::breaker::attempt::connect;
-use crate::breaker::{events, record};
+use crate::breaker::{self, events, record};
 use crate::instance::Instance;
-use crate::postgres::outbox;
 use cache::breaker::{Event, Mode, Record};
 use cache::protocol::unfenced_writes_are_over_at;
 use rental::error::Error;
@@ -32,5 +31,5 @@ pub async fn drain(instance: &Rc<Instance>) -> Result<usize, Error> {
         renew(instance).await.ok_or_else(|| Error::Unavailable("the breaker's record cannot be read".into()))?;
     let connection = connect(instance).await.filter(|connection| record.trusts(&connection.run_id));
     let connection = connection.ok_or_else(|| Error::Unavailable("the trusted Redis cannot be reached".into()))?;
-    outbox::drain(instance, &connection).await
+    breaker::drain::drain(instance, &connection).await
 }

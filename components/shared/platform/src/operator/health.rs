@@ -1,8 +1,10 @@
 //! Whether the cache is in use, for health.
 
-use crate::breaker::admission::{Usable, admission, renew, trusted};
+use crate::breaker::admission::{admission, renew, trusted};
 use crate::breaker::attempt::attempt;
+use crate::breaker::usable::Usable;
 use crate::instance::Instance;
+use crate::region::lease::comes;
 use crate::time::clock;
 use cache::Script;
 use cache::breaker::Admission;
@@ -25,6 +27,9 @@ pub async fn why_cache_is_not_in_use(instance: &Rc<Instance>) -> Option<String> 
         _ => trusted(instance, record).await,
     };
     match usable {
+        Some(usable) if !comes(instance, &usable).await => {
+            Some("the log of invalidations has not been read within region_staleness_ms".into())
+        }
         Some(usable) => tried(instance, &usable).await,
         None => {
             Some(instance.breaker.borrow().problem().unwrap_or_else(|| "the trusted Redis cannot be reached".into()))

@@ -3,7 +3,9 @@
 use crate::breaker::admission::renew;
 use crate::breaker::attempt::connect;
 use crate::instance::Instance;
-use cache::{KeyPattern, RedisFailure, prefix};
+use crate::time::clock;
+use cache::read_lease::wait_after_fence;
+use cache::{KeyPattern, RedisFailure, Script, prefix};
 use rental::domain::TenantId;
 use rental::error::Error;
 use std::rc::Rc;
@@ -22,7 +24,8 @@ pub struct Purged {
 }
 
 /// Removes the values of `tenant` whose names match `pattern`, from `cursor` on. Locks and fences stay: a removed value is
-/// only a miss, whoever is filling or changing it.
+/// only a miss, whoever is filling or changing it. When it is answered no instance answers from them any more: it waits for read
+/// leases.
 ///
 /// # Errors
 /// [`Error::Unavailable`] when the Redis that is trusted cannot be reached.
@@ -30,7 +33,7 @@ pub async fn purge(
     instance: &Rc<Instance>,
     tenant: &TenantId,
     pattern: &KeyPattern,
-    mut cursor: u64,
+    cursor: u64,
 ) -> Result<Purged, Error> {
     let record =
         renew(instance).await.ok_or_else(|| Error::Unavailable("the breaker's record cannot be read".into()))?;
@@ -39,8 +42,9 @@ pub async fn purge(
     let failed = |failure: RedisFailure| Error::Unavailable(format!("Redis: {failure}"));
     let (glob, prefix) =
         (pattern.glob(&instance.config.namespace, tenant.owner()), prefix(&instance.config.namespace, tenant.owner()));
-    let mut removed = 0;
+    let (mut removed, mut rest) = (0, Some(cursor));
     for _ in 0..MAX_STEPS {
+        let Some(cursor) = rest else { break };
         let (next, mut keys) =
             connection.scan(instance.config.redis_timeout, cursor, &glob, KEYS_PER_STEP).await.map_err(failed)?;
         // The pattern admits no other; what is deleted does not rest on how Redis reads patterns.
@@ -48,10 +52,10 @@ pub async fn purge(
         if !keys.is_empty() {
             removed += connection.delete(instance.config.redis_timeout, keys).await.map_err(failed)?;
         }
-        if next == 0 {
-            return Ok(Purged { removed, cursor: None });
-        }
-        cursor = next;
+        rest = (next != 0).then_some(next);
     }
-    Ok(Purged { removed, cursor: Some(cursor) })
+    let leases = Script::fence(&instance.config.namespace, [], "", 0);
+    let answer = connection.run(instance.config.redis_timeout, leases).await.map_err(failed)?;
+    clock::sleep(wait_after_fence(&answer, instance.config.read_lease)).await;
+    Ok(Purged { removed, cursor: rest })
 }

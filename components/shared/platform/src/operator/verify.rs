@@ -1,6 +1,7 @@
 //! Verifying the cache: the I/O around [`rental::operator::verify`].
 
-use crate::breaker::admission::{Usable, usable};
+use crate::breaker::admission::usable;
+use crate::breaker::usable::Usable;
 use crate::examine::{examine, unavailable};
 use crate::instance::Instance;
 use crate::pacing::Pacing;
@@ -57,7 +58,7 @@ async fn sample(
     let wanted = usize::try_from(order.sample).unwrap_or(usize::MAX);
     let glob = match &order.tenant {
         Some(tenant) => format!("{}*", prefix(&instance.config.namespace, tenant.owner())),
-        None => format!("{}*", instance.config.namespace.as_str()),
+        None => format!("{}*", instance.config.namespace.prefix()),
     };
     let mut cursor = u32::from_le_bytes(random()?).into();
     let (mut found, mut ends) = (HashSet::new(), 0);

@@ -71,8 +71,10 @@ async fn fill(instance: &Rc<Instance>, cursor: &WarmCursor, pacing: &Pacing) -> 
     };
     let tenant = &cursor.tenant;
     let slot = slot(instance, tenant, &source, &field);
-    let filled =
-        fill_through(instance, tenant, &slot, async || pacing.take(fetch(instance, tenant, &source)).await).await;
+    let filled = fill_through(instance, tenant, &slot, async |server| {
+        pacing.take(fetch(instance, tenant, &source, server)).await
+    })
+    .await;
     match filled {
         Ok(filled) => filled.ok_or(Error::CacheOutOfUse),
         // A row that cannot be read is a defect, and no reason to leave everybody else's out.

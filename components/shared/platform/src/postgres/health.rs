@@ -25,6 +25,20 @@ pub async fn database_health(instance: &Instance) -> DatabaseHealth {
     )
 }
 
+/// From how many addresses the components' role is connected to PostgreSQL: each host has one, and a pooler between has its own.
+///
+/// # Errors
+/// When PostgreSQL fails.
+pub async fn client_hosts(instance: &Instance) -> Result<i64, Error> {
+    // A session sees the addresses of its own role's sessions; one by a Unix socket has none.
+    let sql = format!(
+        "SELECT count(DISTINCT coalesce(host(client_addr), '')) FROM pg_stat_activity WHERE usename = current_user AND {CURRENT}"
+    );
+    let rows = execute(instance, Pool::Common, &sql, Vec::new()).await.map_err(Error::from)?;
+    let row = rows.first().ok_or_else(|| Error::Internal("a count answers no row".into()))?;
+    Ok(RowReader::new(row).integer()?)
+}
+
 /// Whether PostgreSQL itself keeps this component to one tenant's rows. It does not when `database_url` has the role that
 /// owns the tables, or one that may bypass their policies.
 ///

@@ -29,7 +29,7 @@ use rental::error::Error;
 use rental::metrics::{Count, Timing};
 use rental::sql::sqlstate::{Kind, READ_ONLY, TOO_LATE};
 use rental::sql::{CURRENT, CURRENT_WITHOUT_WRITES, Column, Parameter, Statement};
-use session::{END_SESSION, Pool, ask, open};
+use session::{END_SESSION, Pool, ask, open, open_at};
 use std::borrow::Cow;
 use values::parameter;
 
@@ -66,6 +66,28 @@ pub async fn call(
     let numbers: Vec<String> = (1..=parameters.len()).map(|number| format!("${number}")).collect();
     let sql = format!("SELECT * FROM {function}({}) WHERE {CURRENT}", numbers.join(", "));
     execute(instance, Pool::Common, &sql, parameters).await
+}
+
+/// Runs one statement at a standby, once. What becomes of it says nothing of the primary.
+///
+/// # Errors
+/// [`Error::Unavailable`] when it cannot be reached; its own errors.
+pub async fn at_standby(
+    instance: &Instance,
+    url: &str,
+    sql: &str,
+    parameters: Vec<Parameter>,
+) -> Result<Vec<Vec<Column>>, Error> {
+    let began = elapsed();
+    let result = async {
+        let connection = open_at(url).await?;
+        ask(&connection, sql, parameters.into_iter().map(parameter).collect()).await
+    };
+    let result = result.await;
+    let took = elapsed().saturating_sub(began);
+    instance.counts.time(Timing::Postgres, took);
+    scope::add(Share::Postgres, took);
+    result.map_err(Error::from)
 }
 
 async fn execute(

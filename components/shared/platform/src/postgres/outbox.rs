@@ -2,46 +2,16 @@
 
 use super::call;
 use crate::instance::Instance;
-use crate::log::{self, Level};
-use crate::metrics;
 use crate::redis::Connection;
-use crate::time::clock;
 use cache::{CacheKey, RedisFailure, Resource as _, Script};
 use rental::domain::TenantId;
 use rental::error::Error;
-use rental::metrics::Count;
 use rental::resource::Resource;
-use rental::sql::{Column, Parameter, RowReader};
+use rental::sql::{Parameter, RowReader};
 use std::rc::Rc;
-use std::time::Duration;
 
-/// How many rows are drained at a time.
-const BATCH: i64 = 200;
 /// How many keys go to Redis in one script: each stays below a few milliseconds, during which Redis serves nobody else.
 pub const KEYS_PER_SCRIPT: usize = 500;
-/// How many batches one drain does before it leaves the rest to the next.
-const MAX_BATCHES: u32 = 500;
-/// A row that is older than this was left behind by its writer, which removes it [`SETTLE_AFTER`] its answer.
-const LEFT_BEHIND_SECONDS: i64 = 15;
-/// How long a row stays that nobody needs any more. A busy instance so removes them twenty times a second, and not with a
-/// statement for each write, for which the next one waits.
-const SETTLE_AFTER: Duration = Duration::from_millis(50);
-
-/// Invalidates everything in the outbox; how many rows there were.
-///
-/// # Errors
-/// When PostgreSQL or Redis fails, or when the outbox fills faster than it drains.
-pub async fn drain(instance: &Instance, connection: &Rc<Connection>) -> Result<usize, Error> {
-    let mut drained = 0;
-    for _ in 0..MAX_BATCHES {
-        match drain_batch(instance, connection, 0).await? {
-            0 => return Ok(drained),
-            rows => drained += rows,
-        }
-    }
-    Err(Error::Unavailable("the outbox fills faster than it drains".into()))
-}
-
 /// What is left in the outbox.
 pub struct Lag {
     /// How many rows.
@@ -71,64 +41,30 @@ pub async fn holds(instance: &Instance, tenant: &TenantId, resource: Resource) -
     Ok(RowReader::new(row).optional_integer()?.is_some())
 }
 
-/// Has the row of a write whose keys are invalidated removed after `SETTLE_AFTER`, with those of the writes that this
-/// instance does meanwhile. `connection` is the Redis that was told.
-pub fn settle_later(instance: &Rc<Instance>, connection: Rc<Connection>, tenant: &TenantId, write: String) {
-    let is_first = {
-        let mut settled = instance.settled.borrow_mut();
-        settled.push((tenant.to_string(), write));
-        settled.len() == 1
-    };
-    if is_first {
-        let instance = Rc::clone(instance);
-        crate::sdk::wasip3::spawn(async move {
-            clock::sleep(SETTLE_AFTER).await;
-            let (tenants, ids) = instance.settled.take().into_iter().unzip();
-            if let Err(error) = settle(&instance, &connection, tenants, ids).await {
-                log::write(Level::Warn, "outbox.left", &[("error", &error.to_string())]);
-            }
-            metrics::flush_later(&instance);
-        });
-    }
+/// An invalidation that Redis may not have been told of.
+pub struct Row {
+    /// Whose keys they are.
+    pub tenant: TenantId,
+    /// The row's id, which is its write's.
+    pub id: String,
+    /// What is to be invalidated.
+    pub keys: Vec<CacheKey>,
 }
 
-/// Removes these rows, and drains some of what other writers left behind.
-async fn settle(
-    instance: &Instance,
-    connection: &Rc<Connection>,
-    tenants: Vec<String>,
-    ids: Vec<String>,
-) -> Result<(), Error> {
-    remove(instance, tenants, ids).await?;
-    drain_batch(instance, connection, LEFT_BEHIND_SECONDS).await?;
-    Ok(())
+/// The oldest rows that are older than `age` seconds, at most `count`.
+///
+/// # Errors
+/// When PostgreSQL fails, or when a row names no key of ours.
+pub async fn oldest(instance: &Instance, age: i64, count: i64) -> Result<Vec<Row>, Error> {
+    let rows = call(instance, "outbox_oldest", vec![Parameter::Integer(age), Parameter::Integer(count)]).await?;
+    rows.iter().map(|row| read(instance, &mut RowReader::new(row))).collect()
 }
 
-/// Drains one batch of rows older than `age` seconds; how many there were. Draining is idempotent and order does not
-/// matter, so nothing is claimed: two drainers at once do some work twice, and neither waits for the other.
-async fn drain_batch(instance: &Instance, connection: &Rc<Connection>, age: i64) -> Result<usize, Error> {
-    let rows = call(instance, "outbox_oldest", vec![Parameter::Integer(age), Parameter::Integer(BATCH)]).await?;
-    if rows.is_empty() {
-        return Ok(0);
-    }
-    let (mut tenants, mut ids, mut scripts) = (Vec::new(), Vec::new(), Vec::new());
-    for row in &rows {
-        let (tenant, id, keys) = read(instance, row)?;
-        // The row's id is its write's: a fence that was left standing comes down too.
-        scripts.extend(unfences(&keys, &id));
-        tenants.push(tenant.to_string());
-        ids.push(id);
-    }
-    let invalidated = connection.run_all(instance.config.redis_timeout, scripts).await;
-    invalidated.map_err(|failure| Error::Unavailable(failure.to_string()))?;
-    remove(instance, tenants, ids).await?;
-    instance.counts.count_many(Count::Drained, u64::try_from(rows.len()).unwrap_or_default());
-    log::write(Level::Info, "outbox.drained", &[("rows", &rows.len().to_string())]);
-    Ok(rows.len())
-}
-
-fn read(instance: &Instance, row: &[Column]) -> Result<(TenantId, String, Vec<CacheKey>), Error> {
-    let mut row = RowReader::new(row);
+/// Reads tenant, id and resources.
+///
+/// # Errors
+/// When the row names no key of ours.
+pub fn read(instance: &Instance, row: &mut RowReader<'_>) -> Result<Row, Error> {
     let tenant = row.parsed(TenantId::parse)?;
     let id = row.text()?.to_owned();
     let keys = row
@@ -140,10 +76,10 @@ fn read(instance: &Instance, row: &[Column]) -> Result<(TenantId, String, Vec<Ca
             Ok(CacheKey::new(&instance.config.namespace, tenant.owner(), &resource))
         })
         .collect::<Result<_, Error>>()?;
-    Ok((tenant, id, keys))
+    Ok(Row { tenant, id, keys })
 }
 
-/// Invalidates keys in batches, and takes down the fence of `write` over them.
+/// Invalidates keys in batches, and takes down the fence of `write` over them; what the scripts answer.
 ///
 /// # Errors
 /// As every command of Redis.
@@ -152,15 +88,20 @@ pub async fn invalidate(
     connection: &Rc<Connection>,
     keys: &[CacheKey],
     write: &str,
-) -> Result<(), RedisFailure> {
-    connection.run_all(instance.config.redis_timeout, unfences(keys, write)).await
+) -> Result<Vec<Vec<u8>>, RedisFailure> {
+    connection.run_all(instance.config.redis_timeout, unfences(instance, keys, write)).await
 }
 
-fn unfences(keys: &[CacheKey], write: &str) -> impl Iterator<Item = Script> {
-    keys.chunks(KEYS_PER_SCRIPT).map(move |batch| Script::unfence(batch, write))
+/// The scripts of [`invalidate`].
+pub fn unfences(instance: &Instance, keys: &[CacheKey], write: &str) -> impl Iterator<Item = Script> {
+    keys.chunks(KEYS_PER_SCRIPT).map(move |batch| Script::unfence(&instance.config.namespace, batch, write))
 }
 
-async fn remove(instance: &Instance, tenants: Vec<String>, ids: Vec<String>) -> Result<(), Error> {
+/// Removes the rows of these tenants' writes.
+///
+/// # Errors
+/// When PostgreSQL fails.
+pub async fn remove(instance: &Instance, tenants: Vec<String>, ids: Vec<String>) -> Result<(), Error> {
     call(instance, "outbox_remove", vec![Parameter::Texts(tenants), Parameter::Texts(ids)]).await?;
     Ok(())
 }

@@ -51,6 +51,11 @@ pub async fn open(instance: &Instance, pool: Pool) -> Result<Opened, Failure> {
     }
 }
 
+/// Opens a connection to a standby.
+pub async fn open_at(url: &str) -> Result<Connection, Failure> {
+    Connection::open(url).await.map_err(not_reached)
+}
+
 /// Runs a statement, and reads all its rows.
 pub async fn ask(
     connection: &Connection,

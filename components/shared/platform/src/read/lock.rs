@@ -2,6 +2,7 @@
 
 use super::time_budget::TimeBudget;
 use crate::breaker::attempt::attempt;
+use crate::breaker::usable::Usable;
 use crate::instance::Instance;
 use crate::redis::Connection;
 use crate::time::token;
@@ -16,7 +17,7 @@ use std::time::Duration;
 /// readers of the value would else wait for this one until the lock runs out.
 pub struct Claim<'a> {
     instance: &'a Rc<Instance>,
-    connection: &'a Rc<Connection>,
+    usable: &'a Usable,
     slot: &'a Slot<'a>,
     budget: &'a TimeBudget,
     /// By which the scripts know this reader.
@@ -31,17 +32,18 @@ impl<'a> Claim<'a> {
     /// As [`token`].
     pub fn new(
         instance: &'a Rc<Instance>,
-        connection: &'a Rc<Connection>,
+        usable: &'a Usable,
         slot: &'a Slot<'a>,
         budget: &'a TimeBudget,
     ) -> Result<Self, Error> {
-        Ok(Self { instance, connection, slot, budget, token: token()?, may_hold: Cell::new(false) })
+        Ok(Self { instance, usable, slot, budget, token: token()?, may_hold: Cell::new(false) })
     }
 
     /// Takes the lock, unless there is a value, another reader's lock or a fence (`lookup.lua`). `rejected` is the print of what
     /// was found before and is no entry. `None` when Redis did not answer in time.
     pub async fn take(&self, rejected: &[u8]) -> Option<Lookup> {
-        let answer = self.run(Script::lookup(self.slot, &self.token, LOCK_MS, rejected)).await;
+        let lookup = Script::lookup(self.slot, &self.token, LOCK_MS, rejected);
+        let answer = self.run(self.usable.with_demand(self.instance, lookup)).await;
         answer.and_then(|answer| Lookup::parse(answer).ok())
     }
 
@@ -52,7 +54,7 @@ impl<'a> Claim<'a> {
 
     /// Runs a script that takes the lock or gives it back.
     pub async fn run(&self, script: Script) -> Option<Vec<Vec<u8>>> {
-        let running = self.budget.spend(|left| self.connection.run(left, script));
+        let running = self.budget.spend(|left| self.usable.connection.run(left, script));
         attempt(self.instance, self.learn(running)).await
     }
 
@@ -78,7 +80,7 @@ impl Drop for Claim<'_> {
     fn drop(&mut self) {
         if self.may_hold.get() {
             let script = Script::release(self.slot, &self.token);
-            crate::sdk::wasip3::spawn(give_back(Rc::clone(self.instance), Rc::clone(self.connection), script));
+            crate::sdk::wasip3::spawn(give_back(Rc::clone(self.instance), Rc::clone(&self.usable.connection), script));
         }
     }
 }

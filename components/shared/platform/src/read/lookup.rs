@@ -2,10 +2,12 @@
 
 use super::discard::discard_later;
 use super::time_budget::TimeBudget;
-use crate::breaker::admission::{Usable, admission, renew, trusted};
+use crate::breaker::admission::{admission, renew, trusted_for};
 use crate::breaker::attempt::attempt;
+use crate::breaker::usable::Usable;
 use crate::instance::Instance;
 use crate::log::{self, Level};
+use crate::region::lease::admit;
 use cache::breaker::{Admission, Record, still_counts};
 use cache::{Entry, RedisFailure, Rejection, Slot, fingerprint};
 use futures::future::join;
@@ -41,9 +43,16 @@ async fn get(
     record: Rc<Record>,
     slot: &Slot<'_>,
 ) -> Option<(Usable, Option<Vec<u8>>)> {
-    let usable = budget.spend(|_| trusted(instance, record)).await?;
+    // In a region what is asked before its lease on the log says nothing.
+    let wanted = instance.config.region.is_none().then_some(slot);
+    let (usable, sent) = budget.spend(|_| trusted_for(instance, record, wanted)).await?;
+    let usable = match &instance.config.region {
+        None => usable,
+        // Boxed: a hit of a single region moves nothing of it about.
+        Some(region) => budget.spend(|_| Box::pin(admit(instance, region, usable))).await?,
+    };
     let command = async {
-        match budget.spend(|left| usable.connection.get(left, slot.key(), slot.field())).await {
+        match budget.spend(|left| usable.connection.get(left, slot, sent)).await {
             // `lookup.lua` deletes invalid values; what Redis refuses us it refuses that script too.
             Err(failure @ RedisFailure::Refused(_)) => {
                 if let Some(rejection) = failure.rejection() {
@@ -66,7 +75,7 @@ async fn get(
 /// Opens an entry, or answers the fingerprint of one that is not taken.
 pub fn open(instance: &Instance, bytes: Vec<u8>, slot: &Slot<'_>, usable: &Usable) -> Result<Entry, Vec<u8>> {
     let print = fingerprint(&bytes).to_vec();
-    slot.open(bytes, usable.record.epoch).map_err(|rejection| {
+    slot.open(bytes, usable.stamp()).map_err(|rejection| {
         reject(instance, rejection);
         print
     })

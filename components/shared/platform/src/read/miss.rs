@@ -2,10 +2,12 @@
 
 use super::lock::Claim;
 use super::lookup::open;
+use super::share;
 use super::time_budget::TimeBudget;
-use crate::breaker::admission::Usable;
 use crate::breaker::database_lease;
+use crate::breaker::usable::Usable;
 use crate::instance::Instance;
+use crate::region::read::Server;
 use crate::time::{clock, random, within};
 use cache::flight::Leader;
 use cache::{
@@ -47,7 +49,7 @@ impl<'a> Miss<'a> {
 
     /// A claim to the lock on the slot.
     pub fn claim(&self) -> Result<Claim<'_>, Error> {
-        Claim::new(self.instance, &self.usable.connection, self.slot, self.budget)
+        Claim::new(self.instance, self.usable, self.slot, self.budget)
     }
 
     /// Waits for another request of this instance that is reading the same. `None` when there is none, or when it had
@@ -62,22 +64,24 @@ impl<'a> Miss<'a> {
         &self,
         mut rejected: Vec<u8>,
         leader: Option<Leader<'_, Entry>>,
-        fetch: impl AsyncFn() -> Result<Entry, Error>,
+        fetch: impl AsyncFn(Server) -> Result<Entry, Error>,
     ) -> Result<(Entry, CacheStatus), Error> {
         let claim = self.claim()?;
         let mut looks = 0;
         loop {
             let Some(lookup) = claim.take(&rejected).await else {
                 drop(claim);
-                return Ok((self.share(fetch).await?, CacheStatus::Bypass));
+                return Ok((share(self.instance, self.slot, fetch).await?, CacheStatus::Bypass));
             };
             match lookup {
-                Lookup::Leader if self.may_store(&claim).await => return self.lead(&claim, leader, fetch).await,
-                Lookup::Leader => {
-                    drop(leader);
-                    return Ok((self.share(fetch).await?, CacheStatus::Miss));
+                Lookup::Leader { demand } if self.may_store(&claim).await => {
+                    return self.lead(&claim, leader, demand, fetch).await;
                 }
-                Lookup::Fenced => return Ok((self.share(fetch).await?, CacheStatus::Miss)),
+                Lookup::Leader { .. } => {
+                    drop(leader);
+                    return Ok((share(self.instance, self.slot, fetch).await?, CacheStatus::Miss));
+                }
+                Lookup::Fenced => return Ok((share(self.instance, self.slot, fetch).await?, CacheStatus::Miss)),
                 Lookup::Value(bytes) => match open(self.instance, bytes, self.slot, self.usable) {
                     Ok(entry) if looks == 0 => return Ok((entry, CacheStatus::Hit)),
                     Ok(entry) => return Ok((entry, CacheStatus::Collapsed)),
@@ -87,17 +91,12 @@ impl<'a> Miss<'a> {
             }
             let waited = clock::elapsed().saturating_sub(self.since);
             let Some(pause) = wait_before_attempt(looks, waited).filter(|_| self.budget.is_long()) else {
-                return Ok((self.share(fetch).await?, CacheStatus::Miss));
+                return Ok((share(self.instance, self.slot, fetch).await?, CacheStatus::Miss));
             };
             self.instance.counts.count(Count::LockWait);
             clock::sleep(pause).await;
             looks += 1;
         }
-    }
-
-    /// Reads PostgreSQL once for all who ask for this slot without the cache.
-    async fn share(&self, fetch: impl AsyncFn() -> Result<Entry, Error>) -> Result<Entry, Error> {
-        self.instance.shared_reads.share(self.slot.name(), fetch).await
     }
 
     /// Whether a leader may store what it is going to read. If not, it gives its lock back.
@@ -110,19 +109,20 @@ impl<'a> Miss<'a> {
         may
     }
 
-    /// Reads PostgreSQL as the leader, stores what it read and gives the lock back.
+    /// Reads PostgreSQL as the leader, stores what it read and gives the lock back. `demand` is what `lookup.lua` has told of the log.
     pub async fn lead(
         &self,
         claim: &Claim<'_>,
         leader: Option<Leader<'_, Entry>>,
-        fetch: impl AsyncFn() -> Result<Entry, Error>,
+        demand: Option<u64>,
+        fetch: impl AsyncFn(Server) -> Result<Entry, Error>,
     ) -> Result<(Entry, CacheStatus), Error> {
-        let fetched = fetch().await;
+        let fetched = fetch(self.usable.server(demand)).await;
         let script = match &fetched {
             Ok(entry) if entry.body.len() <= MAX_STORED_BYTES => {
                 let ttl = ttl_ms(self.instance.config.ttl, entry.found, u32::from_le_bytes(random()?));
                 let nonce = self.slot.is_sealed().then(random).transpose()?;
-                let bytes = self.slot.wrap(entry, self.usable.record.epoch, nonce.as_ref());
+                let bytes = self.slot.wrap(entry, self.usable.stamp(), nonce.as_ref());
                 Script::fill(self.slot, &claim.token, bytes, ttl)
             }
             _ => Script::release(self.slot, &claim.token),

@@ -1,6 +1,7 @@
 //! Reading through the cache: the I/O around the protocol of the crate `cache`.
 
 mod discard;
+mod lease;
 mod lock;
 mod lookup;
 mod miss;
@@ -9,8 +10,11 @@ mod time_budget;
 pub mod warm;
 
 use crate::instance::Instance;
-use crate::source::{fetch, slot};
+use crate::region::read::Server;
+use crate::scope;
+use crate::source::{fetch, seen, slot};
 use cache::{CacheStatus, Entry, Slot};
+use lease::{cached, keep, start_read};
 use lookup::{look_up, open};
 use miss::Miss;
 use rental::domain::TenantId;
@@ -27,11 +31,14 @@ use time_budget::TimeBudget;
 /// Those of reading PostgreSQL.
 pub async fn read(instance: &Rc<Instance>, tenant: &TenantId, source: &Source) -> Result<(Entry, CacheStatus), Error> {
     let Some(field) = source.field()? else {
-        return Ok((fetch(instance, tenant, source).await?, CacheStatus::Bypass));
+        let mut entry = fetch(instance, tenant, source, Server::Primary).await?;
+        seen(instance, &mut entry);
+        return Ok((entry, CacheStatus::Bypass));
     };
     let kind = if field.is_empty() { Kind::Single } else { Kind::List };
-    let answer = find(instance, tenant, source, &slot(instance, tenant, source, &field)).await;
-    if let Ok((_, status)) = &answer {
+    let mut answer = find(instance, tenant, source, &slot(instance, tenant, source, &field)).await;
+    if let Ok((entry, status)) = &mut answer {
+        seen(instance, entry);
         instance.counts.count(Count::Lookup(kind, *status));
     }
     answer
@@ -43,15 +50,23 @@ async fn find(
     source: &Source,
     slot: &Slot<'_>,
 ) -> Result<(Entry, CacheStatus), Error> {
-    let fetch = async || fetch(instance, tenant, source).await;
+    if let Some(entry) = cached(instance, slot) {
+        return Ok((entry, CacheStatus::Lease));
+    }
+    let fetch = async |server| fetch(instance, tenant, source, server).await;
+    let asked = start_read(instance);
     let budget = TimeBudget::new(instance);
     let Some((usable, first)) = look_up(instance, &budget, slot).await else {
-        return Ok((instance.shared_reads.share(slot.name(), fetch).await?, CacheStatus::Bypass));
+        return Ok((share(instance, slot, fetch).await?, CacheStatus::Bypass));
     };
     let mut rejected = Vec::new();
     if let Some(bytes) = first {
+        let sealed = (asked.is_some() && slot.is_sealed()).then(|| bytes.clone());
         match open(instance, bytes, slot, &usable) {
             Ok(entry) => {
+                if let Some(asked) = asked {
+                    keep(instance, &usable, slot, asked, &entry, sealed);
+                }
                 sample::sample(instance, tenant, source.resource(), &entry);
                 return Ok((entry, CacheStatus::Hit));
             }
@@ -63,4 +78,17 @@ async fn find(
         return Ok((entry, CacheStatus::Collapsed));
     }
     miss.answer(rejected, instance.followers.lead(slot.name()), fetch).await
+}
+
+/// Reads the primary once for all who ask for this slot without the cache. A session that has been at a standby may have seen more than
+/// what another waits for, and reads by itself.
+async fn share(
+    instance: &Rc<Instance>,
+    slot: &Slot<'_>,
+    fetch: impl AsyncFn(Server) -> Result<Entry, Error>,
+) -> Result<Entry, Error> {
+    if scope::demand().below > 0 {
+        return fetch(Server::Primary).await;
+    }
+    instance.shared_reads.share(slot.name(), async || fetch(Server::Primary).await).await
 }

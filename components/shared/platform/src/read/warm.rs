@@ -4,6 +4,7 @@ use super::lookup::{look_up, open};
 use super::miss::Miss;
 use super::time_budget::TimeBudget;
 use crate::instance::Instance;
+use crate::region::read::Server;
 use cache::{CacheStatus, Entry, Lookup, Slot};
 use rental::domain::TenantId;
 use rental::error::Error;
@@ -29,7 +30,7 @@ pub async fn fill_through(
     instance: &Rc<Instance>,
     tenant: &TenantId,
     slot: &Slot<'_>,
-    fetch: impl AsyncFn() -> Result<Entry, Error>,
+    fetch: impl AsyncFn(Server) -> Result<Entry, Error>,
 ) -> Result<Option<Filled>, Error> {
     let budget = TimeBudget::new(instance);
     let Some((usable, mut found)) = look_up(instance, &budget, slot).await else {
@@ -47,9 +48,9 @@ pub async fn fill_through(
         }
         found = match claim.take(&rejected).await {
             None => return Ok(None),
-            Some(Lookup::Leader) if !miss.may_store(&claim).await => return Ok(Some(Filled::Unstored)),
-            Some(Lookup::Leader) => {
-                let (_, status) = miss.lead(&claim, None, fetch).await?;
+            Some(Lookup::Leader { .. }) if !miss.may_store(&claim).await => return Ok(Some(Filled::Unstored)),
+            Some(Lookup::Leader { demand }) => {
+                let (_, status) = miss.lead(&claim, None, demand, fetch).await?;
                 return Ok(Some(if status == CacheStatus::Stored { Filled::Stored } else { Filled::Unstored }));
             }
             Some(Lookup::Wait) => return Ok(Some(Filled::Present)),

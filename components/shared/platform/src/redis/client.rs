@@ -1,6 +1,10 @@
 //! What either protocol of Redis can do.
 
 use cache::{Argument, CacheKey, Command, RedisFailure, Reply, Script};
+use std::pin::Pin;
+
+/// A command that was sent already.
+pub type Sent = Pin<Box<dyn Future<Output = Result<Vec<Reply>, RedisFailure>>>>;
 
 /// A client of Redis by one protocol. Each call is one command, and none of them has a deadline.
 pub trait Client {
@@ -19,6 +23,6 @@ pub trait Client {
     /// How many scripts [`Client::run_all`] sends at once.
     fn scripts_at_once(&self) -> usize;
 
-    /// Runs scripts whose answers do not matter.
-    async fn run_all(&self, scripts: Vec<Script>) -> Result<(), RedisFailure>;
+    /// Runs scripts; their answers one behind the other.
+    async fn run_all(&self, scripts: Vec<Script>) -> Result<Vec<Reply>, RedisFailure>;
 }

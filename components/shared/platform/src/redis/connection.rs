@@ -1,11 +1,11 @@
 //! A connection to Redis: every call with a deadline, measured and counted.
 
-use super::client::Client;
+use super::client::{Client, Sent};
 use super::protocol::Protocol;
 use crate::metrics::counts::Counts;
 use crate::scope::{self, Share};
 use crate::time::{timed, within};
-use cache::{Argument, CacheKey, Command, Facts, RedisFailure, Reply, Script, strings};
+use cache::{Argument, Command, Facts, RedisFailure, Reply, Script, Slot, strings};
 use rental::metrics::Timing;
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
@@ -79,13 +79,22 @@ impl Connection {
     }
 
     /// The stored bytes of a value or of one page of a list, or nothing within `deadline`. Of a value that is larger than any
-    /// entry no more comes than what tells that.
+    /// entry no more comes than what tells that. `sent` is this very command, if it is under way already; it is then measured
+    /// from now.
     ///
     /// # Errors
     /// [`RedisFailure::Refused`] when there is a value of another type.
-    pub async fn get(&self, deadline: Duration, key: &CacheKey, field: &str) -> Result<Option<Vec<u8>>, RedisFailure> {
-        let command = if key.is_list() { Command::HGet } else { Command::GetRange };
-        let answer = self.within(deadline, command, self.protocol.get(key, field)).await?;
+    pub async fn get(
+        &self,
+        deadline: Duration,
+        slot: &Slot<'_>,
+        sent: Option<Sent>,
+    ) -> Result<Option<Vec<u8>>, RedisFailure> {
+        let command = if slot.key().is_list() { Command::HGet } else { Command::GetRange };
+        let answer = match sent {
+            Some(sent) => self.within(deadline, command, sent).await?,
+            None => self.within(deadline, command, self.protocol.get(slot.key(), slot.field())).await?,
+        };
         Ok(answer.into_iter().find_map(|part| match part {
             // GETRANGE has no other answer for what is not there.
             Reply::Bytes(bytes) if !bytes.is_empty() => Some(bytes),
@@ -144,7 +153,8 @@ impl Connection {
         Ok(strings(answer.unwrap_or(Err(RedisFailure::TimedOut))?).collect())
     }
 
-    /// Runs scripts whose answers do not matter, in as few requests as the protocol allows; `deadline` is for each script.
+    /// Runs scripts, in as few requests as the protocol allows; `deadline` is for each script. The parts of their answers that are
+    /// strings, one behind the other.
     ///
     /// # Errors
     /// As every command; which of them have run is then unknown.
@@ -152,14 +162,15 @@ impl Connection {
         &self,
         deadline: Duration,
         scripts: impl IntoIterator<Item = Script>,
-    ) -> Result<(), RedisFailure> {
-        let mut scripts = scripts.into_iter();
+    ) -> Result<Vec<Vec<u8>>, RedisFailure> {
+        let (mut scripts, mut answers) = (scripts.into_iter(), Vec::new());
         loop {
             let batch: Vec<Script> = scripts.by_ref().take(self.protocol.scripts_at_once()).collect();
             let Ok(count @ 1..) = u32::try_from(batch.len()) else {
-                return Ok(());
+                return Ok(answers);
             };
-            self.within(deadline.saturating_mul(count), Command::Eval, self.protocol.run_all(batch)).await?;
+            let deadline = deadline.saturating_mul(count);
+            answers.extend(strings(self.within(deadline, Command::Eval, self.protocol.run_all(batch)).await?));
         }
     }
 }

@@ -6,12 +6,13 @@ mod native;
 mod protocol;
 mod upstash;
 
+pub use client::Sent;
 pub use connection::{Connection, is_answer};
 
 use crate::metrics::counts::Counts;
 use crate::scope::{self, Share};
 use crate::time::{timed, token};
-use cache::{Facts, RedisFailure};
+use cache::{Facts, RedisFailure, Slot};
 use connection::Place;
 use native::Native;
 use protocol::Protocol;
@@ -41,16 +42,30 @@ impl Redis {
     /// # Errors
     /// As every command.
     pub async fn connection(&self, config: &Config) -> Result<Rc<Connection>, RedisFailure> {
-        if let Some(connection) = self.current() {
-            return Ok(connection);
+        match self.current() {
+            Some(connection) => Ok(connection),
+            None => Ok(self.connect(config, None).await?.0),
         }
-        let (opened, took) = timed(config.redis_connect_timeout, self.open(config)).await;
+    }
+
+    /// A new connection, which is kept, and what is `wanted`, which is asked for while it is found out which Redis it is. The caller
+    /// uses that only if the breaker's record trusts this Redis, and no other request does: it may be older than theirs.
+    ///
+    /// # Errors
+    /// As every command.
+    pub async fn connect(
+        &self,
+        config: &Config,
+        wanted: Option<&Slot<'_>>,
+    ) -> Result<(Rc<Connection>, Option<Sent>), RedisFailure> {
+        let (opened, took) = timed(config.redis_connect_timeout, self.open(config, wanted)).await;
         let opened = opened.unwrap_or(Err(RedisFailure::TimedOut));
         scope::add(Share::Redis, took);
         self.counts.redis(&opened);
-        let connection = Rc::new(opened?);
+        let (connection, sent) = opened?;
+        let connection = Rc::new(connection);
         self.current.replace(Some(Rc::clone(&connection)));
-        Ok(connection)
+        Ok((connection, sent))
     }
 
     /// What Redis says of itself. An operator asks, so it is no failure for the breaker.
@@ -61,19 +76,24 @@ impl Redis {
         self.connection(config).await?.facts(config.redis_timeout).await
     }
 
-    async fn open(&self, config: &Config) -> Result<Connection, RedisFailure> {
-        let (protocol, run_id) = match &config.redis {
+    async fn open(
+        &self,
+        config: &Config,
+        wanted: Option<&Slot<'_>>,
+    ) -> Result<(Connection, Option<Sent>), RedisFailure> {
+        let (protocol, run_id, sent) = match &config.redis {
             RedisEndpoint::Native(url) => {
-                let (native, identity) = Native::open(url).await?;
-                (Protocol::Native(native), identity.to_string())
+                let (native, identity, sent) = Native::open(url, &config.namespace, wanted).await?;
+                (Protocol::Native(native), identity.to_string(), sent)
             }
             RedisEndpoint::Rest { url, authorization } => {
                 let candidate = token().map_err(|error| RedisFailure::Refused(error.to_string()))?;
                 let opening = Upstash::open(url, authorization, &config.namespace, &candidate);
                 let (upstash, run_id) = Box::pin(opening).await?;
-                (Protocol::Upstash(upstash), run_id)
+                (Protocol::Upstash(upstash), run_id, None)
             }
         };
-        Ok(Connection::new(protocol, run_id, Rc::clone(&self.counts), Rc::downgrade(&self.current)))
+        let connection = Connection::new(protocol, run_id, Rc::clone(&self.counts), Rc::downgrade(&self.current));
+        Ok((connection, sent))
     }
 }

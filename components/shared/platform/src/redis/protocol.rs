@@ -50,7 +50,7 @@ impl Client for Protocol {
         }
     }
 
-    async fn run_all(&self, scripts: Vec<Script>) -> Result<(), RedisFailure> {
+    async fn run_all(&self, scripts: Vec<Script>) -> Result<Vec<Reply>, RedisFailure> {
         match self {
             Self::Native(native) => native.run_all(scripts).await,
             Self::Upstash(upstash) => Box::pin(upstash.run_all(scripts)).await,

@@ -104,9 +104,9 @@ impl Client for Upstash {
         SCRIPTS_PER_REQUEST
     }
 
-    async fn run_all(&self, scripts: Vec<Script>) -> Result<(), RedisFailure> {
+    async fn run_all(&self, scripts: Vec<Script>) -> Result<Vec<Reply>, RedisFailure> {
         let commands: Vec<_> = scripts.into_iter().map(|script| self.marker.guard(script)).collect();
         let (status, body) = self.post("/pipeline", rest::pipeline(Command::Eval, &commands)?).await?;
-        rest::answers(status, &body, commands.len()).map(drop)
+        rest::answers(status, &body, commands.len()).map(|answers| answers.concat())
     }
 }

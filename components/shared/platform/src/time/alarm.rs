@@ -5,10 +5,12 @@
 //! which is there only while somebody waits.
 
 use super::clock::{elapsed, sleep};
+use futures::channel::oneshot;
+use futures::future::select;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -22,7 +24,16 @@ thread_local! {
     static WAITING: RefCell<BTreeMap<u64, Waker>> = const { RefCell::new(BTreeMap::new()) };
     static NEXT_NUMBER: Cell<u64> = const { Cell::new(0) };
     /// When the timers end that are under way: another is started for a deadline that is nearer than all of them.
-    static TIMERS: RefCell<Vec<Duration>> = const { RefCell::new(Vec::new()) };
+    /// To drop the other half ends one early.
+    static TIMERS: RefCell<Vec<(Duration, oneshot::Sender<()>)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Ends the timers if nobody waits, so that the instance is idle now and not after up to `TICK`. For when an instance may have done
+/// all that it will: after every request this would cost more than the timers do.
+pub fn end_unused() {
+    if WAITING.with_borrow(BTreeMap::is_empty) {
+        TIMERS.take();
+    }
 }
 
 /// Resolves when the instance's monotonic clock has reached `deadline`.
@@ -46,7 +57,7 @@ impl Future for Alarm {
         }
         WAITING.with_borrow_mut(|waiting| waiting.insert(self.number, context.waker().clone()));
         let end = self.deadline.min(now + TICK);
-        if TIMERS.with_borrow(|timers| timers.iter().all(|timer| *timer > end)) {
+        if TIMERS.with_borrow(|timers| timers.iter().all(|(timer, _)| *timer > end)) {
             crate::sdk::wasip3::spawn(Timer::until(end).run());
             // What is spawned is first polled with the next poll of its request (wit-bindgen 0.57), for which that request may
             // wait as long as for what it has a deadline.
@@ -66,26 +77,44 @@ impl Drop for Alarm {
 /// another. So it is also when it is cut off, together with the request that started it.
 struct Timer {
     end: Duration,
+    unused: oneshot::Receiver<()>,
 }
 
 impl Timer {
     fn until(end: Duration) -> Self {
-        TIMERS.with_borrow_mut(|timers| timers.push(end));
-        Self { end }
+        let (kept, unused) = oneshot::channel();
+        TIMERS.with_borrow_mut(|timers| timers.push((end, kept)));
+        Self { end, unused }
     }
 
-    async fn run(self) {
-        sleep(self.end.saturating_sub(elapsed())).await;
+    async fn run(mut self) {
+        select(pin!(sleep(self.end.saturating_sub(elapsed()))), &mut self.unused).await;
     }
 }
 
 impl Drop for Timer {
     fn drop(&mut self) {
         TIMERS.with_borrow_mut(|timers| {
-            if let Some(index) = timers.iter().position(|end| *end == self.end) {
+            if let Some(index) = timers.iter().position(|(end, _)| *end == self.end) {
                 timers.swap_remove(index);
             }
         });
         WAITING.take().into_values().for_each(Waker::wake);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timer_ends_early_when_nobody_waits_for_it() {
+        let mut timer = Timer::until(Duration::from_secs(1));
+        WAITING.with_borrow_mut(|waiting| waiting.insert(0, Waker::noop().clone()));
+        end_unused();
+        assert_eq!(timer.unused.try_recv(), Ok(None), "somebody waits");
+        WAITING.take();
+        end_unused();
+        assert_eq!(timer.unused.try_recv(), Err(oneshot::Canceled));
     }
 }

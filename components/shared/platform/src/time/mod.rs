@@ -1,6 +1,6 @@
 //! Clocks, deadlines and randomness.
 
-mod alarm;
+pub mod alarm;
 pub mod clock;
 mod deadline;
 mod random;

@@ -11,6 +11,7 @@ use crate::time::clock;
 use cache::breaker::{Admission, Event};
 use cache::database::START_WITHIN;
 use cache::protocol::{BeforeStatement, FENCE_MS, STATEMENT_TIMEOUT_MS, before_statement};
+use cache::read_lease::wait_after_fence;
 use cache::{CacheKey, Script};
 use rental::error::Error;
 use rental::metrics::{Count, FenceResult};
@@ -98,8 +99,13 @@ async fn put_up(
     if cfg!(feature = "without-fence") {
         return Some(connection);
     }
-    let fences = keys.chunks(KEYS_PER_SCRIPT).map(|batch| Script::fence(batch, write_id, FENCE_MS));
-    attempt(instance, connection.run_all(instance.config.redis_timeout, fences)).await?;
+    let script = |batch| Script::fence(&instance.config.namespace, batch, write_id, FENCE_MS);
+    let fences = keys.chunks(KEYS_PER_SCRIPT).map(script);
+    let answers = attempt(instance, connection.run_all(instance.config.redis_timeout, fences)).await?;
+    if !cfg!(feature = "without-read-lease-wait") {
+        // Before the statement and not behind it: else one reader could see the new row, and another one, later, the old.
+        wait(wait_after_fence(&answers, instance.config.read_lease)).await;
+    }
     Some(connection)
 }
 

@@ -5,8 +5,11 @@ mod unfence;
 
 use crate::breaker::attempt::attempt;
 use crate::breaker::database_lease;
+use crate::breaker::drain::settle_later;
 use crate::instance::Instance;
-use crate::postgres::{Failure, outbox, run_write};
+use crate::postgres::{Failure, run_write};
+use crate::region::read::take_progress_of_write;
+use crate::scope;
 use crate::time::new_id;
 use cache::CacheKey;
 use fence::{Fenced, fence};
@@ -15,7 +18,7 @@ use rental::error::Error;
 use rental::resource::Resource;
 use rental::sql::{Column, Parameter, Statement};
 use std::rc::Rc;
-use unfence::{leave, unfence};
+use unfence::{invalidate, leave, unfence};
 
 /// What a statement did.
 pub struct Written<T> {
@@ -51,6 +54,8 @@ pub async fn write<T>(
     let names = resources.iter().map(ToString::to_string).collect();
     let outbox_row = [Parameter::uuid(&write_id), Parameter::Texts(names)];
     let statement = statement(outbox_row).started_by(database.by_its_clock(statement_starts_by));
+    let is_in_region = instance.config.region.is_some();
+    let statement = if is_in_region { statement.with_progress() } else { statement };
     let mut rows = match run_write(instance, statement).await {
         Ok(rows) => rows,
         Err(Failure { error, may_have_run: true, .. }) => {
@@ -60,18 +65,35 @@ pub async fn write<T>(
         }
         Err(Failure { error, may_have_run: false, .. }) => {
             if let Some(connection) = fenced_by {
-                attempt(instance, outbox::invalidate(instance, &connection, &keys, &write_id)).await;
+                attempt(instance, invalidate(instance, &connection, &keys, &write_id, None)).await;
             }
             return Err(error);
         }
+    };
+    let transaction = match is_in_region {
+        true => {
+            let seen = match take_progress_of_write(&mut rows) {
+                Ok(seen) => seen,
+                Err(error) => {
+                    // It has run, and nobody knows where.
+                    let _ = leave(instance, fenced_by).await;
+                    return Err(error);
+                }
+            };
+            scope::saw(seen);
+            Some(seen.own)
+        }
+        false => None,
     };
     // Before the new row can be stored: the record knows the run of PostgreSQL that made it.
     database_lease::notice_run(instance, &mut rows).await;
     let written = read(rows)?;
     keys.extend(written.also.iter().map(key));
-    let invalidated_by = unfence(instance, fenced_by, &keys, &write_id, written.changed).await?;
+    let invalidated_by =
+        unfence(instance, fenced_by, &keys, &write_id, written.changed, transaction.filter(|_| written.changed))
+            .await?;
     if let (Some(connection), true) = (invalidated_by, written.changed) {
-        outbox::settle_later(instance, connection, tenant, write_id);
+        settle_later(instance, connection, tenant, write_id);
     }
     Ok(written.result)
 }

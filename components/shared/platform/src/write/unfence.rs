@@ -6,11 +6,12 @@ use crate::breaker::attempt::{attempt, connect};
 use crate::breaker::events::take_out_of_use;
 use crate::breaker::record;
 use crate::instance::Instance;
-use crate::postgres::outbox;
+use crate::postgres::outbox::{self, KEYS_PER_SCRIPT};
 use crate::redis::Connection;
-use cache::CacheKey;
 use cache::breaker::{Event, Record};
-use cache::protocol::{AfterStatement, after_fenced, after_unfenced};
+use cache::protocol::{AfterStatement, FENCE_MS, after_fenced, after_unfenced};
+use cache::read_lease::wait_after_unfence;
+use cache::{CacheKey, RedisFailure, Script};
 use futures::future::join;
 use rental::error::Error;
 use std::rc::Rc;
@@ -40,7 +41,28 @@ async fn quarantine(instance: &Rc<Instance>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Invalidates after the statement. `None` when that is left to the outbox.
+/// Invalidates keys, and takes down the fence of `write` over them. In a region the fence over a `change`, the transaction that has made
+/// it, stands until the log brings the write: so long its standby may show what was before.
+///
+/// # Errors
+/// As every command of Redis.
+pub async fn invalidate(
+    instance: &Instance,
+    connection: &Rc<Connection>,
+    keys: &[CacheKey],
+    write: &str,
+    change: Option<u64>,
+) -> Result<Vec<Vec<u8>>, RedisFailure> {
+    let Some(transaction) = change.filter(|_| !cfg!(feature = "without-fence")) else {
+        return outbox::invalidate(instance, connection, keys, write).await;
+    };
+    let namespace = &instance.config.namespace;
+    let refence = |batch| Script::refence(namespace, batch, write, FENCE_MS, transaction);
+    let scripts = keys.chunks(KEYS_PER_SCRIPT).map(refence);
+    connection.run_all(instance.config.redis_timeout, scripts).await
+}
+
+/// Invalidates after the statement. `None` when that is left to the outbox. `change` is as in [`invalidate`].
 ///
 /// # Errors
 /// As [`take_out_of_use`].
@@ -50,14 +72,15 @@ pub async fn unfence(
     keys: &[CacheKey],
     write_id: &str,
     changed: bool,
+    change: Option<u64>,
 ) -> Result<Option<Rc<Connection>>, Error> {
     let reading = async { record::read(instance).await.ok().flatten().map(|lease| lease.shared_record()) };
     let (connection, next) = match fenced_by {
         Some(connection) => {
-            let invalidating = attempt(instance, outbox::invalidate(instance, &connection, keys, write_id));
+            let invalidating = attempt(instance, invalidate(instance, &connection, keys, write_id, change));
             let (invalidated, record) = join(invalidating, reading).await;
-            let next = match invalidated {
-                Some(()) => after_fenced(
+            let next = match &invalidated {
+                Some(_) => after_fenced(
                     record.as_deref(),
                     &connection.run_id,
                     record::now_ms(instance),
@@ -65,6 +88,8 @@ pub async fn unfence(
                 ),
                 None => AfterStatement::Quarantine,
             };
+            // Without its fence a reader may have stored the old value meanwhile, and others may answer again from that.
+            wait(wait_after_unfence(&invalidated.unwrap_or_default(), instance.config.read_lease)).await;
             (Some(connection), next)
         }
         None if !changed => return Ok(None),
@@ -85,7 +110,11 @@ pub async fn unfence(
             return Ok(None);
         }
         (AfterStatement::Invalidate, Some(connection)) => {
-            attempt(instance, outbox::invalidate(instance, connection, keys, write_id)).await.is_some()
+            let invalidated = attempt(instance, invalidate(instance, connection, keys, write_id, change)).await;
+            if let Some(answers) = &invalidated {
+                wait(wait_after_unfence(answers, instance.config.read_lease)).await;
+            }
+            invalidated.is_some()
         }
         (AfterStatement::Invalidate | AfterStatement::Quarantine, _) => false,
     };
@@ -96,10 +125,11 @@ pub async fn unfence(
     Ok(connection)
 }
 
-/// While a probe runs no Redis is trusted yet, and the one that answers is the one that will be.
+/// While a probe runs, the Redis that answers is the one that will be trusted. Where the record still trusts another, none is told: the
+/// write quarantines the cache.
 async fn trusted_or_any(instance: &Rc<Instance>, record: Rc<Record>) -> Option<Rc<Connection>> {
     if record.admits() {
         return Some(trusted(instance, record).await?.connection);
     }
-    connect(instance).await
+    connect(instance).await.filter(|connection| record.covers(&connection.run_id))
 }

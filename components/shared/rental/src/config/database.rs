@@ -11,29 +11,41 @@ const WRITES: &str = "target_session_attrs=read-write";
 /// The same, to any server.
 const ANY: &str = "target_session_attrs=any";
 
-/// Reads `database_url`, and makes sure that PostgreSQL itself gives up on a statement: the fence's arithmetic rests on it.
+/// Reads `database_url`.
 pub(super) fn parse(url: &str) -> Result<String, ConfigError> {
+    checked("database_url", url, WRITES)
+}
+
+/// Reads `database_read_url`. A standby takes no writes; and one that has shown a row must not be followed by another that has not.
+pub(super) fn parse_read(url: &str) -> Result<String, ConfigError> {
+    const VARIABLE: &str = "database_read_url";
+    let authority = url.split_once("://").and_then(|(_, rest)| rest.split(['/', '?']).next());
+    if authority.and_then(|it| it.rsplit('@').next()).is_some_and(|hosts| hosts.contains(',')) {
+        return Err(ConfigError::new(VARIABLE, "names several servers; it must be one standby"));
+    }
+    checked(VARIABLE, url, ANY)
+}
+
+/// Makes sure that the URL goes to a server with these attributes, and that PostgreSQL itself gives up on a statement: the fence's
+/// arithmetic rests on it.
+fn checked(variable: &'static str, url: &str, attributes: &str) -> Result<String, ConfigError> {
+    let refused = |problem: &str| Err(ConfigError::new(variable, problem));
     if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
-        return Err(ConfigError::new("database_url", "must begin with postgres://"));
+        return refused("must begin with postgres://");
     }
     if url.contains("sslmode=verify-") {
-        return Err(ConfigError::new(
-            "database_url",
+        return refused(
             "has a sslmode that Spin's client does not know; its `require` verifies the certificate and the host's name, \
              as `verify-full` does elsewhere",
-        ));
+        );
     }
-    if url.contains("target_session_attrs=") && !url.contains(WRITES) {
-        return Err(ConfigError::new(
-            "database_url",
-            format!("may say {WRITES}, which it says anyway, and nothing else of it"),
-        ));
+    if url.contains("target_session_attrs=") && !url.contains(attributes) {
+        return refused(&format!("may say {attributes}, which it says anyway, and nothing else of it"));
     }
     if url.contains("transaction_isolation") || url.contains("search_path") {
-        return Err(ConfigError::new(
-            "database_url",
+        return refused(
             "sets transaction_isolation or search_path, which the components set: read committed, and public",
-        ));
+        );
     }
     if url.contains("options=") {
         let given =
@@ -42,20 +54,19 @@ pub(super) fn parse(url: &str) -> Result<String, ConfigError> {
         let milliseconds = digits.and_then(|digits| digits.parse().ok());
         // 0 would be no limit at all.
         if milliseconds.is_some_and(|limit: u64| (1..=STATEMENT_TIMEOUT_MS).contains(&limit)) {
-            return Ok(with_writes(url.replacen("options=", &format!("options={SESSION}%20"), 1)));
+            return Ok(with(attributes, url.replacen("options=", &format!("options={SESSION}%20"), 1)));
         }
-        return Err(ConfigError::new(
-            "database_url",
-            format!("sets options that must hold -c statement_timeout=N, with N from 1 to {STATEMENT_TIMEOUT_MS} ms"),
-        ));
+        let range = format!("from 1 to {STATEMENT_TIMEOUT_MS} ms");
+        return refused(&format!("sets options that must hold -c statement_timeout=N, with N {range}"));
     }
     let separator = if url.contains('?') { '&' } else { '?' };
-    Ok(with_writes(format!("{url}{separator}options={SESSION}%20-c%20statement_timeout%3D{STATEMENT_TIMEOUT_MS}")))
+    let options = format!("options={SESSION}%20-c%20statement_timeout%3D{STATEMENT_TIMEOUT_MS}");
+    Ok(with(attributes, format!("{url}{separator}{options}")))
 }
 
 /// `url` has parameters.
-fn with_writes(url: String) -> String {
-    if url.contains(WRITES) { url } else { format!("{url}&{WRITES}") }
+fn with(attributes: &str, url: String) -> String {
+    if url.contains(attributes) { url } else { format!("{url}&{attributes}") }
 }
 
 /// `url`, as [`parse`] made it, for a server that need not take writes.
@@ -104,6 +115,11 @@ mod tests {
             let whole = format!("postgres://h/d?{refused}");
             assert!(parse(&whole).is_err(), "{refused}");
         }
+        let read = parse_read("postgres://u:p,w@h/d").expect("valid");
+        assert!(read.contains(SESSION) && read.ends_with(ANY) && !read.contains(WRITES), "{read}");
+        assert!(
+            parse_read("postgres://u:p@g,h/d").is_err() && parse_read("postgres://g:1,h:2?sslmode=require").is_err()
+        );
         let any = for_any_server(&parse("postgres://h/d").expect("valid"));
         assert!(any.contains(SESSION) && any.ends_with(ANY), "{any}");
         let writes = for_writes(&parse("postgres://h/d").expect("valid"));

@@ -3,16 +3,21 @@
 mod breaker_store;
 mod database;
 mod error;
+mod origin;
 mod redis;
+mod region;
 mod tokens;
 
 pub use breaker_store::BreakerStore;
 pub use error::ConfigError;
+pub use origin::{Gateway, Origin};
 pub use redis::RedisEndpoint;
+pub use region::Region;
 
 use crate::auth::Policy;
 use crate::rate_limit::RateLimit;
 use cache::protocol::{LONGEST_DEADLINE_MS, STATEMENT_TIMEOUT_MS};
+use cache::read_lease::MAX_READ_LEASE_MS;
 use cache::{Namespace, Seals};
 use std::time::Duration;
 
@@ -30,7 +35,7 @@ pub struct Config {
     /// `redis_url` and `redis_token`: `redis://[user:password@]host:port[/db]` (or `rediss://`), or `https://host` of
     /// Upstash's REST protocol and its token.
     pub redis: RedisEndpoint,
-    /// `redis_instance_name` (`RentTracker_`): what every key in Redis begins with.
+    /// `redis_instance_name` (`RentTracker_`): what every key in Redis begins with; with `redis_hash_tags` (false) in braces.
     pub namespace: Namespace,
     /// `redis_default_timeout_minutes` (10): how long an entry lives, before jitter.
     pub ttl: Duration,
@@ -58,6 +63,8 @@ pub struct Config {
     pub breaker_max_reset: Duration,
     /// `breaker_lease_ms` (500): how long an instance may act on what it last read of the breaker.
     pub breaker_lease: Duration,
+    /// `read_lease_ms` (0: never): how long writes wait so that instances may answer again from what they got from Redis.
+    pub read_lease: Duration,
     /// `breaker_store` (`key-value`): where the breaker's record is.
     pub breaker_store: BreakerStore,
     /// `key_value_timeout_ms` (100): how long reading the breaker's record may take, wherever it is.
@@ -73,6 +80,11 @@ pub struct Config {
     pub seals: Option<Seals>,
     /// `alert_webhook_url`: where changes of the breaker are POSTed. `None` when it is empty.
     pub alert_webhook_url: Option<String>,
+    /// `origin_url` and `origin_timeout_ms` (20000): who answers what is not ours under `/api`. `None` when the URL is empty.
+    pub origin: Option<Origin>,
+    /// `region`, `region_staleness_ms` (1000), `database_read_url`, `session_key` and `session_cookie` (false): one region of
+    /// several. `None` when there is one alone.
+    pub region: Option<Region>,
 }
 
 impl Config {
@@ -127,6 +139,9 @@ impl Config {
         let namespace = Namespace::parse(&instance).ok_or_else(|| {
             ConfigError::new("redis_instance_name", "must be 1 to 64 characters of A-Z a-z 0-9 _ - .")
         })?;
+        let namespace = if boolean("redis_hash_tags", false)? { namespace.with_hash_tag() } else { namespace };
+        let read_lease = Duration::from_millis(number("read_lease_ms", 0, 0..=MAX_READ_LEASE_MS)?);
+        let breaker_store = breaker_store::parse(lookup("breaker_store"))?;
         let minutes = number("redis_default_timeout_minutes", 10, 1..=MAX_TTL_MINUTES)?;
         let count =
             |name, default, bounds| number(name, default, bounds).map(|it| u32::try_from(it).unwrap_or(u32::MAX));
@@ -145,7 +160,8 @@ impl Config {
             breaker_reset: seconds("breaker_reset_seconds", 60, 1..=3_600)?,
             breaker_max_reset: seconds("breaker_max_reset_seconds", 300, 1..=3_600)?,
             breaker_lease: milliseconds("breaker_lease_ms", 500)?,
-            breaker_store: breaker_store::parse(lookup("breaker_store"))?,
+            read_lease,
+            breaker_store,
             // A hundred times what a read takes on SQLite.
             key_value_timeout: milliseconds("key_value_timeout_ms", 100)?,
             // An instance serves 16 requests at a time. Half of them may be in PostgreSQL, whose connections all instances
@@ -159,6 +175,8 @@ impl Config {
             seals: Seals::parse(&lookup("cache_seal_key").unwrap_or_default(), SEAL_PURPOSE)
                 .map_err(|problem| ConfigError::new("cache_seal_key", problem))?,
             alert_webhook_url: webhook_url(lookup("alert_webhook_url").unwrap_or_default())?,
+            origin: Origin::parse(&lookup)?,
+            region: region::parse(&lookup, number, boolean, read_lease, breaker_store)?,
         })
     }
 }
@@ -199,7 +217,7 @@ mod tests {
 
     const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-    fn parse(overrides: &[(&'static str, &str)]) -> Result<Config, ConfigError> {
+    pub(super) fn parse(overrides: &[(&'static str, &str)]) -> Result<Config, ConfigError> {
         Config::parse(|name| {
             let base = match name {
                 "redis_url" => Some("redis://127.0.0.1:6379"),
@@ -218,6 +236,7 @@ mod tests {
         assert_eq!(config.ttl, Duration::from_secs(600));
         assert_eq!(config.redis_timeout, Duration::from_millis(50));
         assert!(!config.require_if_match);
+        assert_eq!(config.read_lease, Duration::ZERO);
         assert_eq!(config.breaker_store, BreakerStore::KeyValue);
         assert_eq!(config.auth.issuer, "RentTracker");
     }
@@ -230,10 +249,12 @@ mod tests {
             ("redis_url", "rediss://cache.example:6379/#insecure"),
             ("redis_instance_name", "a:b"),
             ("redis_instance_name", ""),
+            ("redis_hash_tags", "yes"),
             ("redis_default_timeout_minutes", "0"),
             ("redis_default_timeout_minutes", "14"),
             ("redis_default_timeout_minutes", "ten"),
             ("redis_timeout_ms", "-1"),
+            ("read_lease_ms", "51"),
             ("database_url", "mysql://x"),
             ("database_url", "postgres://db.example/d?sslmode=verify-full"),
             ("jwt_secret", "short"),
@@ -257,6 +278,8 @@ mod tests {
             ("database_queue_ms", "x"),
             ("cache_seal_key", "AAECAwQFBgcICQoLDA0ODw=="),
             ("alert_webhook_url", "ftp://x"),
+            ("origin_url", "https://a.example/path"),
+            ("origin_timeout_ms", "0"),
         ] {
             let error = parse(&[(name, value)]).err().unwrap_or_else(|| panic!("{name}={value} was taken"));
             assert_eq!(error.variable, name);

@@ -62,6 +62,7 @@ impl Answer {
 fn cache_status(status: CacheStatus) -> &'static str {
     match status {
         CacheStatus::Hit => "RentTracker; hit",
+        CacheStatus::Lease => "RentTracker; hit; detail=lease",
         CacheStatus::Stored => "RentTracker; fwd=miss; stored",
         CacheStatus::Miss => "RentTracker; fwd=miss",
         CacheStatus::Collapsed => "RentTracker; fwd=miss; collapsed",

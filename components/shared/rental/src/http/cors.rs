@@ -9,6 +9,12 @@ const ALLOWED_HEADERS: HeaderValue =
     HeaderValue::from_static("Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, traceparent");
 const EXPOSED_HEADERS: HeaderValue =
     HeaderValue::from_static("ETag, Location, Cache-Status, Content-Length, Content-Disposition");
+/// The same with the token of a session.
+const ALLOWED_HEADERS_OF_A_SESSION: HeaderValue = HeaderValue::from_static(
+    "Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, traceparent, RentTracker-Session",
+);
+const EXPOSED_HEADERS_OF_A_SESSION: HeaderValue =
+    HeaderValue::from_static("ETag, Location, Cache-Status, Content-Length, Content-Disposition, RentTracker-Session");
 /// How long a browser may remember a preflight, in seconds.
 const MAX_AGE_SECONDS: HeaderValue = HeaderValue::from_static("600");
 const YES: HeaderValue = HeaderValue::from_static("true");
@@ -43,6 +49,18 @@ pub fn finish(answer: &mut Answer, request: &HeaderMap, allowed_origins: &[Strin
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, YES);
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED_HEADERS);
+    }
+}
+
+/// Lets whom the answer's CORS headers allow something send and read the tokens of sessions too.
+pub fn allow_session(headers: &mut HeaderMap) {
+    for (name, list) in [
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS_OF_A_SESSION),
+        (header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED_HEADERS_OF_A_SESSION),
+    ] {
+        if let Some(present) = headers.get_mut(name) {
+            *present = list;
+        }
     }
 }
 
@@ -100,6 +118,22 @@ mod tests {
         let length = |status| finished(status, &HeaderMap::new()).headers.contains_key(header::CONTENT_LENGTH);
         assert!(length(StatusCode::OK) && length(StatusCode::NOT_FOUND));
         assert!(!length(StatusCode::NO_CONTENT) && !length(StatusCode::NOT_MODIFIED));
+    }
+
+    #[test]
+    fn sessions_add_one_header_to_each_list_and_to_no_answer_that_has_none() {
+        let (mut answer, before) =
+            (preflight(&request("http://localhost:5112"), &origins(), "GET"), [ALLOWED_HEADERS, EXPOSED_HEADERS]);
+        finish(&mut answer, &request("http://localhost:5112"), &origins());
+        allow_session(&mut answer.headers);
+        let lists = [header::ACCESS_CONTROL_ALLOW_HEADERS, header::ACCESS_CONTROL_EXPOSE_HEADERS];
+        for (name, before) in lists.into_iter().zip(before) {
+            let expected = format!("{}, RentTracker-Session", before.to_str().expect("text"));
+            assert_eq!(answer.headers[name], expected);
+        }
+        let mut foreign = finished(StatusCode::OK, &request("http://evil"));
+        allow_session(&mut foreign.headers);
+        assert!(!foreign.headers.keys().any(|name| name.as_str().starts_with("access-control")));
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl Tags {
 
 /// The first element of a list, without the white space around it, and what comes behind its comma. A comma within
 /// quotation marks is part of a tag (8.8.3).
-fn next_element(list: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(super) fn next_element(list: &[u8]) -> Option<(&[u8], &[u8])> {
     if list.is_empty() {
         return None;
     }

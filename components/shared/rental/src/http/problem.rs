@@ -71,20 +71,11 @@ pub fn problem(error: &Error, instance: &str) -> Answer {
         }
         Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "The request could not be answered."),
     };
-    let body = Problem {
-        kind: "about:blank",
-        title: status.canonical_reason().unwrap_or("Error"),
-        status: status.as_u16(),
-        detail,
-        instance,
-        errors: match error {
-            Error::Invalid(violations) => Some(violations.by_member()),
-            _ => None,
-        },
+    let errors = match error {
+        Error::Invalid(violations) => Some(violations.by_member()),
+        _ => None,
     };
-    // Texts and numbers always serialize; an empty body would still carry the right status.
-    let mut answer = Answer::empty(status).with(header::CONTENT_TYPE, "application/problem+json");
-    answer.body = serde_json::to_vec(&body).unwrap_or_default();
+    let answer = described(status, detail, instance, errors);
     match error {
         Error::Unauthenticated(_) => answer.with(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""),
         Error::MethodNotAllowed(allowed) => answer.with(header::ALLOW, allowed),
@@ -93,6 +84,46 @@ pub fn problem(error: &Error, instance: &str) -> Answer {
         }
         Error::RateLimited(seconds) => answer.with(header::RETRY_AFTER, &seconds.to_string()),
         _ => answer,
+    }
+}
+
+fn described(
+    status: StatusCode,
+    detail: &str,
+    instance: &str,
+    errors: Option<&BTreeMap<String, Vec<String>>>,
+) -> Answer {
+    let title = status.canonical_reason().unwrap_or("Error");
+    let body = Problem { kind: "about:blank", title, status: status.as_u16(), detail, instance, errors };
+    // Texts and numbers always serialize; an empty body would still carry the right status.
+    let mut answer = Answer::empty(status).with(header::CONTENT_TYPE, "application/problem+json");
+    answer.body = serde_json::to_vec(&body).unwrap_or_default();
+    answer
+}
+
+/// Why the origin has not answered. None of our own paths is answered so.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OriginFailure {
+    /// It cannot be reached, or what came from there is no answer. The text is for the log.
+    #[error("{0}")]
+    NoAnswer(String),
+    /// It took longer than `origin_timeout_ms` for its next step.
+    #[error("it took longer than origin_timeout_ms")]
+    Late,
+}
+
+/// The answer for a request that the origin has not answered.
+pub fn origin_problem(failure: &OriginFailure, instance: &str) -> Answer {
+    match failure {
+        OriginFailure::NoAnswer(_) => {
+            described(StatusCode::BAD_GATEWAY, "The service behind this path did not answer.", instance, None)
+        }
+        OriginFailure::Late => described(
+            StatusCode::GATEWAY_TIMEOUT,
+            "The service behind this path did not answer in time.",
+            instance,
+            None,
+        ),
     }
 }
 
@@ -132,6 +163,15 @@ mod tests {
             let text = body(&error).to_string();
             assert!(!text.contains("db.internal") && !text.contains("relation") && !text.contains("expired"), "{text}");
         }
+    }
+
+    #[test]
+    fn a_client_is_not_told_where_the_origin_is() {
+        let failure = OriginFailure::NoAnswer("backend.internal:5000 refused the connection".into());
+        let answer = origin_problem(&failure, "/api/x");
+        assert_eq!(answer.status, StatusCode::BAD_GATEWAY);
+        assert!(!String::from_utf8_lossy(&answer.body).contains("internal"));
+        assert_eq!(origin_problem(&OriginFailure::Late, "/api/x").status, StatusCode::GATEWAY_TIMEOUT);
     }
 
     #[test]

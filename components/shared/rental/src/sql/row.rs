@@ -157,6 +157,14 @@ impl<'a> RowReader<'a> {
         self.optional_from_integer(parse)?.ok_or_else(|| self.error("null"))
     }
 
+    /// Leaves out the next columns.
+    ///
+    /// # Errors
+    /// When there are not as many.
+    pub fn skip(&mut self, count: usize) -> Result<(), RowError> {
+        (0..count).try_for_each(|_| self.take().map(|_| ()))
+    }
+
     /// Whether the columns that are left are all `NULL`: the empty side of an outer join.
     pub fn rest_is_null(&self) -> bool {
         self.columns.iter().skip(self.next).all(|column| *column == Column::Null)

@@ -11,6 +11,20 @@ pub const CURRENT: &str = "is_current(false)";
 /// The same, of a server in whose place no other takes writes: whether it is at least no standby.
 pub const CURRENT_WITHOUT_WRITES: &str = "is_current(true)";
 
+/// A standby of the region, and no primary: what a standby is asked in place of [`CURRENT`].
+const AT_STANDBY: &str = "pg_is_in_recovery()";
+/// How a query comes by its rows.
+const ROWS: &str = "SELECT answer.* FROM tenant CROSS JOIN LATERAL (SELECT body.* FROM";
+/// The same with two columns more: whether it is a row, and how far the server is (`infra/migrations/0020_regions.sql`).
+const ROWS_WITH_PROGRESS: &str =
+    "SELECT answer.*, read_progress() FROM tenant LEFT JOIN LATERAL (SELECT body.*, true AS is_row FROM";
+/// What those rows end with.
+const PROGRESS: &str = "read_progress()";
+/// How those rows end.
+const END_OF_ROWS: &str = ") AS answer";
+/// What a call says last.
+const RUN: &str = "database_run() AS run";
+
 /// A statement with its parameters, which sees the rows of one tenant alone.
 ///
 /// PostgreSQL's row level security shows a component the rows of the tenant in the setting `renttracker.tenant`
@@ -42,9 +56,8 @@ impl Statement {
     fn new(tenant: &TenantId, tables: &str, select: &str) -> Self {
         let sql = format!(
             "WITH tenant AS MATERIALIZED (SELECT set_config('renttracker.tenant', $1, true) AS id WHERE {CURRENT}){tables}
-            SELECT answer.* FROM tenant CROSS JOIN LATERAL (
-                SELECT body.* FROM ({select}) AS body WHERE tenant.id IS NOT NULL OFFSET 0
-            ) AS answer"
+            {ROWS} ({select}) AS body WHERE tenant.id IS NOT NULL OFFSET 0
+            {END_OF_ROWS}"
         );
         Self { sql, parameters: vec![Parameter::text(tenant)] }
     }
@@ -57,9 +70,8 @@ impl Statement {
     /// `begin_write` (`infra/migrations/0011_writes_in_progress.sql`), which makes it. The last column says which run of
     /// PostgreSQL answered (`infra/migrations/0012_lineage.sql`).
     pub fn call(tenant: &TenantId, call: &str, select: &str) -> Self {
-        let sql = format!(
-            "SELECT {select}, database_run() AS run FROM begin_write($1, {START_BY}) AS tenant CROSS JOIN LATERAL {call}"
-        );
+        let sql =
+            format!("SELECT {select}, {RUN} FROM begin_write($1, {START_BY}) AS tenant CROSS JOIN LATERAL {call}");
         Self { sql, parameters: vec![Parameter::text(tenant)] }
     }
 
@@ -77,6 +89,27 @@ impl Statement {
     pub fn bind(mut self, parameters: impl IntoIterator<Item = Parameter>) -> Self {
         self.parameters.extend(parameters);
         self
+    }
+
+    /// Has each row end with how far the server shows the history of the database, as a text (`cache::region::Progress`). A query then
+    /// answers one row at least; the column before says whether it is one.
+    #[must_use]
+    pub fn with_progress(mut self) -> Self {
+        self.sql = self.sql.replacen(ROWS, ROWS_WITH_PROGRESS, 1).replacen(RUN, &format!("{RUN}, {PROGRESS}"), 1);
+        if self.sql.ends_with(END_OF_ROWS) {
+            self.sql.push_str(" ON true");
+        }
+        self
+    }
+
+    /// [`Statement::with_progress`] of a query, for a standby, which also says which registration of the region of `namespace` it shows. No
+    /// other server answers a row.
+    #[must_use]
+    pub fn at_standby(self, namespace: &str, region: &str) -> Self {
+        let Self { sql, mut parameters } = self.with_progress();
+        parameters.extend([Parameter::text(namespace), Parameter::text(region)]);
+        let progress = format!("read_progress(${}, ${})", parameters.len() - 1, parameters.len());
+        Self { sql: sql.replacen(CURRENT, AT_STANDBY, 1).replacen(PROGRESS, &progress, 1), parameters }
     }
 
     /// The text, and the values of its parameters.

@@ -1,5 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use super::*;
 use crate::deploy::settings::{Declared, Manifest};
 
@@ -21,8 +24,9 @@ fn good() -> Settings {
         ("cors_allowed_origins", "https://app.renttracker.example, https://admin.renttracker.example"),
         ("breaker_store", "key-value"),
     ];
-    let more = ["redis_token", "jwt_jwks_url", "alert_webhook_url"];
-    let names: Vec<&str> = variables.iter().map(|(name, _)| *name).chain(more).collect();
+    let more = ["redis_token", "jwt_jwks_url", "alert_webhook_url", "origin_url", "origin_address"];
+    let of_region = ["region", "session_key", "database_read_url", "database_read_address"];
+    let names: Vec<&str> = variables.iter().map(|(name, _)| *name).chain(more).chain(of_region).collect();
     Settings {
         target: Target::Kubernetes,
         variables: variables.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect::<BTreeMap<_, _>>(),
@@ -195,6 +199,34 @@ fn a_database_without_tls_or_with_a_weak_password() {
 }
 
 #[test]
+fn a_region_without_a_key_for_its_sessions_or_with_a_weak_one() {
+    refuses("session_key", "region is", to("region", "eu"));
+    refuses("session_key", "16 bytes", to("session_key", "AAECAwQFBgcICQoLDA0ODw=="));
+    refuses("session_key", "repeated byte", to("session_key", &STANDARD.encode([0; 32])));
+    passes(|settings| {
+        to("region", "eu")(settings);
+        to("session_key", SEAL_KEY)(settings);
+    });
+}
+
+#[test]
+fn a_standby_that_is_reached_without_tls_not_at_all_or_by_a_role_that_nothing_binds() {
+    let url = |user: &str, options: &str| format!("postgres://{user}:9a7c5e3b1d8f6024a1c7@standby.internal/d{options}");
+    let standby = |url: String, address: &'static str| {
+        move |settings: &mut Settings| {
+            settings.variables.insert("database_read_url".into(), url);
+            settings.variables.insert("database_read_address".into(), address.into());
+        }
+    };
+    let (address, tls) = ("postgres://standby.internal:5432", "?sslmode=require");
+    passes(standby(url("edge", tls), address));
+    refuses("database_read_url", "without TLS", standby(url("edge", ""), address));
+    refuses("database_read_url", "postgres", standby(url("postgres", tls), address));
+    refuses("database_read_address", "not set", standby(url("edge", tls), ""));
+    refuses("database_read_address", "not where", standby(url("edge", tls), "postgres://db.internal:5432"));
+}
+
+#[test]
 fn origins_that_are_everybody_local_or_without_tls() {
     let name = "cors_allowed_origins";
     refuses(name, "every site", to(name, "*"));
@@ -210,6 +242,21 @@ fn origins_that_are_everybody_local_or_without_tls() {
 fn a_webhook_without_tls() {
     refuses("alert_webhook_url", "without TLS", to("alert_webhook_url", "http://hooks.example/T0/B0"));
     passes(to("alert_webhook_url", "https://hooks.example/T0/B0"));
+}
+
+#[test]
+fn a_backend_that_is_reached_without_tls_or_not_at_all() {
+    let behind = |url: &'static str, address: &'static str| {
+        move |settings: &mut Settings| {
+            settings.variables.insert("origin_url".into(), url.into());
+            settings.variables.insert("origin_address".into(), address.into());
+        }
+    };
+    refuses("origin_url", "without TLS", behind("http://backend.example", "http://backend.example:80"));
+    refuses("origin_address", "not set", behind("https://backend.example", ""));
+    refuses("origin_address", "not where", behind("https://backend.example", "https://other.example"));
+    passes(behind("https://backend.example", "https://backend.example:443"));
+    passes(behind("http://127.0.0.1:5000", "http://127.0.0.1:5000"));
 }
 
 fn kept_in(kind: &str, path: Option<&str>, target: Target) -> impl FnOnce(&mut Settings) + use<> {
@@ -289,11 +336,13 @@ fn no_finding_repeats_a_secret() {
         ("database_url", "postgres://postgres:pgpass@db.internal/x"),
         ("jwt_secret", "jwtjwtjwt"),
         ("cache_seal_key", "sealseal"),
+        ("session_key", "session-signing"),
+        ("database_read_url", "postgres://postgres:readpass@db.internal/x"),
     ] {
         settings.variables.insert(name.into(), value.into());
     }
     let text = format!("{:?}", findings(&settings));
-    for secret in ["redispass", "pgpass", "jwtjwtjwt", "sealseal"] {
+    for secret in ["redispass", "pgpass", "jwtjwtjwt", "sealseal", "session-signing", "readpass"] {
         assert!(!text.contains(secret), "{text}");
     }
 }

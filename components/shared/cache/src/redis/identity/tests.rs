@@ -23,7 +23,7 @@ fn master(run_id: &str, id: &str, before: &str, received: u64) -> Identity {
         "# Cluster",
         "cluster_enabled:0",
     ];
-    Identity::of(&info(&lines)).expect("a master")
+    Identity::of(&info(&lines), false).expect("a master")
 }
 
 fn is_same(known: &Identity, seen: &Identity) -> bool {
@@ -76,7 +76,7 @@ fn identities_of_earlier_versions_and_of_rest_are_compared_as_texts() {
     assert!(is_same_redis("database/a", "database/a"));
     assert!(!is_same_redis("r1", "r2") && is_same_redis("r1", "r1"));
     assert!(!is_same_redis("1e", "1e/a") && !is_same_redis("1e/a", "1e") && !is_same_redis("", "1e/a"));
-    let without = Identity::of(&info(&["role:master", "run_id:1e"])).expect("a master");
+    let without = Identity::of(&info(&["role:master", "run_id:1e"]), false).expect("a master");
     assert_eq!(without.to_string(), "1e");
 }
 
@@ -89,8 +89,18 @@ fn an_identity_is_read_back_as_it_was_written() {
     assert_eq!(Identity::parse("1e/a//1/2"), None);
 }
 
+#[test]
+fn beside_other_keys_the_same_process_is_another_redis() {
+    let lines = ["redis_mode:cluster", "cluster_enabled:1", "role:master", "run_id:1e", "master_replid:a"];
+    let tagged = Identity::of(&info(&lines), true).expect("a master");
+    assert!(!is_same(&tagged, &master("1e", "a", ZEROS, 0)) && !is_same(&master("1e", "a", ZEROS, 0), &tagged));
+    assert_eq!(Identity::parse(&tagged.to_string()).as_ref(), Some(&tagged));
+    let copied = Identity::of(&info(&[&lines[..4], &["master_replid:b"]].concat()), true).expect("a master");
+    assert!(is_same(&tagged, &copied));
+}
+
 fn unfit(lines: &[&str]) -> Unfit {
-    match Identity::of(&info(lines)) {
+    match Identity::of(&info(lines), false) {
         Err(RedisFailure::Unfit(unfit)) => unfit,
         other => panic!("{lines:?}: {other:?}"),
     }
@@ -111,7 +121,7 @@ fn a_server_that_cannot_hold_the_cache_is_recognised_by_its_info() {
 #[test]
 fn a_server_without_an_identity_is_refused() {
     for lines in [&["role:master"][..], &["run_id:1e"], &["role:master", "run_id:"], &[]] {
-        assert!(matches!(Identity::of(&info(lines)), Err(RedisFailure::Refused(_))), "{lines:?}");
+        assert!(matches!(Identity::of(&info(lines), false), Err(RedisFailure::Refused(_))), "{lines:?}");
     }
 }
 

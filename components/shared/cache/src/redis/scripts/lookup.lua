@@ -1,9 +1,11 @@
 -- Looks a missing value up once more and, if it is still missing, tries to become its leader.
 --
--- KEYS  1 value, 2 lock
+-- KEYS  1 value, 2 lock, 3 in a region: the hash of the log
 -- ARGV  1 field of a list page ('' for a plain value), 2 token, 3 lock duration in ms,
 --       4 fingerprint of a value to throw away ('' for none), 5 the most bytes that an entry has
--- Answers {'value', bytes} | {'leader'} | {'wait'} | {'fenced'}.
+--       6, 7 in a region: epoch of the cache, generation of the region
+-- Answers {'value', bytes} | {'leader'} | {'wait'} | {'fenced'}. In a region {'leader', WAL position that a standby must be at, or ''
+-- where nobody knows}.
 --
 -- Guarantees: at most one live leader for a value at any time, by Redis's own clock; no leader while a fence is up; a
 -- value of the wrong type or of no entry's size and the very value that the caller rejected are gone afterwards, a newer
@@ -45,4 +47,9 @@ end
 
 redis.call('HSET', KEYS[2], mine, (now + ARGV[3]) .. ' ' .. ARGV[2])
 if redis.call('PTTL', KEYS[2]) < tonumber(ARGV[3]) then redis.call('PEXPIRE', KEYS[2], ARGV[3]) end
-return {'leader'}
+if not KEYS[3] then return {'leader'} end
+if redis.call('TYPE', KEYS[3]).ok ~= 'hash' or redis.call('HGET', KEYS[3], 'epoch') ~= ARGV[6]
+    or redis.call('HGET', KEYS[3], 'generation') ~= ARGV[7] then
+  return {'leader', ''}
+end
+return {'leader', redis.call('HGET', KEYS[3], 'demand') or ''}

@@ -1,7 +1,7 @@
 //! Two masters at once: after a failover the one from before is alive, and instances with a connection to it go on with it.
 
-use super::state::{ReaderAt, Value, WriterAt};
-use super::{Step, Switch, World};
+use super::state::{Former, ReaderAt, WriterAt};
+use super::{Redis, Step, Switch, World};
 use cache::protocol::{BeforeStatement, before_statement};
 
 impl World {
@@ -20,14 +20,15 @@ impl World {
         if self.former.is_some() || !self.redis.up {
             return None;
         }
-        self.former = Some((self.redis.run, self.redis.value));
+        let Redis { run, value, knows_of_leases, .. } = self.redis;
+        self.former = Some(Former { run, value, knows_of_leases });
         self.another_redis(self.redis.value);
         Some(())
     }
 
-    /// The value there, if `run` is the master from before.
-    pub(super) fn in_former(&self, run: u8) -> Option<Value> {
-        self.former.filter(|(its, _)| *its == run).map(|(_, value)| value)
+    /// The master from before, if that is `run`.
+    pub(super) fn former(&self, run: u8) -> Option<Former> {
+        self.former.filter(|former| former.run == run)
     }
 
     /// A reader whose connection was to be opened anew, and leads to the new master.
@@ -40,21 +41,22 @@ impl World {
 
     /// A writer fences, or invalidates, where it had a connection.
     pub(super) fn write_to_former(&mut self, w: usize, off: Option<Switch>) -> Option<()> {
-        let (run, value) = self.former.as_mut()?;
+        let former = self.former.as_mut()?;
         match self.writers[w] {
-            WriterAt::Decided(known) if known.run == *run => {
+            WriterAt::Decided(known) if known.run == former.run => {
                 let length = super::LENGTH;
                 if before_statement(Some(&known.record()), 1, length, length) != BeforeStatement::Fence {
                     return None;
                 }
                 if off != Some(Switch::Fence) {
-                    *value = None;
+                    former.value = None;
                 }
-                self.writers[w] = WriterAt::Sent { fenced: Some(*run) };
+                let Former { run, knows_of_leases, .. } = *former;
+                self.wait_for_read_leases(w, run, knows_of_leases, off);
             }
-            WriterAt::Committed { fenced: Some(fenced) } if fenced == *run => {
-                *value = None;
-                self.writers[w] = WriterAt::Invalidated(*run);
+            WriterAt::Committed { fenced: Some(fenced) } if fenced == former.run => {
+                former.value = None;
+                self.writers[w] = WriterAt::Invalidated(fenced);
             }
             _ => return None,
         }

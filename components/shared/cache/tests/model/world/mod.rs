@@ -14,12 +14,13 @@
 mod failover;
 mod outliving;
 mod probe;
+mod read_lease;
 mod reader;
 mod state;
 mod writer;
 
 use cache::breaker::{Event, next};
-use state::{BreakerState, Known, LENGTH, ProbeAt, Reader, ReaderAt, Redis, Value, WriterAt};
+use state::{BreakerState, Former, Known, LENGTH, NONE, ProbeAt, Reader, ReaderAt, Redis, Value, WriterAt};
 use std::time::Duration;
 
 pub const WRITERS: usize = 2;
@@ -45,12 +46,20 @@ pub enum Switch {
     Quarantine,
     /// An instance keeps what it once read of the breaker, and writers do not wait.
     Lease,
-    /// The probe lets another Redis in while the one from before may still be read.
+    /// The probe lets another Redis in while the one from before may still be read, or what it answered may be answered again.
     ProbeWait,
     /// A leader stores whatever the database says of writes in progress.
     DatabaseLease,
     /// The probe lets the cache in while writes from before are in progress.
     WritesAwaited,
+    /// A write does not wait for read leases after its fence.
+    ReadLeaseWait,
+    /// A read lease may outlast the lease on the breaker's record under which Redis was asked.
+    ReadLeaseWithinLease,
+    /// A reader keeps what it got before it is registered in that Redis.
+    Registration,
+    /// A write whose fence was lost does not wait for read leases after it has invalidated.
+    LostFenceWait,
 }
 
 /// Everything there is.
@@ -60,9 +69,14 @@ pub struct World {
     /// A bit for each writer whose outbox row is there.
     outbox: u8,
     redis: Redis,
-    /// The master from before a failover, which is alive: its run and its value.
-    former: Option<(u8, Value)>,
+    former: Option<Former>,
     may_fail_over: bool,
+    /// Readers may answer again from what they got.
+    has_read_leases: bool,
+    /// Redis may lose everything and go on. Then all hosts have the same `read_lease_ms`; else the writers' is 0.
+    may_be_flushed: bool,
+    /// The run of Redis in which readers are registered, as far as they know.
+    registered_in: u8,
     /// Statements may go on in PostgreSQL for any time, and Redis is never replaced.
     may_outlive: bool,
     /// What an older snapshot of Redis holds, once one was taken.
@@ -91,6 +105,9 @@ pub enum Step {
     ReadUnderLapsedLease(usize),
     ReadAnew(usize),
     TakeLease(usize),
+    Register,
+    RedisIsFlushed,
+    ReadAgain(usize),
     GiveUpWaiting(usize),
     LeaseLapses(usize),
     LockRunsOut(usize),
@@ -132,9 +149,18 @@ impl World {
             row: 1,
             outbox: 0,
             // What two readers and a failover can show begins with something cached.
-            redis: Redis { up: true, run: 1, value: may_fail_over.then_some((1, 1)), fences: 0 },
+            redis: Redis {
+                up: true,
+                run: 1,
+                value: may_fail_over.then_some((1, 1)),
+                fences: 0,
+                knows_of_leases: false,
+            },
             former: None,
             may_fail_over,
+            has_read_leases: false,
+            may_be_flushed: false,
+            registered_in: NONE,
             may_outlive: false,
             snapshot: None,
             breaker,
@@ -151,6 +177,12 @@ impl World {
         }
     }
 
+    /// This world with so many writers.
+    pub fn with_writers(mut self, writers: usize) -> Self {
+        self.writers[writers..].fill(WriterAt::Done { is_clean: true });
+        self
+    }
+
     /// The steps that are worth trying; [`World::step`] says which of them can happen.
     pub fn steps(&self, steps: &mut Vec<Step>) {
         // No request is left that could be misled.
@@ -162,7 +194,7 @@ impl World {
                 ReaderAt::Start if reader.lease.is_none() => steps.push(Step::TakeLease(r)),
                 ReaderAt::Start => steps.extend([Step::Read(r), Step::ReadUnderLapsedLease(r), Step::LeaseLapses(r)]),
                 ReaderAt::Lookup(_) => steps.extend([Step::Read(r), Step::GiveUpWaiting(r)]),
-                ReaderAt::Done => {}
+                ReaderAt::Kept(_) | ReaderAt::Done => {}
                 _ => steps.push(Step::Read(r)),
             }
             if reader.has_lock {
@@ -182,6 +214,7 @@ impl World {
             }
         }
         self.failover_steps(steps);
+        self.read_lease_steps(steps);
         self.outliving_steps(steps);
         if self.may_outlive {
             steps.push(if self.redis.up { Step::RedisGoesDown } else { Step::RedisComesBack });
@@ -222,6 +255,12 @@ impl World {
                 let is_free = self.readers[r].at == ReaderAt::Start && self.readers[r].lease.is_none();
                 self.when(is_free, |world| world.readers[r].lease = Some(world.breaker))
             }
+            Step::LeaseLapses(r) if matches!(self.readers[r].at, ReaderAt::Found { .. } | ReaderAt::Kept(_)) => {
+                self.read_lease_runs_out(r)
+            }
+            Step::Register => self.register(),
+            Step::RedisIsFlushed => self.flush(),
+            Step::ReadAgain(r) => self.read_again(r),
             Step::LeaseLapses(r) => {
                 let has_lease = self.readers[r].lease.is_some() && off != Some(Switch::Lease);
                 self.when(has_lease, |world| {
@@ -300,7 +339,7 @@ impl World {
     }
 
     fn another_redis(&mut self, value: Value) {
-        self.redis = Redis { up: true, run: self.redis.run + 1, value, fences: 0 };
+        self.redis = Redis { up: true, run: self.redis.run + 1, value, fences: 0, knows_of_leases: false };
         self.break_locks();
     }
 

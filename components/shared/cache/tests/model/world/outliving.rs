@@ -7,12 +7,11 @@ use cache::breaker::Event;
 use cache::protocol::{AfterStatement, after_fenced, after_unfenced};
 
 impl World {
-    /// A world with one writer, and something in the cache.
+    /// A world with something in the cache.
     pub fn with_statements_that_outlive(readers: usize, crashes: u8, faults: u8) -> Self {
         let mut world = Self::new(readers, crashes, faults, true, false);
         world.may_outlive = true;
         world.redis.value = Some((1, 1));
-        world.writers[1..].fill(WriterAt::Done { is_clean: true });
         world
     }
 

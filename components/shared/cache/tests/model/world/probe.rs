@@ -16,9 +16,9 @@ impl World {
                 ProbeAt::Offered
             }
             ProbeAt::Offered if self.redis.up => {
-                let (run, before) = (self.redis.run, self.breaker);
+                let run = self.redis.run;
                 self.report_redis();
-                if self.breaker != before && off != Some(Switch::ProbeWait) {
+                if self.breaker.run != run && off != Some(Switch::ProbeWait) {
                     self.await_leases(WRITERS, off);
                     ProbeAt::Waiting { run }
                 } else {

@@ -9,11 +9,15 @@ impl World {
     /// answered before this read does not count for it.
     fn start(&mut self, r: usize) -> Option<Known> {
         self.readers[r].floor = self.answered.max(self.seen);
+        if self.has_read_leases {
+            // What it gets may be answered again for as long as the lease lasts.
+            return self.readers[r].lease;
+        }
         self.readers[r].awaited_by = 0;
         self.readers[r].lease.take()
     }
 
-    fn answer_read(&mut self, r: usize, version: u8) {
+    pub(super) fn answer_read(&mut self, r: usize, version: u8) {
         self.is_stale |= version < self.readers[r].floor;
         if self.is_strict {
             self.seen = self.seen.max(version);
@@ -46,9 +50,9 @@ impl World {
                 }
             }
             // On a connection from before the failover, with what is there; a reader that finds nothing does not fill it.
-            ReaderAt::Get(known) if let Some(value) = self.in_former(known.run) => {
-                match value.filter(|(_, epoch)| *epoch == known.epoch) {
-                    Some((version, _)) => self.answer_read(r, version),
+            ReaderAt::Get(known) if let Some(former) = self.former(known.run) => {
+                match former.value.filter(|(_, epoch)| *epoch == known.epoch) {
+                    Some((version, _)) => self.find(r, version, known.run, off),
                     None => self.bypass(r),
                 }
             }
@@ -56,11 +60,15 @@ impl World {
                 if !self.reaches(known.run) {
                     self.bypass(r);
                 } else if let Some((version, _)) = self.redis.value.filter(|(_, epoch)| *epoch == known.epoch) {
-                    self.answer_read(r, version);
+                    self.find(r, version, known.run, off);
                 } else {
+                    // It keeps only what its first look finds.
+                    self.readers[r].lease = None;
+                    self.readers[r].awaited_by = 0;
                     self.readers[r].at = ReaderAt::Lookup(known);
                 }
             }
+            ReaderAt::Found { version, may_keep } => self.keep(r, version, may_keep),
             // lookup.lua
             ReaderAt::Lookup(known) => {
                 if !self.redis.up || self.redis.run != known.run {
@@ -98,7 +106,7 @@ impl World {
                 self.readers[r].has_lock = false;
                 self.answer_read(r, read);
             }
-            ReaderAt::Done => return None,
+            ReaderAt::Kept(_) | ReaderAt::Done => return None,
         }
         Some(())
     }
@@ -110,6 +118,8 @@ impl World {
             return None;
         }
         self.start(r)?;
+        self.readers[r].lease = None;
+        self.readers[r].awaited_by = 0;
         if self.reaches(under.run) {
             self.readers[r].at = ReaderAt::Renewing { found: self.redis.value, under };
         } else {

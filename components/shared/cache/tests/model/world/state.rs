@@ -40,7 +40,8 @@ impl Known {
         let run_id = (self.run != NONE).then(|| self.run.to_string());
         // Another instance has always voted already: when failures open the breaker is of no matter to safety.
         let suspicion = Some(Suspicion { voter: "another".into(), at_ms: 0 });
-        Record { state, epoch: self.epoch.into(), run_id, suspicion, since_ms: 0, left_ms: 0, ..Record::initial(0) }
+        let times = Record { since_ms: 0, left_ms: 0, has_been_used: true, ..Record::initial(0) };
+        Record { state, epoch: self.epoch.into(), run_id, suspicion, ..times }
     }
 
     pub(super) fn from(record: &Record) -> Self {
@@ -71,6 +72,16 @@ pub(super) struct Redis {
     pub(super) value: Value,
     /// A bit for each writer whose fence is up.
     pub(super) fences: u8,
+    /// Whether it knows of read leases: a fence is then answered with how long they last.
+    pub(super) knows_of_leases: bool,
+}
+
+/// The master from before a failover, which is alive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Former {
+    pub(super) run: u8,
+    pub(super) value: Value,
+    pub(super) knows_of_leases: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -82,6 +93,13 @@ pub(super) enum ReaderAt {
         under: Known,
     },
     Get(Known),
+    /// Redis has answered with this version; the answer is on its way.
+    Found {
+        version: u8,
+        may_keep: bool,
+    },
+    /// Answered, and may answer again from what it got, until its read lease runs out.
+    Kept(u8),
     Lookup(Known),
     /// Has the lock, and has to know whether it may store.
     Vouch(Known),
@@ -123,6 +141,8 @@ pub(super) enum WriterAt {
     Decided(Known),
     /// Waits until the leases of before are over.
     Waiting(Then),
+    /// Has fenced in this Redis, and waits until the read leases of before are over.
+    Fenced(u8),
     /// The statement is on its way. `fenced` is the Redis that the fence is in.
     Sent {
         fenced: Option<u8>,
@@ -139,6 +159,8 @@ pub(super) enum WriterAt {
     Committed {
         fenced: Option<u8>,
     },
+    /// Invalidated in this Redis, where its fence was lost, and waits until the read leases of before are over.
+    Unfenced(u8),
     /// Fenced and invalidated in this Redis.
     Invalidated(u8),
     /// Not fenced, and has read the record after the statement.

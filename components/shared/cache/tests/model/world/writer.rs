@@ -1,6 +1,6 @@
 //! What a writer does, step by step.
 
-use super::state::{BreakerState, LATER, LENGTH, Then, WriterAt};
+use super::state::{BreakerState, LATER, LENGTH, ReaderAt, Then, WriterAt};
 use super::{Switch, World};
 use cache::breaker::Event;
 use cache::protocol::{AfterStatement, BeforeStatement, after_fenced, after_unfenced, before_statement};
@@ -32,7 +32,9 @@ impl World {
     /// Notes for whom `waiter`, a writer or the probe, waits from now on.
     pub(super) fn await_leases(&mut self, waiter: usize, off: Option<Switch>) {
         for reader in &mut self.readers {
-            let admits = reader.lease.is_some_and(|lease| lease.state == BreakerState::Closed);
+            let has_kept = matches!(reader.at, ReaderAt::Found { .. } | ReaderAt::Kept(_));
+            let admits = reader.lease.is_some_and(|lease| lease.state == BreakerState::Closed)
+                && !(has_kept && off == Some(Switch::ReadLeaseWithinLease));
             if admits && off != Some(Switch::Lease) {
                 reader.awaited_by |= 1 << waiter;
             }
@@ -59,7 +61,7 @@ impl World {
             self.break_locks();
             self.redis.fences |= 1 << w;
         }
-        self.writers[w] = WriterAt::Sent { fenced: Some(self.redis.run) };
+        self.wait_for_read_leases(w, self.redis.run, self.redis.knows_of_leases, off);
     }
 
     /// unfence.lua; without the fence's part of it, a plain delete.
@@ -94,6 +96,9 @@ impl World {
                     Then::Answer => self.writers[w] = WriterAt::Answering { is_clean: false },
                 }
             }
+            WriterAt::Fenced(_) | WriterAt::Unfenced(_) if self.is_awaiting(w) => return None,
+            WriterAt::Unfenced(run) => self.writers[w] = WriterAt::Invalidated(run),
+            WriterAt::Fenced(run) => self.writers[w] = WriterAt::Sent { fenced: Some(run) },
             WriterAt::Sent { fenced } | WriterAt::Hanging { fenced } => {
                 self.commit(w);
                 self.writers[w] = WriterAt::Committed { fenced };
@@ -104,8 +109,12 @@ impl World {
             }
             WriterAt::Committed { fenced: Some(run) } => {
                 if reaches_redis && self.redis.up && self.redis.run == run {
+                    let is_lost = self.redis.fences & (1 << w) == 0 && off != Some(Switch::LostFenceWait);
                     self.invalidate(w, off);
                     self.writers[w] = WriterAt::Invalidated(run);
+                    if is_lost && self.await_read_leases(w, self.redis.knows_of_leases) {
+                        self.writers[w] = WriterAt::Unfenced(run);
+                    }
                 } else {
                     self.quarantine(w, off);
                 }

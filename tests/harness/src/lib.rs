@@ -1,0 +1,7 @@
+//! What the history checkers of one region and of several share.
+
+pub mod http;
+pub mod naive;
+pub mod proxy;
+pub mod random;
+pub mod regions;
