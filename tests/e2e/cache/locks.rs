@@ -13,6 +13,7 @@ trials![
     a_lookup_that_is_answered_late_leaves_no_lock,
     a_warming_that_is_answered_late_leaves_no_lock,
     a_leader_whose_connection_breaks_leaves_no_lock,
+    a_fence_that_has_run_out_goes_with_the_next_leader,
     a_value_of_twenty_megabytes_is_not_fetched_and_no_reader_waits,
     a_page_of_twenty_megabytes_is_discarded_and_no_reader_waits,
     a_list_of_foreign_pages_costs_one_name,
@@ -120,6 +121,17 @@ fn a_leader_whose_connection_breaks_leaves_no_lock() {
     eventually("the lock is given back", || (given_back(&own) == before + 1).then_some(()));
     assert!(!exists(&own, &lock), "the lock is still there");
     assert_eq!(place.who.get(&path).is(200).cache(), Cache::Stored);
+}
+
+/// Each leader would keep the key, and what is in it, for as long as its own lock.
+fn a_fence_that_has_run_out_goes_with_the_next_leader() {
+    let own = own();
+    let place = place(&own);
+    let (path, lock) = (place.property_path(), lock_of(&own, &place, &format!("property:{}", place.property)));
+    let _: u64 = own.redis_command(&["HSET", &lock, "fence:of-a-write", "1"]);
+    let _: u64 = own.redis_command(&["PEXPIRE", &lock, "600000"]);
+    assert_eq!(place.who.get(&path).is(200).cache(), Cache::Stored);
+    assert!(!exists(&own, &lock), "the fence is still there");
 }
 
 fn a_value_of_twenty_megabytes_is_not_fetched_and_no_reader_waits() {

@@ -17,6 +17,7 @@ trials![
     a_log_of_many_pages_is_worked_off,
     a_redis_that_lost_what_it_knew_of_the_log_begins_anew,
     a_fence_from_before_a_registration_comes_down_with_it,
+    a_fence_that_has_run_out_is_put_up_again_after_the_statement,
     a_missed_invalidation_is_made_good_before_the_cache_is_used,
     a_session_reads_its_writes_in_every_region,
     a_hit_costs_one_command_as_without_a_region,
@@ -228,6 +229,21 @@ fn a_fence_from_before_a_registration_comes_down_with_it() {
         place.who.await_hit(&place.property_path());
         assert!(removed == 1 && answered.elapsed() < Duration::from_millis(cache::protocol::FENCE_MS / 2));
     }
+}
+
+/// Readers may have kept the lock's key, and what is in it, past the fence's time.
+fn a_fence_that_has_run_out_is_put_up_again_after_the_statement() {
+    const REFENCE: &str = include_str!("../../../components/shared/cache/src/redis/scripts/refence.lua");
+    const IN_NO_LOG: &str = "9000000000000000";
+    let regions = Regions::start();
+    let (place, _there) = regions.place();
+    let key = regions.here.key(&place.who, &format!("property:{}", place.property));
+    let (lock, log) = (format!("lock:{key}"), format!("{}~log", regions.here.instance));
+    let _: u64 = regions.here.redis_command(&["HSET", &lock, "fence:of-a-write", "1"]);
+    let _: u64 = regions.here.redis_command(&["PEXPIRE", &lock, "600000"]);
+    let _: String =
+        regions.here.redis_command(&["EVAL", REFENCE, "3", &key, &lock, &log, "of-a-write", "600000", IN_NO_LOG]);
+    assert_eq!(place.who.get(&place.property_path()).is(200).cache(), Cache::Unstored);
 }
 
 /// A write whose region's Redis cannot be reached: its row is in the log, and the probe reads it.

@@ -27,9 +27,9 @@ texts! {
     LOG_DEMAND: "scripts/log_demand.lua", "0625ecf61bae207ff2b43f6de79cf51fa3e583dc";
     LOG_DONE: "scripts/log_done.lua", "0ea844a444ddc4e2405c5834130a7adedcb755a5";
     LOG_STATE: "scripts/log_state.lua", "f705c15bbb05448aac88e5538e55130dc233af42";
-    LOOKUP: "scripts/lookup.lua", "34a4a2208553936399ee49f62260452976c07d14";
+    LOOKUP: "scripts/lookup.lua", "3b84f9a41a443b476379d1635fe9d26e68d6b825";
     PAGE: "scripts/page.lua", "f76a3fac14e6fd5af1b907d1d1b445f55f7aed29";
-    REFENCE: "scripts/refence.lua", "aafe76515c54751102f5d26a20794ec8551774ed";
+    REFENCE: "scripts/refence.lua", "93140ae4241067283e9b99a204a1784f566501c5";
     SIGHT: "scripts/sight.lua", "e01785f23e9a7af89e8cdda8f55f6ebf31b62205";
     UNFENCE: "scripts/unfence.lua", "d27749077422325ea9381f46a2c7b366bd686ccf";
 }

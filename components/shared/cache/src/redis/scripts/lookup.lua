@@ -9,7 +9,7 @@
 --
 -- Guarantees: at most one live leader for a value at any time, by Redis's own clock; no leader while a fence is up; a
 -- value of the wrong type or of no entry's size and the very value that the caller rejected are gone afterwards, a newer
--- one is not.
+-- one is not. Locks and fences that have run out are gone with a leader, who would lengthen their key's life.
 local is_page = ARGV[1] ~= ''
 local kind = redis.call('TYPE', KEYS[1]).ok
 if kind ~= 'none' then
@@ -37,14 +37,18 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local mine = 'owner:' .. ARGV[1]
 local fields = redis.call('HGETALL', KEYS[2])
+local over = {}
 for i = 1, #fields, 2 do
   local deadline = tonumber(string.match(fields[i + 1], '^%d+')) or 0
-  if deadline > now then
+  if deadline <= now then
+    over[#over + 1] = fields[i]
+  else
     if string.sub(fields[i], 1, 6) == 'fence:' then return {'fenced'} end
     if fields[i] == mine then return {'wait'} end
   end
 end
 
+for _, field in ipairs(over) do redis.call('HDEL', KEYS[2], field) end
 redis.call('HSET', KEYS[2], mine, (now + ARGV[3]) .. ' ' .. ARGV[2])
 if redis.call('PTTL', KEYS[2]) < tonumber(ARGV[3]) then redis.call('PEXPIRE', KEYS[2], ARGV[3]) end
 if not KEYS[3] then return {'leader'} end

@@ -5,7 +5,7 @@
 -- Answers 'fenced'.
 --
 -- Guarantees, for all the keys at once: the values are gone, no leader of before may store any more, and none may store what a
--- standby shows that does not show the write yet: until a leader is told of it with the demand, the fence stands, or is put up again.
+-- standby shows that does not show the write yet: until a leader is told of it with the demand, the fence stands, for the whole duration from now.
 local log = KEYS[#KEYS]
 local shown = redis.call('TYPE', log).ok == 'hash' and redis.call('HGET', log, 'shown') or ''
 local xmax, running = string.match(shown, '^%d+:(%d+):(.*)$')
@@ -22,7 +22,7 @@ for i = 1, #KEYS - 1, 2 do
   for _, field in ipairs(redis.call('HKEYS', lock)) do
     if string.sub(field, 1, 6) == 'owner:' then redis.call('HDEL', lock, field) end
   end
-  if not is_demanded and redis.call('HEXISTS', lock, fence) == 0 then
+  if not is_demanded then
     redis.call('HSET', lock, fence, now + ARGV[2])
     if redis.call('PTTL', lock) < tonumber(ARGV[2]) then redis.call('PEXPIRE', lock, ARGV[2]) end
   end
