@@ -48,7 +48,8 @@ onConsole('the console and its confirmations fit 360 pixels', async (page) => {
 
 onPage('the keyboard alone signs in and gives an order', '/console', async (page) => {
   const focused = () => page.evaluate(() => document.activeElement?.textContent?.trim());
-  // The field has the focus when the page is there.
+  // The field has the focus with the page's first frame.
+  await page.waitForFunction(() => document.activeElement?.id === 'token');
   await page.keyboard.type(ADMIN_TOKEN);
   await page.keyboard.press('Enter');
   await page.locator('#facts dd').first().waitFor();

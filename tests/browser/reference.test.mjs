@@ -37,6 +37,8 @@ for (const colorScheme of ['light', 'dark']) {
   onPage(`axe finds nothing on the reference but the faults that are known, ${colorScheme}`, '/docs', async (page) => {
     await page.locator('.opblock').first().waitFor();
     await page.locator('[data-path="/api/properties"]').first().click();
+    // Its parameters are drawn later.
+    await page.locator('.opblock.is-open select').first().waitFor();
     const found = await violations(page);
     for (const { id, help, nodes } of found) console.log(`${id}: ${help} (${nodes.length}: ${nodes.slice(0, 3).join(', ')})`);
     assert.deepEqual(found.map(({ id }) => id).sort(), FAULTS_OF_SWAGGER_UI);

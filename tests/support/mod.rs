@@ -98,15 +98,19 @@ impl World {
     }
 }
 
-/// Calls `look` until it finds something; panics with `what` when it has not for 30 s.
+/// How long [`eventually`] looks: longer than a fence stands (23 s), and than the breaker is open after one probe that a busy machine was
+/// too slow for (60 s). Only a trial that fails waits for so long.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Calls `look` until it finds something; panics with `what` when it has not for [`PATIENCE`].
 #[track_caller]
 pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(Instant::now() < deadline, "not within 30 s: {what}");
+        assert!(Instant::now() < deadline, "not within {} s: {what}", PATIENCE.as_secs());
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -1,7 +1,9 @@
 //! Free loopback ports.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, TcpListener};
 use std::ops::RangeInclusive;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Result, bail};
 
@@ -12,12 +14,17 @@ pub const PORTS: RangeInclusive<u16> = 20_000..=31_999;
 /// How often a server is started again on another port when someone else was quicker to take the one we found.
 pub(crate) const ATTEMPTS: usize = 5;
 
-/// A port on which nothing listens now. Another process may take it before the caller does: try again then.
+/// What this process was given. A server that was stopped comes back on its port, which is nobody else's meanwhile.
+static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+
+/// A port on which nothing listens now, and which this function has not given to this process before. Another process may take it before
+/// the caller does: try again then.
 pub fn free_port() -> Result<u16> {
     let (first, last) = (*PORTS.start(), *PORTS.end());
     for _ in 0..100 {
         let port = first + u16::try_from(getrandom::u32()? % u32::from(last - first + 1))?;
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+        let is_free = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+        if is_free && GIVEN.lock().unwrap_or_else(PoisonError::into_inner).insert(port) {
             return Ok(port);
         }
     }

@@ -1,7 +1,7 @@
 //! Bodies on their way to the origin and back, and an origin that fails.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -27,6 +27,8 @@ trials![
 
 /// A photograph of every room, in bytes.
 const LARGE: usize = 50 << 20;
+/// An address at which nothing listens, and which no server of these tests is ever given.
+const NOWHERE: &str = "http://127.0.0.1:1";
 /// More than what the four sockets between a client and the origin hold of it (up to 6 MiB each), in bytes.
 const ON_THE_WAY: usize = 32 << 20;
 /// How long nothing moves until nothing will.
@@ -110,6 +112,7 @@ fn a_large_answer_is_read_no_faster_than_the_client_reads() {
     });
     let own = behind(&origin);
     for path in ["/api/attachments/length", "/api/attachments/chunked"] {
+        written.store(0, Ordering::SeqCst);
         let mut stream = connect(&own);
         let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).expect("the request");
@@ -221,12 +224,6 @@ fn an_answer_comes_before_the_request_is_read() {
     assert_eq!(answer.text(), "too large");
 }
 
-/// An address at which nothing listens.
-fn nowhere() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    format!("http://{}", listener.local_addr().expect("an address"))
-}
-
 /// A failure as a client sees it, on a path of nobody and on a method that one of ours lacks.
 fn fails(own: &Private, status: u16) {
     for path in ["/api/auth/login", "/api/paymentmethods"] {
@@ -239,8 +236,7 @@ fn fails(own: &Private, status: u16) {
 }
 
 fn an_origin_that_is_down_is_502() {
-    let url = nowhere();
-    fails(&Private::with(&[("origin_url", &url), ("origin_address", &url)]), 502);
+    fails(&Private::with(&[("origin_url", NOWHERE), ("origin_address", NOWHERE)]), 502);
 }
 
 fn an_origin_that_does_not_speak_http_is_502() {
@@ -250,7 +246,7 @@ fn an_origin_that_does_not_speak_http_is_502() {
 
 fn an_origin_at_another_address_than_allowed_is_502() {
     let origin = OriginServer::echo();
-    let own = Private::with(&[("origin_url", origin.url()), ("origin_address", "http://127.0.0.1:1")]);
+    let own = Private::with(&[("origin_url", origin.url()), ("origin_address", NOWHERE)]);
     fails(&own, 502);
     assert_eq!(origin.seen().len(), 0);
     own.await_logged("origin_address does not name");

@@ -7,7 +7,6 @@ use super::breaker::NOWHERE;
 use super::{breaker, load, outage};
 use crate::operations::breaker_orders;
 use crate::platform::restored_database;
-use crate::support::outages::BRISK;
 use crate::support::record_store::in_the_database;
 use crate::support::{Cache, Place, Private, World, eventually, trials};
 
@@ -64,10 +63,16 @@ fn a_restored_disk_serves_no_entry_of_later_rows() {
     in_the_database(restored_database::a_restored_disk_serves_no_entry_of_later_rows);
 }
 
+/// A breaker that tries again soon, and waits for Redis as the tests do: what it answers is looked at answer by answer.
+const SOON: [(&str, &str); 2] = [("breaker_reset_seconds", "1"), ("breaker_max_reset_seconds", "1")];
+/// `breaker_lease_ms`: how long an instance goes by the record that it has read.
+const LEASE: std::time::Duration = std::time::Duration::from_millis(500);
+/// Where the record is, and that a busy machine is waited for.
+const STORE: [(&str, &str); 2] = [("breaker_store", "database"), ("key_value_timeout_ms", "1000")];
+
 /// A private world whose record is in PostgreSQL, with these variables set otherwise besides.
 fn own(changes: &[(&str, &str)]) -> Private {
-    let store = [("breaker_store", "database"), ("key_value_timeout_ms", "1000")];
-    Private::with(&[&BRISK[..], &store, changes].concat())
+    Private::with(&[&SOON[..], &STORE, changes].concat())
 }
 
 fn told(world: &World) -> Value {
@@ -96,7 +101,7 @@ fn a_write_that_cannot_invalidate_bars_a_host_with_another_key_value_store_at_on
 
 /// What the variable is for.
 fn with_the_record_in_a_key_value_store_each_that_host_serves_a_stale_row() {
-    let own = Private::with(&[&BRISK[..], &[("breaker_store", "key-value")]].concat());
+    let own = Private::with(&[&SOON[..], &[("breaker_store", "key-value")]].concat());
     assert_eq!(after_a_write_elsewhere(&own), ("1 Main St".into(), Cache::Hit));
 }
 
@@ -129,7 +134,8 @@ fn a_record_that_cannot_be_read_bypasses_the_cache() {
     let place = Place::of(own.tenant());
     place.who.await_hit(&place.property_path());
     own.execute("REVOKE EXECUTE ON FUNCTION breaker_record(text) FROM renttracker_app", &[]);
-    eventually("the lease is over", || (seen(&place).1 == Cache::Bypass).then_some(()));
+    eventually("an instance has no lease", || (seen(&place).1 == Cache::Bypass).then_some(()));
+    std::thread::sleep(LEASE);
     for _ in 0..20 {
         assert_eq!(seen(&place).1, Cache::Bypass);
     }
@@ -157,7 +163,7 @@ fn a_write_that_can_reach_neither_redis_nor_the_record_is_not_answered() {
 
 /// The record cannot show that it went back together with the rows: so each start counts as one where it did.
 fn a_restart_of_postgresql_keeps_an_order_and_moves_the_epoch() {
-    let (mut postgres, own) = Private::with_postgres(&[("breaker_store", "database")]);
+    let (mut postgres, own) = Private::with_postgres(&STORE);
     let place = Place::of(own.tenant());
     place.who.await_hit(&place.property_path());
     let operator = own.administrator();

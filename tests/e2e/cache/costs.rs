@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use serde_json::{Map, Value, json};
 use stack::Runtime;
 
-use crate::support::{Place, Private, eventually, property_path, runtime, trials, writes_are_chained};
+use crate::support::{Place, Private, World, eventually, property_path, runtime, trials, writes_are_chained};
 
 trials![
     a_hit_is_one_command_and_no_statement,
@@ -178,6 +178,13 @@ fn questions(own: &Private) -> i64 {
     own.query(statement, &[])[0].get(0)
 }
 
+/// How many connections Redis has taken: one for each instance that was made, at most, and for each look by a test.
+fn connections(own: &World) -> i64 {
+    let info: String = own.redis_command(&["INFO", "stats"]);
+    let line = info.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
+    line.and_then(|line| line.trim().parse().ok()).expect("a number")
+}
+
 /// That is one statement more, for all that an instance stores or writes within five seconds; then it asks in the background.
 fn the_first_miss_of_an_instance_asks_for_the_state_of_the_database() {
     let own = Private::start();
@@ -185,15 +192,18 @@ fn the_first_miss_of_an_instance_asks_for_the_state_of_the_database() {
     let after_setup = questions(&own);
     // Setup writes a property and payments. With chaining `writes` has asked; without, both reading components have.
     let (writers, further_readers) = if writes_are_chained() { (1, 1) } else { (2, 0) };
-    assert_eq!(after_setup, writers, "each instance that writes has asked once");
+    // On a busy machine a host makes one instance more for a client that sends one request after another.
+    assert!((writers..=writers + 1).contains(&after_setup), "{after_setup}: each instance that writes has asked once");
     landlord.send(Kind::Miss, 0);
     assert_eq!(questions(&own), after_setup + further_readers, "and so has that which reads");
-    let began = std::time::Instant::now();
+    let (began, before) = (std::time::Instant::now(), connections(&own));
     (1..=REQUESTS).for_each(|number| landlord.send(Kind::Miss, number));
+    // Less that of the second look.
+    let made = connections(&own) - before - 1;
     // Anew in the second half of five seconds.
-    let renewals = began.elapsed().as_millis() / 2_500 + 1;
+    let renewals = i64::try_from(began.elapsed().as_millis() / 2_500).expect("a short time") + 1;
     let asked = questions(&own) - after_setup - further_readers;
-    assert!(u128::try_from(asked).is_ok_and(|asked| asked <= renewals), "{asked} in {:?}", began.elapsed());
+    assert!(asked <= renewals + made, "{asked} of {made} further instances in {:?}", began.elapsed());
 }
 
 /// A line of the host's meter.

@@ -91,7 +91,8 @@ fn sessions_to_a_server_that_was_demoted_are_not_used_again() {
     let mut first = own_postgres();
     let switch = Switch::to(first.port());
     let url = url_of(&first).replace(&format!(":{}/", first.port()), &format!(":{}/", switch.address.port()));
-    let own = Private::on_database(&url, &[]);
+    // Twelve readers at once, and none is turned away for one that PostgreSQL is slow to let in.
+    let own = Private::on_database(&url, &[("database_concurrency", "16")]);
     let place = Place::of(own.tenant());
     // The second server has what the first had, as a standby has.
     first.stop();
