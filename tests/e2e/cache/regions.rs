@@ -14,7 +14,9 @@ trials![
     a_late_commit_of_an_early_transaction_is_worked_off,
     a_row_of_the_log_stays_until_each_region_has_read_it,
     a_region_that_was_dropped_serves_nothing_from_before,
+    a_region_that_was_silent_registers_once,
     a_log_of_many_pages_is_worked_off,
+    a_region_that_is_only_written_to_reads_the_log,
     a_redis_that_lost_what_it_knew_of_the_log_begins_anew,
     a_fence_from_before_a_registration_comes_down_with_it,
     a_fence_that_has_run_out_is_put_up_again_after_the_statement,
@@ -182,6 +184,42 @@ fn a_region_that_was_dropped_serves_nothing_from_before() {
     assert_eq!(address(&there.await_hit(&place.property_path())), "2 Main St");
 }
 
+/// As after a minute without requests, where PostgreSQL is so far that a registration takes longer than a reader of the log is waited for. A
+/// second one would make the first void, and empty the cache again.
+fn a_region_that_was_silent_registers_once() {
+    const SLOWLY: &str = "ALTER FUNCTION register_region(text, text) RENAME TO register_region_at_once;
+        CREATE FUNCTION register_region(for_namespace text, for_region text) RETURNS bigint
+            LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+            AS 'SELECT pg_sleep(0.7); SELECT register_region_at_once(for_namespace, for_region)';
+        GRANT EXECUTE ON FUNCTION register_region(text, text) TO renttracker_app";
+    let regions = Regions::start();
+    let (place, _there) = regions.place();
+    let (_host, beside) = regions.here.another_host();
+    let beside = beside.tenant_named(&place.who.id);
+    beside.await_hit(&place.property_path());
+    let mut sql = regions.here.sql();
+    sql.batch_execute(SLOWLY).expect("another function");
+    let mut registration = || -> i64 {
+        sql.query_one("SELECT generation FROM log_regions WHERE region = 'eu'", &[]).expect("a region").get(0)
+    };
+    let silent = "UPDATE log_regions SET seen_at = seen_at - interval '70 s' WHERE region = 'eu'";
+    let before = registration();
+    std::thread::sleep(BOUND);
+    regions.here.execute(silent, &[]);
+    let mut registrations = std::collections::BTreeSet::new();
+    let (mut last, mut hits) = (before, 0);
+    eventually("the cache is used for a while", || {
+        for who in [&place.who, &beside] {
+            hits += u32::from(who.get(&place.property_path()).is(200).cache() == Cache::Hit);
+        }
+        last = registration();
+        registrations.insert(last);
+        (last != before && hits > 400).then_some(())
+    });
+    registrations.remove(&before);
+    assert_eq!(registrations.len(), 1, "{registrations:?}");
+}
+
 fn a_log_of_many_pages_is_worked_off() {
     let regions = Regions::start();
     let (place, there) = regions.place();
@@ -203,6 +241,24 @@ fn a_log_of_many_pages_is_worked_off() {
         there.get(&place.property_path()).is(200);
         (logged(&regions.here, &place.who) == 0).then_some(())
     });
+}
+
+/// Its fences would pile up over a row that is written again and again.
+fn a_region_that_is_only_written_to_reads_the_log() {
+    let regions = Regions::start();
+    let (place, _there) = regions.place();
+    let readings = || -> String {
+        let state = "SELECT cursor::text FROM log_regions WHERE region = 'eu'";
+        regions.here.query(state, &[])[0].get(0)
+    };
+    // The first two may be of readings that were under way.
+    for round in 0..5 {
+        let before = readings();
+        eventually("the log is read", || {
+            write(&place.who, &place, &format!("{round} Main St"));
+            (readings() != before).then_some(())
+        });
+    }
 }
 
 fn a_redis_that_lost_what_it_knew_of_the_log_begins_anew() {

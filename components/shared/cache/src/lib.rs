@@ -23,7 +23,7 @@ pub use fill::{LOCK_MS, MAX_LIST_PAGES, MAX_STORED_BYTES, WAIT_BUDGET, ttl_ms, w
 pub use keys::{CacheKey, KeyPattern, Namespace, Owner, Resource, Slot, prefix};
 pub use redis::{
     Argument, Command, Demand, Done, Facts, FailureKind, Fill, Identity, Lookup, RedisFailure, Refusal, Registered,
-    Reply, Script, ScriptError, Sighting, Unfit, asks_for_resp3, facts, grants_lock, is_same_redis, is_told, rest,
-    strings,
+    Reply, Script, ScriptError, Sighting, Unfit, asks_for_resp3, facts, grants_lock, is_same_redis, is_told,
+    may_register, rest, strings,
 };
 pub use status::CacheStatus;

@@ -68,6 +68,12 @@ impl Script {
         Self { text: texts::LOG_STATE, keys: vec![log(namespace)], arguments }
     }
 
+    /// Forgets a registration that is over. [`may_register`] reads the answer.
+    pub fn log_forget(namespace: &Namespace, registered: Registered, token: &str) -> Self {
+        let arguments = vec![text(registered.epoch), text(registered.generation), token.into(), text(REGISTER_MS)];
+        Self { text: texts::LOG_FORGET, keys: vec![log(namespace)], arguments }
+    }
+
     /// Says that a standby must have replayed what is demanded before what it shows may be stored. [`is_told`] reads the answer.
     pub fn log_demand(namespace: &Namespace, registered: Registered, demand: &Demand<'_>) -> Self {
         let anew = if demand.is_anew { "anew" } else { "" };
@@ -120,6 +126,11 @@ impl Script {
         script.keys.push(log(namespace));
         script
     }
+}
+
+/// Whether the answer of [`Script::log_forget`] says that the caller may register the region.
+pub fn may_register(answer: &[Vec<u8>]) -> bool {
+    matches!(answer, [one] if one == b"register")
 }
 
 /// Whether the answer of [`Script::log_demand`] or of [`Script::log_done`] says that the hash is still of this registration.

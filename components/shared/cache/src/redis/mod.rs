@@ -13,7 +13,7 @@ mod unfit;
 pub use command::Command;
 pub use failure::{FailureKind, RedisFailure, Refusal};
 pub use identity::{Identity, asks_for_resp3, is_same_redis};
-pub use log_scripts::{Demand, Done, Registered, is_told};
+pub use log_scripts::{Demand, Done, Registered, is_told, may_register};
 pub use reply::{Facts, Reply, facts, strings};
 pub use scripts::{Argument, Fill, Lookup, Script, ScriptError, Sighting, grants_lock};
 pub use unfit::Unfit;

@@ -26,6 +26,7 @@ texts! {
     LEASE: "scripts/lease.lua", "1ed0155bfa99e2faa15de780f9074f5479566252";
     LOG_DEMAND: "scripts/log_demand.lua", "0625ecf61bae207ff2b43f6de79cf51fa3e583dc";
     LOG_DONE: "scripts/log_done.lua", "0ea844a444ddc4e2405c5834130a7adedcb755a5";
+    LOG_FORGET: "scripts/log_forget.lua", "550970571be0211d57f9835dce8019286a59d10d";
     LOG_STATE: "scripts/log_state.lua", "f705c15bbb05448aac88e5538e55130dc233af42";
     LOOKUP: "scripts/lookup.lua", "3b84f9a41a443b476379d1635fe9d26e68d6b825";
     PAGE: "scripts/page.lua", "f76a3fac14e6fd5af1b907d1d1b445f55f7aed29";

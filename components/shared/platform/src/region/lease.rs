@@ -57,14 +57,34 @@ async fn hold(
     let Some(lease) = held else {
         return ask(instance, region, connection, epoch).await;
     };
-    if lease.is_due(region.staleness, elapsed()) && !instance.region.is_asking.replace(true) {
-        let (instance, connection) = (Rc::clone(instance), Rc::clone(connection));
-        crate::sdk::wasip3::spawn(async move {
-            if let Some(region) = &instance.config.region {
-                ask(&instance, region, &connection, epoch).await;
-            }
-            instance.region.is_asking.set(false);
-        });
+    if lease.is_due(region.staleness, elapsed()) {
+        ask_in_background(instance, connection, epoch);
     }
     Some(lease)
+}
+
+/// Has the log read if that is due, though nobody reads in this region: so long the fences of its own writes stand, and the next write of
+/// a row meets those of all before.
+pub fn keep_up(instance: &Rc<Instance>, connection: &Rc<Connection>) {
+    let record = instance.breaker.borrow().record().filter(|record| record.admits());
+    let (Some(region), Some(record)) = (&instance.config.region, record) else {
+        return;
+    };
+    let held = instance.region.lease.borrow().clone().filter(|lease| lease.admits(record.epoch, elapsed()));
+    if held.is_none_or(|lease| lease.is_due(region.staleness, elapsed())) {
+        ask_in_background(instance, connection, record.epoch);
+    }
+}
+
+fn ask_in_background(instance: &Rc<Instance>, connection: &Rc<Connection>, epoch: u64) {
+    if instance.region.is_asking.replace(true) {
+        return;
+    }
+    let (instance, connection) = (Rc::clone(instance), Rc::clone(connection));
+    crate::sdk::wasip3::spawn(async move {
+        if let Some(region) = &instance.config.region {
+            ask(&instance, region, &connection, epoch).await;
+        }
+        instance.region.is_asking.set(false);
+    });
 }

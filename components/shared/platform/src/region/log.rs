@@ -10,7 +10,7 @@ use crate::postgres::outbox::unfences;
 use crate::redis::Connection;
 use crate::time::token;
 use cache::region::{LogState, WorkedOff};
-use cache::{Demand, Done, RedisFailure, Registered, Script, is_told};
+use cache::{Demand, Done, RedisFailure, Registered, Script, is_told, may_register};
 use rental::config::Region;
 use rental::error::Error;
 use rental::metrics::Count;
@@ -73,7 +73,7 @@ async fn work_off(
     connection: &Rc<Connection>,
     reading: Reading,
 ) -> Result<usize, Error> {
-    let (registered, is_anew, first) = begin(instance, region, &reading).await?;
+    let (registered, is_anew, first) = begin(instance, region, connection, &reading).await?;
     let (lineage, position, snapshot) = (first.lineage.clone(), first.before, first.snapshot.clone());
     let (mut page, mut rows, bound_ms) = (first, 0, milliseconds(region.staleness));
     loop {
@@ -103,14 +103,26 @@ async fn work_off(
     Ok(rows)
 }
 
-/// The first page; of a new registration where the region has none, or knows nothing of what it has worked off.
-async fn begin(instance: &Instance, region: &Region, reading: &Reading) -> Result<(Registered, bool, Page), Error> {
+/// The first page; of a new registration where the region has none, or knows nothing of what it has worked off. One instance makes it:
+/// two would each make void what the other has made, again and again where PostgreSQL is far.
+async fn begin(
+    instance: &Instance,
+    region: &Region,
+    connection: &Rc<Connection>,
+    reading: &Reading,
+) -> Result<(Registered, bool, Page), Error> {
     let epoch = reading.epoch;
     // One that has not read to the end is gone on with.
     if let Some(generation) = reading.generation {
         let from = From::WorkedOff(reading.known.as_ref());
         if let Some(page) = page::read(instance, &region.name, generation, from).await? {
             return Ok((Registered { epoch, generation }, false, page));
+        }
+        let registered = Registered { epoch, generation };
+        let script = Script::log_forget(&instance.config.namespace, registered, &reading.token);
+        let answer = connection.run(instance.config.redis_timeout, script).await;
+        if !may_register(&answer.map_err(|failure| Error::Unavailable(failure.to_string()))?) {
+            return Err(another_registration());
         }
     }
     let generation = page::register(instance, &region.name).await?;
