@@ -3,6 +3,7 @@
 mod first_requests;
 mod footprint;
 mod growth;
+mod log;
 mod misses;
 mod read_lease;
 mod regions;
@@ -43,21 +44,23 @@ pub struct Size {
     pub large_tenant: i64,
     /// The requests of the Zipf workload, and as many before them to warm the cache.
     pub zipf: usize,
+    /// How long writes go to the log of regions.
+    pub log: Duration,
 }
 
 impl Size {
     /// For figures.
     pub fn full() -> Size {
         let growth = [100, 10_000, 1_000_000];
-        let (round, large_tenant) = (Duration::from_secs(2), 100_000);
-        Size { name: "full", rounds: 7, round, requests: 4_000, growth, large_tenant, zipf: 100_000 }
+        let (round, large_tenant, log) = (Duration::from_secs(2), 100_000, Duration::from_secs(600));
+        Size { name: "full", rounds: 7, round, requests: 4_000, growth, large_tenant, zipf: 100_000, log }
     }
 
     /// For a look.
     pub fn quick() -> Size {
         let growth = [100, 5_000, 60_000];
-        let (round, large_tenant) = (Duration::from_millis(400), 20_000);
-        Size { name: "quick", rounds: 3, round, requests: 600, growth, large_tenant, zipf: 20_000 }
+        let (round, large_tenant, log) = (Duration::from_millis(400), 20_000, Duration::from_secs(10));
+        Size { name: "quick", rounds: 3, round, requests: 600, growth, large_tenant, zipf: 20_000, log }
     }
 }
 
@@ -84,6 +87,8 @@ pub enum Case {
     ReadLease,
     /// Hits, misses and writes in a region of several
     Regions,
+    /// The log of regions at 1,000 writes a second
+    Log,
 }
 
 impl Case {
@@ -104,6 +109,7 @@ impl Case {
             (Case::Zipf, _) => zipf::measure(stage, size, report),
             (Case::ReadLease, _) => read_lease::measure(stage, size, report),
             (Case::Regions, _) => regions::measure(stage, size, report),
+            (Case::Log, _) => log::measure(stage, size, report),
             (_, None) => bail!("the hosts of this case were not started"),
         }
     }

@@ -10,7 +10,7 @@ use http::Method;
 use stack::session_key;
 use url::Url;
 
-use super::{Size, always};
+use super::{Size, always, in_turn};
 use crate::counters::Cache;
 use crate::load::{self, Ask, Kind, Limit, Next};
 use crate::measure::{Subject, alternate};
@@ -20,6 +20,9 @@ use crate::stage::{Api, Stage};
 
 const CLIENTS: usize = 16;
 const TENANT: &str = "region-0";
+/// Those whose rows are written by turns. One client writes more often than a landlord does: the fences of its last quarter of a second
+/// would all stand over one list.
+const WRITERS: i64 = 100;
 /// What an answer of the primary takes longer on its way across an ocean, in milliseconds.
 const OCEAN_MS: u64 = 80;
 
@@ -31,6 +34,7 @@ pub fn measure(stage: &Stage, size: &Size, report: &mut Report) -> Result<()> {
     for url in [&own, &shared] {
         let mut client = postgres::Client::connect(url, postgres::NoTls)?;
         seed::properties(&mut client, "region-", 1, rows, 500)?;
+        seed::properties(&mut client, "writer-", WRITERS, WRITERS, 500)?;
         seed::settle(&mut client)?;
     }
     let ids = seed::ids(&mut alone.sql()?, TENANT)?;
@@ -65,17 +69,28 @@ pub fn measure(stage: &Stage, size: &Size, report: &mut Report) -> Result<()> {
     let ratio = of_across.throughput_ratio(of_beside);
     report.target(Target::at_least("a hit 80 ms from the primary ÷ beside it, throughput at 16 clients", 0.95, ratio));
 
-    let write = Ask {
-        method: Method::PUT,
-        target: format!("/api/properties/{written}"),
-        body: r#"{"address":"1 Main Street"}"#.into(),
-        ..read.clone()
+    let write = |tenant: &str, id: &String| -> Result<Ask> {
+        Ok(Ask {
+            method: Method::PUT,
+            body: r#"{"address":"1 Main Street"}"#.into(),
+            ..stage.get(tenant, &format!("/api/properties/{id}"))?
+        })
     };
-    let put = |name: &str, api: &Api| subject(name, api, 1, limit, always(write.clone()), None);
-    let series = alternate(size.rounds, vec![put("alone", &alone)?, put("a region", &beside)?])?;
-    report.section(Section::of_series("PUT in a region, one client", &series));
-    let [of_alone, of_beside] = &series[..] else { anyhow::bail!("a subject is missing") };
-    report.target(Target::at_most("PUT in a region ÷ alone, p50", 1.05, of_beside.p50_ratio(of_alone)));
+    let mut sql = alone.sql()?;
+    let writer = |number| {
+        let tenant = format!("writer-{number}");
+        write(&tenant, seed::ids(&mut sql, &tenant)?.first().context("a property")?)
+    };
+    let many = (0..WRITERS).map(writer).collect::<Result<Vec<Ask>>>()?;
+    let one = vec![write(TENANT, written)?];
+    for (rows, writes) in [("a landlord each", many), ("one row", one)] {
+        let put = |name: &str, api: &Api| subject(name, api, 1, limit, in_turn(writes.clone()), None);
+        let series = alternate(size.rounds, vec![put("alone", &alone)?, put("a region", &beside)?])?;
+        report.section(Section::of_series(&format!("PUT in a region, one client, {rows}"), &series));
+        let [of_alone, of_beside] = &series[..] else { anyhow::bail!("a subject is missing") };
+        let name = format!("PUT in a region ÷ alone, {rows}, p50");
+        report.target(Target::at_most(&name, 1.05, of_beside.p50_ratio(of_alone)));
+    }
 
     let asks = cold.iter().map(ask).collect::<Result<Vec<Ask>>>()?;
     let miss = |name: &str, api: &Api, cache: Cache| -> Result<Subject> {
