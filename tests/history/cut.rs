@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::client::Client;
 use crate::cluster::{Cluster, HOSTS, Options};
-use crate::history::{brisk, tenants};
+use crate::history::{RECOVERY, brisk, tenants};
 use crate::places::{Property, Tenant};
 use crate::proxy::Mode;
 use crate::random::seed;
@@ -87,7 +87,9 @@ fn cut_off(variables: Vec<(&'static str, String)>, rounds: u64) -> Result<()> {
     outcome?;
     report::ensure_clean(&run)?;
     let counts = &cluster.nodes[VICTIM].redis.counts;
-    let (cut, stalled) = (counts.cut.load(Ordering::SeqCst), counts.stalled.load(Ordering::SeqCst));
+    // One that was open, or one that was to be opened.
+    let cut = counts.cut.load(Ordering::SeqCst) + counts.refused.load(Ordering::SeqCst);
+    let stalled = counts.stalled.load(Ordering::SeqCst);
     let writes = writes.load(Ordering::SeqCst) + rounds;
     println!("  {rounds} rounds, {cut} connections cut, {stalled} commands held up, {writes} writes meanwhile");
     ensure!(cut > 0 && stalled > 0, "the host was never cut off");
@@ -130,7 +132,7 @@ fn await_hits(run: &Run) -> Result<()> {
     let hits = || run.counters.hits.load(Ordering::SeqCst);
     let before = hits();
     while hits() < before + 50 * HOSTS as u64 {
-        ensure!(begun.elapsed() < Duration::from_secs(30), "the cache was not used again");
+        ensure!(begun.elapsed() < RECOVERY, "the cache was not used again");
         std::thread::sleep(Duration::from_millis(10));
     }
     Ok(())

@@ -251,9 +251,9 @@ fn host_killed(run: &Run, random: &mut Random) -> Result<bool> {
         return Ok(false);
     }
     // What others write is in the outbox for a moment only: what stays is the write that was cut short.
-    std::thread::sleep(Duration::from_millis(1_500));
+    std::thread::sleep(Duration::from_millis(700));
     let left = "SELECT count(*) FROM cache_invalidations
-        WHERE created_at BETWEEN clock_timestamp() - interval '13 seconds' AND clock_timestamp() - interval '1 second'";
+        WHERE created_at BETWEEN clock_timestamp() - interval '13 seconds' AND clock_timestamp() - interval '500 milliseconds'";
     let left: i64 = run.cluster.database.connect()?.query_one(left, &[])?.get(0);
     std::thread::sleep(random.millis(0..=500));
     node.start()?;

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use harness::faults::inflict_in_turn;
 use stack::TokenRequest;
 
 use crate::client::Client;
@@ -27,10 +28,10 @@ const LASTING: usize = 5;
 const WRITES_PERMILLE: u64 = 40;
 /// How many hits show that the cache is used again.
 const USED_AGAIN: u64 = 300;
-/// A probe that died with its host holds the cache back for ten seconds.
-const RECOVERY: Duration = Duration::from_secs(30);
+/// A probe that died with its host holds the cache back for ten seconds, and each write that a busy machine kept from its fence for seven.
+pub const RECOVERY: Duration = Duration::from_secs(90);
 /// Less than this share of hits, in percent, and the run says nothing about the cache.
-const FEWEST_HITS: u64 = 15;
+const FEWEST_HITS: u64 = 5;
 /// With fewer answers under a read lease a run that has them says nothing about them. A slow machine has fewer than a fast one.
 const FEWEST_LEASES: u64 = 100;
 
@@ -147,27 +148,17 @@ pub fn with_clients<T>(run: &Run, count: usize, writes_permille: u64, work: impl
     })
 }
 
-/// Round after round, each in another order, until the time is over and all have had their turn.
+/// All faults, until the time is over and each has had its effect.
 fn inflict_all(run: &Run, duration: Duration, fired: &mut BTreeMap<Fault, u64>) -> Result<()> {
-    let mut random = Random::new(!run.seed);
-    let mut order = Fault::ALL;
-    for round in 0.. {
-        for fault in order {
-            if round > 0 && run.elapsed() >= duration {
-                return Ok(());
-            }
-            run.phase(format!("begins: {}", fault.name()));
-            let had_effect = fault.inflict(run, &mut random).with_context(|| fault.name())?;
-            run.phase(format!("is over: {}{}", fault.name(), if had_effect { "" } else { ", without effect" }));
-            *fired.entry(fault).or_default() += u64::from(had_effect);
-            used_again(run)?;
-            std::thread::sleep(random.millis(200..=1_500));
-        }
-        for last in (1..order.len()).rev() {
-            order.swap(last, random.index(last + 1));
-        }
-    }
-    Ok(())
+    let is_over = || run.elapsed() >= duration;
+    inflict_in_turn(Fault::ALL, &mut Random::new(!run.seed), is_over, fired, |fault, random| {
+        run.phase(format!("begins: {}", fault.name()));
+        let had_effect = fault.inflict(run, random).with_context(|| fault.name())?;
+        run.phase(format!("is over: {}{}", fault.name(), if had_effect { "" } else { ", without effect" }));
+        used_again(run)?;
+        std::thread::sleep(random.millis(200..=1_500));
+        Ok(had_effect)
+    })
 }
 
 /// Waits until the cache is used again.

@@ -235,9 +235,16 @@ fn region_dropped(run: &Run, number: usize, random: &mut Random) -> Result<bool>
 fn region_quiet(run: &Run, number: usize, random: &mut Random) -> Result<bool> {
     let reads = || run.counters.reads[number].load(Ordering::SeqCst);
     run.is_quiet[number].store(true, Ordering::SeqCst);
+    let (begun, mut before) = (Instant::now(), reads());
     // Those under way come to their end.
-    std::thread::sleep(Duration::from_millis(500));
-    let before = reads();
+    loop {
+        std::thread::sleep(Duration::from_millis(500));
+        let now = reads();
+        if now == before || begun.elapsed() > READER_PATIENCE {
+            break;
+        }
+        before = now;
+    }
     std::thread::sleep(random.millis(BEYOND_THE_BOUND));
     let is_quiet = reads() == before;
     run.is_quiet[number].store(false, Ordering::SeqCst);
@@ -268,8 +275,8 @@ fn reader_killed(region: &Region) -> Result<bool> {
 pub fn used_again(run: &Run, number: usize) -> Result<()> {
     /// How many hits show it.
     const ENOUGH: u64 = 100;
-    /// A probe that died with its host holds the cache back for ten seconds.
-    const RECOVERY: Duration = Duration::from_secs(30);
+    /// A probe that died with its host holds the cache back for ten seconds, and each write that a busy machine kept from its fence for seven.
+    const RECOVERY: Duration = Duration::from_secs(90);
     let (begun, enough) = (Instant::now(), run.hits(number) + ENOUGH);
     while run.hits(number) < enough {
         let seconds = RECOVERY.as_secs();

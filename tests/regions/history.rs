@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use harness::faults::inflict_in_turn;
 use harness::random::{Random, seed};
 use stack::TokenRequest;
 
@@ -28,7 +29,7 @@ const WRITES_PERMILLE: u64 = 30;
 /// Between two writes of a region's writer, in milliseconds.
 const BETWEEN_WRITES: std::ops::RangeInclusive<u64> = 20..=160;
 /// Less than this share of hits in a region, in percent, and the run says nothing about its cache.
-const FEWEST_HITS: u64 = 20;
+const FEWEST_HITS: u64 = 5;
 
 /// The variables of hosts whose breaker tries again soon.
 pub fn brisk() -> Vec<(&'static str, String)> {
@@ -138,28 +139,18 @@ fn hop_on(mut client: Client, mut region: usize) {
     }
 }
 
-/// Round after round, each in another order and in other regions, until the time is over and all have had their turn.
+/// All faults, each time in another region, until the time is over and each has had its effect.
 fn inflict_all(run: &Run, duration: Duration, fired: &mut BTreeMap<Kind, u64>) -> Result<()> {
-    let mut random = Random::new(!run.seed);
-    let mut order = Kind::ALL;
-    for round in 0.. {
-        for kind in order {
-            if round > 0 && run.elapsed() >= duration {
-                return Ok(());
-            }
-            let region = random.index(REGIONS.len());
-            run.begins(kind, region);
-            let had_effect = kind.inflict(run, region, &mut random).with_context(|| kind.name())?;
-            run.note(format!("is over{}", if had_effect { "" } else { ", without effect" }));
-            *fired.entry(kind).or_default() += u64::from(had_effect);
-            used_again(run, region)?;
-            std::thread::sleep(random.millis(200..=1_000));
-        }
-        for last in (1..order.len()).rev() {
-            order.swap(last, random.index(last + 1));
-        }
-    }
-    Ok(())
+    let is_over = || run.elapsed() >= duration;
+    inflict_in_turn(Kind::ALL, &mut Random::new(!run.seed), is_over, fired, |kind, random| {
+        let region = random.index(REGIONS.len());
+        run.begins(kind, region);
+        let had_effect = kind.inflict(run, region, random).with_context(|| kind.name())?;
+        run.note(format!("is over{}", if had_effect { "" } else { ", without effect" }));
+        used_again(run, region)?;
+        std::thread::sleep(random.millis(200..=1_000));
+        Ok(had_effect)
+    })
 }
 
 /// Compares with the database: how many answered writes are lost.

@@ -21,9 +21,8 @@ const CONSOLE: &str = "components/console";
 const PICTURES: &str = "infra/console";
 /// All suites, in their order.
 const ALL: &str = "all.mjs";
-/// An order of `auto` shows within a second. Chromium keeps the processors busy, which is no outage of Redis.
-const VARIABLES: [(&str, &str); 3] =
-    [("breaker_reset_seconds", "1"), ("redis_timeout_ms", "500"), ("redis_connect_timeout_ms", "500")];
+/// An order of `auto` shows within a second.
+const VARIABLES: [(&str, &str); 1] = [("breaker_reset_seconds", "1")];
 /// How many properties each landlord has.
 const PROPERTIES: u32 = 25;
 

@@ -66,9 +66,11 @@ impl Servers {
         Ok(Servers { redis, postgres, login_url, secret: stack::random_secret()?, folder })
     }
 
-    /// Serves the components, with these variables besides those of the servers.
+    /// Serves the components, with these variables besides those of the servers. What else keeps the processors busy is no outage of
+    /// Redis.
     pub fn serve(&self, runtime: Runtime, more: BTreeMap<String, String>) -> Result<Host> {
         let mut variables = self.variables();
+        variables.extend(["redis_timeout_ms", "redis_connect_timeout_ms"].map(|name| (name.into(), "500".into())));
         variables.extend(more);
         Host::start(HostOptions { variables, ..self.options(runtime) })
     }

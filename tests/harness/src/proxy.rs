@@ -212,7 +212,8 @@ impl Link {
                 true
             }
             Catch::Stop(action) => {
-                action();
+                // It may take a while, in which the other ways are not held up.
+                tokio::task::block_in_place(|| action());
                 false
             }
         }

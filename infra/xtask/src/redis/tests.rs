@@ -32,7 +32,9 @@ struct Place {
 impl Place {
     fn new() -> Place {
         let folder = tempfile::tempdir().expect("a folder");
-        let redis = Redis::start_as_in_production(&folder.path().join("redis"), 0, "").expect("Redis");
+        // A copy for a backup waits for no further replica.
+        let at_once = "repl-diskless-sync-delay 0\n";
+        let redis = Redis::start_as_in_production(&folder.path().join("redis"), 0, at_once).expect("Redis");
         Place { redis, folder }
     }
 
