@@ -26,9 +26,9 @@ texts! {
     LEASE: "scripts/lease.lua", "1ed0155bfa99e2faa15de780f9074f5479566252";
     LOG_DEMAND: "scripts/log_demand.lua", "0625ecf61bae207ff2b43f6de79cf51fa3e583dc";
     LOG_DONE: "scripts/log_done.lua", "0ea844a444ddc4e2405c5834130a7adedcb755a5";
-    LOG_FORGET: "scripts/log_forget.lua", "550970571be0211d57f9835dce8019286a59d10d";
+    LOG_FORGET: "scripts/log_forget.lua", "f2445667a0fd5e915bfd00ed4d18834184774d41";
     LOG_STATE: "scripts/log_state.lua", "f705c15bbb05448aac88e5538e55130dc233af42";
-    LOOKUP: "scripts/lookup.lua", "3b84f9a41a443b476379d1635fe9d26e68d6b825";
+    LOOKUP: "scripts/lookup.lua", "deb1b64eb8eb5e263cd10f50fae9d719cd94dba7";
     PAGE: "scripts/page.lua", "f76a3fac14e6fd5af1b907d1d1b445f55f7aed29";
     REFENCE: "scripts/refence.lua", "93140ae4241067283e9b99a204a1784f566501c5";
     SIGHT: "scripts/sight.lua", "e01785f23e9a7af89e8cdda8f55f6ebf31b62205";

@@ -1,11 +1,13 @@
 //! The lease on the cache of a region: it may be used while the log was read at most the bound ago.
 
 use super::ask::ask;
+use crate::breaker::admission::admission;
 use crate::breaker::usable::Usable;
 use crate::instance::Instance;
 use crate::redis::Connection;
 use crate::scope;
 use crate::time::clock::{elapsed, sleep};
+use cache::breaker::Admission;
 use cache::region::LogLease;
 use rental::config::Region;
 use std::rc::Rc;
@@ -66,10 +68,12 @@ async fn hold(
 /// Has the log read if that is due, though nobody reads in this region: so long the fences of its own writes stand, and the next write of
 /// a row meets those of all before.
 pub fn keep_up(instance: &Rc<Instance>, connection: &Rc<Connection>) {
-    let record = instance.breaker.borrow().record().filter(|record| record.admits());
-    let (Some(region), Some(record)) = (&instance.config.region, record) else {
+    let (Some(region), Admission::Admitted(record)) = (&instance.config.region, admission(instance)) else {
         return;
     };
+    if !record.trusts(&connection.run_id) {
+        return;
+    }
     let held = instance.region.lease.borrow().clone().filter(|lease| lease.admits(record.epoch, elapsed()));
     if held.is_none_or(|lease| lease.is_due(region.staleness, elapsed())) {
         ask_in_background(instance, connection, record.epoch);

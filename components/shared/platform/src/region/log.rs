@@ -50,19 +50,20 @@ pub async fn read(instance: &Rc<Instance>, connection: &Rc<Connection>, reading:
 }
 
 /// Works off what the cache has missed, for a probe; how many rows there were. Where nobody knows what was worked off, the region
-/// registers anew before the cache is used.
+/// registers anew: another instance may be about to, on a reading that shows less. Another Redis has missed nothing: it begins with a new
+/// epoch.
 ///
 /// # Errors
 /// When PostgreSQL or Redis fails.
 pub async fn drain(instance: &Rc<Instance>, region: &Region, connection: &Rc<Connection>) -> Result<usize, Error> {
     let record = instance.breaker.borrow().record();
     let record = record.ok_or_else(|| Error::Unavailable("the breaker's record is not known".into()))?;
+    if !record.trusts(&connection.run_id) {
+        return Ok(0);
+    }
     let (epoch, token) = (record.epoch, token()?);
     let state = state(instance, region, connection, epoch, &token).await;
     let state = state.ok_or_else(|| Error::Unavailable("Redis does not say how far the log is worked off".into()))?;
-    if state.generation.is_none() {
-        return Ok(0);
-    }
     let reading = Reading::new(epoch, token, &state);
     work_off(instance, region, connection, reading).await
 }

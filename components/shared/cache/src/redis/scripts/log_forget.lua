@@ -4,7 +4,7 @@
 -- ARGV  1 epoch of the cache, 2 generation of the region, 3 token of the caller, 4 for how long it may register the region alone in ms
 -- Answers 'register' | 'another' (the hash is of another registration or epoch).
 --
--- Guarantees: 'register' is answered to one caller for each registration, and nobody uses the cache until it has registered.
+-- Guarantees: 'register' is answered to one caller for each registration, and nobody gets a lease on the cache until it has registered.
 local key = KEYS[1]
 if redis.call('TYPE', key).ok ~= 'hash' then return 'another' end
 if redis.call('HGET', key, 'epoch') ~= ARGV[1] or redis.call('HGET', key, 'generation') ~= ARGV[2] then return 'another' end

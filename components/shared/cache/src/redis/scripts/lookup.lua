@@ -41,15 +41,15 @@ local over = {}
 for i = 1, #fields, 2 do
   local deadline = tonumber(string.match(fields[i + 1], '^%d+')) or 0
   if deadline <= now then
-    over[#over + 1] = fields[i]
+    if fields[i] ~= mine then over[#over + 1] = fields[i] end
   else
     if string.sub(fields[i], 1, 6) == 'fence:' then return {'fenced'} end
     if fields[i] == mine then return {'wait'} end
   end
 end
 
-for _, field in ipairs(over) do redis.call('HDEL', KEYS[2], field) end
 redis.call('HSET', KEYS[2], mine, (now + ARGV[3]) .. ' ' .. ARGV[2])
+for _, field in ipairs(over) do redis.call('HDEL', KEYS[2], field) end
 if redis.call('PTTL', KEYS[2]) < tonumber(ARGV[3]) then redis.call('PEXPIRE', KEYS[2], ARGV[3]) end
 if not KEYS[3] then return {'leader'} end
 if redis.call('TYPE', KEYS[3]).ok ~= 'hash' or redis.call('HGET', KEYS[3], 'epoch') ~= ARGV[6]
