@@ -180,9 +180,8 @@ fn questions(own: &Private) -> i64 {
 
 /// How many connections Redis has taken: one for each instance that was made, at most, and for each look by a test.
 fn connections(own: &World) -> i64 {
-    let info: String = own.redis_command(&["INFO", "stats"]);
-    let line = info.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
-    line.and_then(|line| line.trim().parse().ok()).expect("a number")
+    let info: redis::InfoDict = own.redis_command(&["INFO", "stats"]);
+    info.get("total_connections_received").expect("a number")
 }
 
 /// That is one statement more, for all that an instance stores or writes within five seconds; then it asks in the background.

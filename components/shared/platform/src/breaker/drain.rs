@@ -45,7 +45,7 @@ pub async fn drain(instance: &Rc<Instance>, connection: &Rc<Connection>) -> Resu
 
 /// Has the row of a write whose keys are invalidated removed after `SETTLE_AFTER`, with those of the writes that this
 /// instance does meanwhile. `connection` is the Redis that was told.
-/// In a region the row stays, for the others, and the log has it.
+/// In a region the row stays for the others, and the log is read if that is due.
 pub fn settle_later(instance: &Rc<Instance>, connection: Rc<Connection>, tenant: &TenantId, write: String) {
     if instance.config.region.is_some() {
         return region::lease::keep_up(instance, &connection);
