@@ -23,7 +23,7 @@ const SITE: Site = Site {
 platform::http_component!(handle);
 
 async fn handle(request: Request) -> Outcome {
-    serve_site(&request, &SITE)
+    serve_site(request, &SITE)
 }
 
 #[cfg(test)]

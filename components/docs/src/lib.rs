@@ -22,5 +22,5 @@ const SITE: Site = Site {
 platform::http_component!(handle);
 
 async fn handle(request: Request) -> Outcome {
-    serve_site(&request, &SITE)
+    serve_site(request, &SITE)
 }

@@ -75,12 +75,14 @@ pub async fn trusted_for(
     wanted: Option<&Slot<'_>>,
 ) -> Option<(Usable, Option<Sent>)> {
     let (mut connection, mut sent) = connect_for(instance, wanted).await?;
-    if !record.trusts(&connection.run_id) {
+    let mut is_trusted = record.trusts(&connection.run_id);
+    if !is_trusted {
         // The kept connection may be the outdated one: a failover leaves the old server's connections open.
         connection.give_up();
         (connection, sent) = connect_for(instance, wanted).await?;
+        is_trusted = record.trusts(&connection.run_id);
     }
-    if record.trusts(&connection.run_id) {
+    if is_trusted {
         return Some((Usable { record, connection, lease: None }, sent));
     }
     report(instance, Event::AnotherRedis { run_id: &connection.run_id }).await;

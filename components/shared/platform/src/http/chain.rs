@@ -5,7 +5,7 @@ use super::wire::{Outcome, Request};
 use http::header;
 use rental::auth::bearer;
 use rental::error::Error;
-use rental::http::{Action, check_head};
+use rental::http::Action;
 
 /// Where the private component is reached, inside the host.
 const WRITES: &str = "writes.spin.internal";
@@ -19,9 +19,9 @@ pub fn is_write(request: &Request) -> bool {
 /// What is too long or stands twice is refused here already, and not looked at again there: of a header of some 100 KB the way
 /// itself would make a failure of the server's, and the host adds its own headers once more on it.
 pub async fn forward_to_writes(request: Request) -> Outcome {
-    let Request { parts, route, body } = request;
+    let Request { parts, route, checked, body } = request;
     let authorization = parts.headers.get(header::AUTHORIZATION).map(http::HeaderValue::as_bytes);
-    let error = match check_head(&parts).and_then(|()| bearer(authorization)) {
+    let error = match checked.and_then(|()| bearer(authorization)) {
         Ok(_) => match body.pass_on(WRITES).await {
             Ok(response) => return Ok(response),
             Err(error) => Error::Unavailable(format!("the component writes cannot be reached: {error:?}")),

@@ -1,7 +1,7 @@
 //! What the component `origin` does: it hands on what is not ours under `/api`, or says that there is no such path.
 
 use super::relay::relay;
-use super::wire::{Outcome, Request, Unread, hand_over};
+use super::wire::{Outcome, Request, hand_over};
 use crate::log::{self, Level};
 use crate::scope::Scope;
 use crate::time::clock::elapsed;
@@ -10,7 +10,7 @@ use http::header;
 use http::request::Parts;
 use rental::config::Gateway;
 use rental::error::Error;
-use rental::http::{Answer, Responder, Route, check_head, finish, origin_problem, problem, server_timing, trace_id};
+use rental::http::{Answer, Responder, finish, origin_problem, problem, server_timing, trace_id};
 use rental::metrics::RequestResult;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -23,13 +23,13 @@ thread_local! {
 
 /// Answers a request that no route of ours has, or that another component has handed on.
 pub async fn serve_origin(request: Request) -> Outcome {
-    let Request { parts, route, body } = request;
-    let scope = Scope::new(trace_id(&parts.headers));
-    scope.run(serve_scoped(parts, route, body)).await
+    let scope = Scope::new(trace_id(&request.parts.headers));
+    scope.run(serve_scoped(request)).await
 }
 
-async fn serve_scoped(parts: Parts, route: Option<Route>, body: Unread) -> Outcome {
+async fn serve_scoped(request: Request) -> Outcome {
     let began = elapsed();
+    let Request { parts, route, checked, body } = request;
     let config = match config() {
         Ok(config) => config,
         Err(error) => {
@@ -40,7 +40,7 @@ async fn serve_scoped(parts: Parts, route: Option<Route>, body: Unread) -> Outco
     let origin = config.origin.as_ref();
     let origin = origin.filter(|_| Responder::of(&parts, route, true) == Responder::Origin);
     // Whoever has handed a request on has checked it, and the host has added its own headers since then.
-    let checked = if body.is_handed_on() { Ok(()) } else { check_head(&parts) };
+    let checked = if body.is_handed_on() { Ok(()) } else { checked };
     let answer = match (checked, origin) {
         (Err(error), _) => problem(&error, parts.uri.path()),
         (Ok(()), None) => problem(&Error::NotFound, parts.uri.path()),

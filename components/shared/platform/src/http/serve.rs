@@ -11,7 +11,7 @@ use http::header;
 use http::request::Parts;
 use rental::error::Error;
 use rental::http::{
-    Action, Answer, Route, check_head, conditional, finish, preflight, problem, server_timing, tell_session, trace_id,
+    Action, Answer, Route, conditional, finish, preflight, problem, server_timing, tell_session, trace_id,
 };
 use rental::metrics::{Count, MethodLabel, RequestResult, RouteLabel, Timing};
 use std::rc::Rc;
@@ -22,14 +22,13 @@ const SERVER_TIMING: header::HeaderName = header::HeaderName::from_static("serve
 /// Answers a request: OPTIONS and methods that the path lacks at once, the rest by `respond`, GET and HEAD on the request's
 /// conditions. An error becomes its problem; what the client may not know of it goes to the log.
 pub async fn serve(request: Request, respond: impl AsyncFnOnce(&Call) -> Result<Answer, Error>) -> Outcome {
-    let Request { parts, route, body } = request;
-    let checked = check_head(&parts);
+    let Request { parts, route, checked, body } = request;
     serve_parts(parts, route, Some(body), checked, respond).await
 }
 
 /// [`serve`], for a component behind a private route: whoever handed the request on has checked what comes before its body.
 pub async fn serve_handed_on(request: Request, respond: impl AsyncFnOnce(&Call) -> Result<Answer, Error>) -> Outcome {
-    let Request { parts, route, body } = request;
+    let Request { parts, route, body, .. } = request;
     serve_parts(parts, route, Some(body), Ok(()), respond).await
 }
 

@@ -7,6 +7,6 @@ use rental::http::Site;
 ///
 /// # Errors
 /// Only the platform's.
-pub fn serve_site(request: &Request, site: &Site) -> Outcome {
-    hand_over(site.answer(&request.parts))
+pub fn serve_site(request: Request, site: &Site) -> Outcome {
+    hand_over(site.answer(&request.parts, request.checked))
 }

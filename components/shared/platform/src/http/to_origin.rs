@@ -5,7 +5,7 @@ use super::origin::hand_over_own;
 use super::wire::{Outcome, Request, Response, Unread};
 use crate::instance::{self, Instance};
 use crate::time::clock::elapsed;
-use rental::http::{OriginFailure, Responder, check_head, origin_problem, problem};
+use rental::http::{OriginFailure, Responder, origin_problem, problem};
 
 /// Where the component is reached, inside the host.
 #[cfg(not(feature = "without-chaining"))]
@@ -21,13 +21,13 @@ pub fn is_for_origin(request: &Request) -> bool {
 /// [`forward_to_writes`](super::forward_to_writes).
 pub async fn forward_to_origin(request: Request) -> Outcome {
     let began = elapsed();
-    let Request { parts, body, .. } = request;
+    let Request { parts, checked, body, .. } = request;
     let path = parts.uri.path();
     let instance = match instance::current() {
         Ok(instance) => instance,
         Err(error) => return hand_over_own(problem(&error, path), &parts, &[], began),
     };
-    let answer = match check_head(&parts) {
+    let answer = match checked {
         Ok(()) => match ask(body, &instance).await {
             Ok(response) => return Ok(response),
             Err(failure) => origin_problem(&failure, path),

@@ -11,18 +11,22 @@ use crate::sdk::wasip3::{spawn, wit_future, wit_stream};
 use bytes::Bytes;
 use http::request::Parts;
 use http::uri::{PathAndQuery, Uri};
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use rental::http::{Answer, HostHeaders, Route, is_handed_on};
+use http::{HeaderMap, Method};
+use rental::error::Error;
+use rental::http::{Answer, Field, Route, check_head, headers_read, is_handed_on};
+use std::cell::RefCell;
 
 /// What a component's entry point returns.
 pub type Outcome = Result<Response, ErrorCode>;
 
 /// A request.
 pub struct Request {
-    /// Method, path, query and headers.
+    /// Method, path, query, and the headers that the API reads.
     pub parts: Parts,
     /// What the path names; `None` for a path that the API does not have.
     pub route: Option<Route>,
+    /// Whether what comes before the body can be answered at all.
+    pub checked: Result<(), Error>,
     /// Its body.
     pub body: Unread,
 }
@@ -73,9 +77,11 @@ impl Request {
         let target = request.get_path_with_query().unwrap_or_default();
         let target = PathAndQuery::from_maybe_shared(Bytes::from(target));
         parts.uri = Uri::from(target.map_err(|_| ErrorCode::HttpRequestUriInvalid)?);
-        parts.headers = headers(request.get_headers().copy_all())?;
+        let fields = request.get_headers().copy_all();
+        let checked = check_head(&parts.uri, &fields);
+        parts.headers = headers_read(fields).map_err(|error| ErrorCode::InternalError(Some(error.to_string())))?;
         let route = Route::of(parts.uri.path());
-        Ok(Self { parts, route, body: Unread(request) })
+        Ok(Self { parts, route, checked, body: Unread(request) })
     }
 }
 
@@ -114,23 +120,29 @@ fn method(method: types::Method) -> Result<Method, ErrorCode> {
     })
 }
 
-fn headers(fields: Vec<(String, Vec<u8>)>) -> Result<HeaderMap, ErrorCode> {
-    let internal = |error: &dyn std::fmt::Display| ErrorCode::InternalError(Some(error.to_string()));
-    let of_host = HostHeaders::among(fields.iter().map(|(name, _)| name.as_str()));
-    let mut headers = HeaderMap::with_capacity(fields.len());
-    for (_, (name, value)) in (0..).zip(fields).filter(|(index, (name, _))| !of_host.leaves_out(*index, name)) {
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|error| internal(&error))?;
-        let value = HeaderValue::from_maybe_shared(Bytes::from(value)).map_err(|error| internal(&error))?;
-        headers.append(name, value);
-    }
-    Ok(headers)
+thread_local! {
+    /// The header lines of the last answer, which the next is written over: the platform takes strings, and two new ones for each line
+    /// would be some 5,000 instructions more.
+    static LINES: RefCell<Vec<Field>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The platform's headers of an answer.
+fn fields(headers: &HeaderMap) -> Result<Fields, ErrorCode> {
+    LINES.with_borrow_mut(|lines| {
+        lines.resize_with(headers.len(), Field::default);
+        for ((name, value), (line_name, line_value)) in headers.iter().zip(lines.iter_mut()) {
+            line_name.clear();
+            line_name.push_str(name.as_str());
+            line_value.clear();
+            line_value.extend_from_slice(value.as_bytes());
+        }
+        Fields::from_list(lines).map_err(|error| ErrorCode::InternalError(Some(format!("{error:?}"))))
+    })
 }
 
 /// Hands the answer to the platform. The body of a HEAD goes too: the server leaves it out and keeps its length.
 pub fn hand_over(answer: Answer) -> Outcome {
-    let fields: Vec<_> =
-        answer.headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect();
-    let fields = Fields::from_list(&fields).map_err(|error| ErrorCode::InternalError(Some(format!("{error:?}"))))?;
+    let fields = fields(&answer.headers)?;
     let (trailers, no_trailers) = wit_future::new(|| Ok(None));
     let (mut body, reader) = wit_stream::new();
     let (response, _) = Response::new(fields, Some(reader), no_trailers);

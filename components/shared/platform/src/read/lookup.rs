@@ -25,12 +25,12 @@ pub async fn look_up(
         Admission::Barred => None,
         Admission::Admitted(record) => get(instance, budget, record, slot).await,
         Admission::Unknown => {
-            let record = renew(instance).await.filter(|record| record.admits())?;
+            let record = Box::pin(renew(instance)).await.filter(|record| record.admits())?;
             get(instance, budget, record, slot).await
         }
         Admission::Lapsed(record) => {
             let getting = get(instance, budget, Rc::clone(&record), slot);
-            let (renewed, found) = join(renew(instance), getting).await;
+            let (renewed, found) = Box::pin(join(renew(instance), getting)).await;
             let renewed = renewed?;
             found.filter(|(usable, _)| still_counts(&usable.record, &renewed))
         }

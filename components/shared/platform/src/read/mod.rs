@@ -74,10 +74,10 @@ async fn find(
         }
     }
     let miss = Miss::new(instance, tenant, &budget, &usable, slot);
-    if let Some(entry) = miss.follow().await {
+    if let Some(entry) = Box::pin(miss.follow()).await {
         return Ok((entry, CacheStatus::Collapsed));
     }
-    miss.answer(rejected, instance.followers.lead(slot.name()), fetch).await
+    Box::pin(miss.answer(rejected, instance.followers.lead(slot.name()), fetch)).await
 }
 
 /// Reads the primary once for all who ask for this slot without the cache. A session that has been at a standby may have seen more than

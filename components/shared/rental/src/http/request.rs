@@ -1,38 +1,10 @@
 //! What a request with a body must look like before its body is read.
 
-use super::check_limits;
-use crate::domain::Violations;
 use crate::error::Error;
-use http::header::HeaderName;
-use http::request::Parts;
 use http::{HeaderMap, header};
 
 /// The largest body of a request, in bytes.
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
-
-/// Headers of which there is one at most (RFC 9110, section 5.3), and whose first and last could mean different things to us
-/// and to proxies in front. `Idempotency-Key` is checked where it is read, and `Content-Length` by the platform. Those that
-/// are lists are read as one (`If-Match`, `If-None-Match`).
-const SINGLETONS: [(HeaderName, &str); 3] =
-    [(header::AUTHORIZATION, "Authorization"), (header::CONTENT_TYPE, "Content-Type"), (header::ORIGIN, "Origin")];
-
-/// Checks what comes before the body, the same for every method and path.
-///
-/// # Errors
-/// Those of [`check_limits`], and [`Error::Invalid`] naming a header that stands twice.
-pub fn check_head(parts: &Parts) -> Result<(), Error> {
-    check_limits(parts)?;
-    if parts.headers.len() == parts.headers.keys_len() {
-        return Ok(());
-    }
-    let mut violations = Violations::default();
-    for (name, shown) in &SINGLETONS {
-        if parts.headers.get_all(name).iter().nth(1).is_some() {
-            violations.add(shown, "must not be given more than once");
-        }
-    }
-    if violations.is_empty() { Ok(()) } else { Err(violations.into()) }
-}
 
 /// Checks the headers of a POST or PUT.
 ///
@@ -74,27 +46,6 @@ mod tests {
             _ => "media type",
         });
         assert_eq!(actual, expected, "{headers:?}");
-    }
-
-    #[test]
-    fn a_header_that_may_stand_once_stands_once() {
-        for (name, is_refused) in [
-            ("Authorization", true),
-            ("Content-Type", true),
-            ("Origin", true),
-            ("Accept", false),
-            ("If-Match", false),
-            ("If-None-Match", false),
-            ("traceparent", false),
-        ] {
-            // The same twice is no better: a proxy in front may have read the other one.
-            for second in ["a", "b"] {
-                let request = http::Request::get("/").header("x", "a").header(name, "a").header(name, second);
-                let (parts, ()) = request.body(()).expect("a request").into_parts();
-                let refused = |error: Error| matches!(&error, Error::Invalid(it) if it.by_member().contains_key(name));
-                assert_eq!(check_head(&parts).err().is_some_and(refused), is_refused, "{name}");
-            }
-        }
     }
 
     #[test]

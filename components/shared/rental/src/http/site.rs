@@ -1,7 +1,7 @@
 //! Files that a component has built in, and how they are answered: pages, scripts, styles.
 
 use super::precondition::next_element;
-use super::{Answer, check_head, problem};
+use super::{Answer, problem};
 use crate::error::Error;
 use http::header::{self, HeaderName};
 use http::request::Parts;
@@ -39,9 +39,9 @@ pub struct Site {
 }
 
 impl Site {
-    /// Answers a request for a file. The answer is complete.
-    pub fn answer(&self, request: &Parts) -> Answer {
-        let found = check_head(request).and_then(|()| self.find(request));
+    /// Answers a request for a file, whose head was `checked`. The answer is complete.
+    pub fn answer(&self, request: &Parts, checked: Result<(), Error>) -> Answer {
+        let found = checked.and_then(|()| self.find(request));
         let mut answer = match found {
             Ok(file) if is_known(&request.headers, file.etag) => {
                 Answer::empty(StatusCode::NOT_MODIFIED).with(header::ETAG, file.etag)
@@ -124,7 +124,7 @@ mod tests {
             headers.iter().fold(http::Request::builder().method(method).uri(path), |request, (name, value)| {
                 request.header(*name, *value)
             });
-        SITE.answer(&request.body(()).expect("a request").into_parts().0)
+        SITE.answer(&request.body(()).expect("a request").into_parts().0, Ok(()))
     }
 
     #[test]

@@ -13,8 +13,8 @@ use rental::auth::{HASH_KEY_BYTES, Memory, Token, Verification, bearer, verify};
 use rental::config::Config;
 use rental::domain::{PropertyId, RowVersion, TenantId};
 use rental::http::{
-    Action, AfterCursor, Answer, Direction, ListQuery, Route, SortFields, SortKind, check_limits, finish, list, single,
-    trace_id,
+    Action, AfterCursor, Answer, Direction, Field, ListQuery, Route, SortFields, SortKind, check_head, finish,
+    headers_read, list, single, trace_id,
 };
 use rental::resource::Resource;
 use sha2::Sha256;
@@ -69,9 +69,12 @@ impl Instance {
         Instance { config, memory, token }
     }
 
-    fn request(&self, target: &str) -> Parts {
-        let request = Request::get(target).header(header::AUTHORIZATION, format!("Bearer {}", self.token));
-        request.header(header::ORIGIN, "http://localhost:5112").body(()).expect("a request").into_parts().0
+    /// A request without its headers, and those as the host gives them.
+    fn request(&self, target: &str) -> (Parts, Vec<Field>) {
+        let parts = Request::get(target).body(()).expect("a request").into_parts().0;
+        let token = format!("Bearer {}", self.token);
+        let lines = [("authorization", &*token), ("origin", "http://localhost:5112"), ("accept", "*/*")];
+        (parts, lines.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec())).into())
     }
 
     fn slot<'a>(&self, tenant: &TenantId, resource: Resource, field: &'a str) -> Slot<'a> {
@@ -86,11 +89,13 @@ impl Instance {
         self.slot(&tenant, resource, field).wrap(&entry, EPOCH, Some(&[9; 24]))
     }
 
-    /// A hit from the request to the answer, without what `platform` does between: its `http/serve.rs`, `auth/mod.rs`, `read/mod.rs`.
-    fn hit(&mut self, parts: &Parts, stored: Vec<u8>) -> Answer {
+    /// A hit from the request to the answer, without what `platform` does between: its `http`, `auth/mod.rs`, `read/mod.rs`.
+    fn hit(&mut self, parts: &mut Parts, fields: Vec<Field>, stored: Vec<u8>) -> Answer {
+        let checked = check_head(&parts.uri, &fields);
+        parts.headers = headers_read(fields).expect("headers");
         assert!(trace_id(&parts.headers).is_none());
         let route = Route::of(parts.uri.path()).expect("a route");
-        assert!(check_limits(parts).is_ok() && route.action(&parts.method) == Action::Read);
+        assert!(checked.is_ok() && route.action(&parts.method) == Action::Read);
         let token = bearer(parts.headers.get(header::AUTHORIZATION).map(http::HeaderValue::as_bytes)).expect("a token");
         let caller = self.memory.recall(&self.memory.hash(token), KEYS, NOW).expect("it is remembered");
         let (resource, field) = match route {
@@ -115,11 +120,11 @@ impl Instance {
 
     /// What one hit costs once the instance has had one like it.
     fn cost(&mut self, target: &str, resource: Resource, field: &str, body: usize) -> Cost {
-        let parts = self.request(target);
+        let (mut parts, fields) = self.request(target);
         let bytes = self.stored(resource, field, body);
-        drop(self.hit(&parts, bytes.clone()));
+        drop(self.hit(&mut parts, fields.clone(), bytes.clone()));
         let mut answer = None;
-        let counted = allocation_counter::measure(|| answer = Some(self.hit(&parts, bytes)));
+        let counted = allocation_counter::measure(|| answer = Some(self.hit(&mut parts, fields, bytes)));
         let answer = answer.expect("an answer");
         assert_eq!((answer.status, answer.body.len(), parts.method.clone()), (http::StatusCode::OK, body, Method::GET));
         [counted.count_total, counted.bytes_total]

@@ -6,7 +6,7 @@ use rental::auth::{Token, Verification, bearer, verify as verify_token};
 use rental::config::Config;
 use rental::domain::{MethodChoice, PaymentDraft, PropertyDraft, RowVersion};
 use rental::error::Error;
-use rental::http::{Direction, ListQuery, Route, SortFields, check_limits, preflight, problem};
+use rental::http::{Direction, ListQuery, Route, SortFields, check_head, preflight, problem};
 use rental::operator::pace::RATES;
 use rental::operator::verify::{self, VerifyOrder};
 use rental::operator::warm::{self, WarmOrder, Whose};
@@ -65,7 +65,7 @@ pub fn token(bytes: &[u8]) {
 pub fn target(bytes: &[u8]) {
     let Ok(request) = http::Request::get(bytes).body(()) else { return };
     let (parts, ()) = request.into_parts();
-    if check_limits(&parts).is_err() {
+    if check_head(&parts.uri, &[]).is_err() {
         return;
     }
     if let Some(route) = Route::of(parts.uri.path()) {
