@@ -21,7 +21,8 @@ const ROUNDS: usize = 4;
 /// How often properties or payments have been read in this database. What writes, and the outbox, is not counted.
 const READS: &str = "SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements s
     JOIN pg_database d ON d.oid = s.dbid WHERE d.datname = current_database()
-    AND query ~* '\\m(properties|payments)\\M' AND query !~* '\\m(insert|update|delete|create|analyze|copy)\\M'
+    AND query ~* '\\m(properties|payments|read_property|read_payment)\\M'
+    AND query !~* '\\m(insert|update|delete|create|analyze|copy)\\M'
     AND query !~* 'pg_stat_statements' AND query !~* 'select row_version from'";
 
 /// Longer than two hundred who ask at once keep a busy machine: here nobody shall give up on Redis for that.

@@ -67,7 +67,8 @@ impl World {
         let database = self.database_url.rsplit('/').next().unwrap_or_default();
         let database = database.split('?').next().unwrap_or_default();
         let statement = "SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements s \
-            JOIN pg_database d ON d.oid = s.dbid WHERE d.datname = $1 AND query ~* '\\m(properties|matching_properties|payments)\\M' \
+            JOIN pg_database d ON d.oid = s.dbid WHERE d.datname = $1 \
+            AND query ~* '\\m(properties|matching_properties|payments|read_property|read_payment)\\M' \
             AND query !~* '\\m(insert|update|delete|create|analyze|copy)\\M' \
             AND query !~* 'select row_version from'";
         let mut admin = stage::admin().expect("PostgreSQL answers");

@@ -38,7 +38,8 @@ impl Work {
 }
 
 /// Reads of properties and payments that a request waited for: not those that compare a sample of the hits.
-pub const READS: &str = "query ~* '\\m(properties|payments)\\M' AND query !~* '\\m(insert|update|delete|vacuum|create)\\M' \
+pub const READS: &str = "query ~* '\\m(properties|payments|read_property|read_payment)\\M' \
+    AND query !~* '\\m(insert|update|delete|vacuum|create)\\M' \
     AND query !~* 'select row_version from' AND query !~* '^SELECT id::text'";
 /// The statement of `PUT /api/properties/{id}`.
 pub const REPLACEMENTS: &str = "query ~ 'replace_property\\('";

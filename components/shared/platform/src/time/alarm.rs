@@ -8,7 +8,6 @@ use super::clock::{elapsed, sleep};
 use futures::channel::oneshot;
 use futures::future::select;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
@@ -20,8 +19,9 @@ const TICK: Duration = Duration::from_millis(50);
 
 thread_local! {
     // The executor's: a deadline belongs to whatever task waits, of whichever request.
-    /// Who waits, by a number of its own.
-    static WAITING: RefCell<BTreeMap<u64, Waker>> = const { RefCell::new(BTreeMap::new()) };
+    /// Who waits, each with a number of its own. They are as many as the requests that an instance works on: sixteen, unless the
+    /// host is told otherwise. A list of them keeps its room, where each entry of a map would be allocated anew.
+    static WAITING: RefCell<Vec<(u64, Waker)>> = const { RefCell::new(Vec::new()) };
     static NEXT_NUMBER: Cell<u64> = const { Cell::new(0) };
     /// When the timers end that are under way: another is started for a deadline that is nearer than all of them.
     /// To drop the other half ends one early.
@@ -31,7 +31,7 @@ thread_local! {
 /// Ends the timers if nobody waits, so that the instance is idle now and not after up to `TICK`. For when an instance may have done
 /// all that it will: after every request this would cost more than the timers do.
 pub fn end_unused() {
-    if WAITING.with_borrow(BTreeMap::is_empty) {
+    if WAITING.with_borrow(Vec::is_empty) {
         TIMERS.take();
     }
 }
@@ -55,7 +55,10 @@ impl Future for Alarm {
         if now >= self.deadline {
             return Poll::Ready(());
         }
-        WAITING.with_borrow_mut(|waiting| waiting.insert(self.number, context.waker().clone()));
+        WAITING.with_borrow_mut(|waiting| match waiting.iter_mut().find(|(number, _)| *number == self.number) {
+            Some((_, waker)) => waker.clone_from(context.waker()),
+            None => waiting.push((self.number, context.waker().clone())),
+        });
         let end = self.deadline.min(now + TICK);
         if TIMERS.with_borrow(|timers| timers.iter().all(|(timer, _)| *timer > end)) {
             crate::sdk::wasip3::spawn(Timer::until(end).run());
@@ -69,7 +72,11 @@ impl Future for Alarm {
 
 impl Drop for Alarm {
     fn drop(&mut self) {
-        WAITING.with_borrow_mut(|waiting| waiting.remove(&self.number));
+        WAITING.with_borrow_mut(|waiting| {
+            if let Some(index) = waiting.iter().position(|(number, _)| *number == self.number) {
+                waiting.swap_remove(index);
+            }
+        });
     }
 }
 
@@ -99,7 +106,7 @@ impl Drop for Timer {
                 timers.swap_remove(index);
             }
         });
-        WAITING.take().into_values().for_each(Waker::wake);
+        WAITING.take().into_iter().for_each(|(_, waker)| waker.wake());
     }
 }
 
@@ -110,7 +117,7 @@ mod tests {
     #[test]
     fn a_timer_ends_early_when_nobody_waits_for_it() {
         let mut timer = Timer::until(Duration::from_secs(1));
-        WAITING.with_borrow_mut(|waiting| waiting.insert(0, Waker::noop().clone()));
+        WAITING.with_borrow_mut(|waiting| waiting.push((0, Waker::noop().clone())));
         end_unused();
         assert_eq!(timer.unused.try_recv(), Ok(None), "somebody waits");
         WAITING.take();

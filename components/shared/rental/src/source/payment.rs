@@ -1,6 +1,6 @@
 //! `GET /api/properties/{propertyId}/payments/{paymentId}`.
 
-use crate::domain::{Payment, PaymentId, PaymentMethod, PropertyId, TenantId};
+use crate::domain::{Payment, PaymentId, PropertyId, TenantId};
 use crate::error::Error;
 use crate::resource::property_of;
 use crate::sql::Statement;
@@ -8,14 +8,7 @@ use crate::sql::{Column, Parameter, RowReader};
 use cache::Entry;
 
 pub fn statement(tenant: &TenantId, id: PaymentId) -> Statement {
-    let sql = format!(
-        "SELECT {}, {} FROM payments y
-        JOIN payment_methods m ON m.tenant_id = y.payment_method_tenant_id AND m.id = y.payment_method_id
-        WHERE y.tenant_id = $1 AND y.id = $2",
-        Payment::COLUMNS,
-        PaymentMethod::COLUMNS
-    );
-    Statement::select(tenant, &sql).bind([Parameter::uuid(id)])
+    Statement::read(tenant, "read_payment(tenant.id, $2)").bind([Parameter::uuid(id)])
 }
 
 /// The entry knows the property that was paid for.

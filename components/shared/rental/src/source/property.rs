@@ -7,8 +7,7 @@ use crate::sql::{Column, Parameter, RowReader};
 use cache::Entry;
 
 pub fn statement(tenant: &TenantId, id: PropertyId) -> Statement {
-    let sql = format!("SELECT {} FROM properties p WHERE p.tenant_id = $1 AND p.id = $2", Property::COLUMNS);
-    Statement::select(tenant, &sql).bind([Parameter::uuid(id)])
+    Statement::read(tenant, "read_property(tenant.id, $2)").bind([Parameter::uuid(id)])
 }
 
 pub fn entry(rows: &[Vec<Column>]) -> Result<Entry, Error> {

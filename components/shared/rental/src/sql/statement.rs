@@ -6,10 +6,11 @@ use crate::sql::Parameter;
 /// Where the number of the last parameter of a call goes, once it is known.
 const START_BY: &str = "$start_by";
 
-/// What a statement that reads asks its server (`infra/migrations/0015_current_server.sql`): whether it takes writes.
-pub const CURRENT: &str = "is_current(false)";
+/// What a statement that reads asks its server: whether it takes writes. One that does not is asked by the function, which answers with
+/// an error (`infra/migrations/0015_current_server.sql`); where there is nothing to say, to call it would cost as much as to read a row.
+pub const CURRENT: &str = "(current_setting('transaction_read_only') = 'off' OR is_current(false))";
 /// The same, of a server in whose place no other takes writes: whether it is at least no standby.
-pub const CURRENT_WITHOUT_WRITES: &str = "is_current(true)";
+pub const CURRENT_WITHOUT_WRITES: &str = "(current_setting('transaction_read_only') = 'off' OR is_current(true))";
 
 /// A standby of the region, and no primary: what a standby is asked in place of [`CURRENT`].
 const AT_STANDBY: &str = "pg_is_in_recovery()";
@@ -40,12 +41,18 @@ pub struct Statement {
 impl Statement {
     /// A query for `tenant`, whose id is `$1` in it.
     pub fn select(tenant: &TenantId, select: &str) -> Self {
-        Self::new(tenant, "", select)
+        Self::new(tenant, "", &format!("({select})"))
+    }
+
+    /// A query for `tenant` of a function that reads (`infra/migrations/0021_single_reads.sql`), whose id is `tenant.id` in `call`.
+    /// PostgreSQL keeps the function's plan for as long as the session lasts.
+    pub fn read(tenant: &TenantId, call: &str) -> Self {
+        Self::new(tenant, "", call)
     }
 
     /// A query for `tenant`, whose id is `$1` in it, over common table expressions (`name AS (…), …`).
     pub fn with(tenant: &TenantId, tables: &str, select: &str) -> Self {
-        Self::new(tenant, &format!(", {tables}"), select)
+        Self::new(tenant, &format!(", {tables}"), &format!("({select})"))
     }
 
     /// The policies are checked as soon as a table is read, and a planner joins in any order. So the order is not left to
@@ -53,10 +60,10 @@ impl Statement {
     /// of the subquery can be asked for, and a common table expression is only run when its rows are asked for, or in the
     /// end. `OFFSET 0` keeps the planner from dissolving the subquery. Nothing at all is read where it may be old
     /// (`infra/migrations/0015_current_server.sql`).
-    fn new(tenant: &TenantId, tables: &str, select: &str) -> Self {
+    fn new(tenant: &TenantId, tables: &str, rows: &str) -> Self {
         let sql = format!(
             "WITH tenant AS MATERIALIZED (SELECT set_config('renttracker.tenant', $1, true) AS id WHERE {CURRENT}){tables}
-            {ROWS} ({select}) AS body WHERE tenant.id IS NOT NULL OFFSET 0
+            {ROWS} {rows} AS body WHERE tenant.id IS NOT NULL OFFSET 0
             {END_OF_ROWS}"
         );
         Self { sql, parameters: vec![Parameter::text(tenant)] }
@@ -132,7 +139,13 @@ mod tests {
         assert_eq!(parameters, [Parameter::text("landlord-1"), Parameter::uuid("x")]);
 
         let (sql, _) = Statement::with(&tenant, "total AS (SELECT 1)", "SELECT").into_parts();
-        assert!(sql.contains("AS id WHERE is_current(false)), total AS (SELECT 1)\n"), "{sql}");
+        assert!(sql.contains("OR is_current(false))), total AS (SELECT 1)\n"), "{sql}");
+
+        let (sql, _) = Statement::read(&tenant, "read_property(tenant.id, $2)").into_parts();
+        assert!(
+            sql.contains("(SELECT body.* FROM read_property(tenant.id, $2) AS body WHERE tenant.id IS NOT NULL"),
+            "{sql}"
+        );
 
         let call = Statement::call(&tenant, "delete_payment(tenant, $2) AS r", "r.is_deleted");
         let (sql, parameters) = call.bind([Parameter::uuid("x")]).started_by(7).into_parts();
