@@ -22,7 +22,7 @@ pub struct Call {
     pub instance: Rc<Instance>,
     /// What the path names; `None` for a path that the API does not have.
     pub route: Option<Route>,
-    /// Method, path, query and headers.
+    /// Method, path, query, and the headers that the API reads.
     pub parts: Parts,
     body: RefCell<Option<Unread>>,
 }

@@ -4,8 +4,7 @@
 //! A connection is opened to a server that takes writes (`target_session_attrs`, see
 //! [`rental::config::Config::database_url`]): a standby may be behind. A pool keeps connections for as long as they last, also
 //! those to a server that has stopped taking writes while the address leads to another by now. So each statement asks for
-//! that (`is_current` in `infra/migrations/0015_current_server.sql`; what writes is refused anyway), the session is ended, and
-//! the statement sent again.
+//! that ([`rental::sql::CURRENT`]; what writes is refused anyway), the session is ended, and the statement sent again.
 
 pub mod database_state;
 mod failure;

@@ -19,8 +19,8 @@ const TICK: Duration = Duration::from_millis(50);
 
 thread_local! {
     // The executor's: a deadline belongs to whatever task waits, of whichever request.
-    /// Who waits, each with a number of its own. They are as many as the requests that an instance works on: sixteen, unless the
-    /// host is told otherwise. A list of them keeps its room, where each entry of a map would be allocated anew.
+    /// Who waits, each with a number of its own. They are a few for each request that an instance works on (sixteen requests, unless the
+    /// host is told otherwise), so a search through a list costs less than the nodes that a map allocates.
     static WAITING: RefCell<Vec<(u64, Waker)>> = const { RefCell::new(Vec::new()) };
     static NEXT_NUMBER: Cell<u64> = const { Cell::new(0) };
     /// When the timers end that are under way: another is started for a deadline that is nearer than all of them.
@@ -55,10 +55,16 @@ impl Future for Alarm {
         if now >= self.deadline {
             return Poll::Ready(());
         }
-        WAITING.with_borrow_mut(|waiting| match waiting.iter_mut().find(|(number, _)| *number == self.number) {
-            Some((_, waker)) => waker.clone_from(context.waker()),
-            None => waiting.push((self.number, context.waker().clone())),
-        });
+        let mine = (self.number, context.waker().clone());
+        let before =
+            WAITING.with_borrow_mut(|waiting| match waiting.iter_mut().find(|(number, _)| *number == mine.0) {
+                Some(place) => Some(std::mem::replace(place, mine)),
+                None => {
+                    waiting.push(mine);
+                    None
+                }
+            });
+        drop(before);
         let end = self.deadline.min(now + TICK);
         if TIMERS.with_borrow(|timers| timers.iter().all(|(timer, _)| *timer > end)) {
             crate::sdk::wasip3::spawn(Timer::until(end).run());
@@ -72,11 +78,11 @@ impl Future for Alarm {
 
 impl Drop for Alarm {
     fn drop(&mut self) {
-        WAITING.with_borrow_mut(|waiting| {
-            if let Some(index) = waiting.iter().position(|(number, _)| *number == self.number) {
-                waiting.swap_remove(index);
-            }
-        });
+        // The waker is dropped behind the borrow.
+        drop(WAITING.with_borrow_mut(|waiting| {
+            let index = waiting.iter().position(|(number, _)| *number == self.number)?;
+            Some(waiting.swap_remove(index))
+        }));
     }
 }
 

@@ -61,7 +61,7 @@ pub struct Payment {
 
 impl Payment {
     /// The columns that [`Payment::from_row`] reads of a payment row called `y`; those of its method row `m`
-    /// ([`PaymentMethod::COLUMNS`]) come after them.
+    /// ([`PaymentMethod::COLUMNS`]) come after them. The function `read_payment` answers the same in this order.
     pub const COLUMNS: &str = "y.id, y.property_id, y.amount, unix_micros(y.payment_date), y.payment_reference, y.notes, \
         unix_micros(y.created_at), unix_micros(y.updated_at), y.row_version";
 

@@ -35,7 +35,7 @@ pub struct Property {
 }
 
 impl Property {
-    /// The columns that [`Property::from_row`] reads, of a row called `p`.
+    /// The columns that [`Property::from_row`] reads, of a row called `p`. The function `read_property` answers the same in this order.
     pub const COLUMNS: &str = "p.id, p.address, p.suburb, p.state, p.post_code, p.description, p.weekly_rent_amount, \
         unix_micros(p.lease_start_date), unix_micros(p.lease_end_date), p.property_manager, p.property_manager_contact, \
         unix_micros(p.created_at), unix_micros(p.updated_at), p.row_version";

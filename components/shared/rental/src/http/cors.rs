@@ -10,7 +10,7 @@ const ALLOWED_HEADERS: HeaderValue =
 const EXPOSED_HEADERS: HeaderValue =
     HeaderValue::from_static("ETag, Location, Cache-Status, Content-Length, Content-Disposition");
 /// The same with the token of a session.
-const ALLOWED_HEADERS_OF_A_SESSION: HeaderValue = HeaderValue::from_static(
+pub(super) const ALLOWED_HEADERS_OF_A_SESSION: HeaderValue = HeaderValue::from_static(
     "Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, traceparent, RentTracker-Session",
 );
 const EXPOSED_HEADERS_OF_A_SESSION: HeaderValue =

@@ -61,6 +61,7 @@ pub fn headers_read(fields: Vec<Field>) -> Result<HeaderMap, InvalidHeaderValue>
 
 #[cfg(test)]
 mod tests {
+    use super::super::cors::ALLOWED_HEADERS_OF_A_SESSION;
     use super::*;
 
     fn fields(lines: &[(&str, &str)]) -> Vec<Field> {
@@ -86,6 +87,14 @@ mod tests {
                 let refused = |error: Error| matches!(&error, Error::Invalid(it) if it.by_member().contains_key(name));
                 assert_eq!(checked.err().is_some_and(refused), is_refused, "{name}");
             }
+        }
+    }
+
+    #[test]
+    fn every_header_that_a_page_elsewhere_may_send_is_read() {
+        let allowed = ALLOWED_HEADERS_OF_A_SESSION.to_str().expect("names").to_ascii_lowercase();
+        for name in allowed.split(", ") {
+            assert!(READ.iter().any(|(read, _)| *read == name), "{name}");
         }
     }
 
