@@ -1,8 +1,9 @@
 //! What is not ours under `/api` goes to the origin and back, as it is.
 
 use crate::support::origin_server::{OriginServer, Received};
-use crate::support::{Answer, Place, Private, World, eventually, trials, world};
+use crate::support::{Answer, Place, Private, World, eventually, runtime, trials, world};
 use serde_json::json;
+use stack::{Edition, Runtime};
 
 trials![
     a_request_reaches_the_origin_as_it_came,
@@ -111,6 +112,12 @@ fn an_answer_without_a_body_keeps_its_length() {
     }
 }
 
+/// Spin 4.1 takes a client's `Connection` away before any component sees it, and the embedded host does as Spin 4.1. What that header
+/// alone names cannot be known then.
+fn connection_is_kept_from_components() -> bool {
+    runtime() == Runtime::Embedded || runtime().edition() == Edition::Spin4_1
+}
+
 fn what_concerns_one_connection_goes_neither_way() {
     let origin = OriginServer::start(|exchange| {
         let headers = [
@@ -139,9 +146,9 @@ fn what_concerns_one_connection_goes_neither_way() {
         let request = own.request("POST", target);
         let answer = sent.iter().fold(request, |it, (name, value)| it.header(name, *value)).send_unchecked().is(200);
         let received = origin.only();
-        for (name, _) in &sent[..7] {
-            let name = name.to_ascii_lowercase();
-            assert!(name == "connection" || received.all(&name).is_empty(), "{name} went on: {received:?}");
+        for (name, _) in &sent[1..7] {
+            let goes_on = *name == "X-Named" && connection_is_kept_from_components();
+            assert_eq!(received.all(&name.to_ascii_lowercase()).is_empty(), !goes_on, "{name}: {received:?}");
         }
         assert!(!received.all("connection").join(",").to_ascii_lowercase().contains("x-named"), "{received:?}");
         assert_eq!(received.all("x-stays"), ["2"]);
