@@ -13,7 +13,8 @@ use crate::load::{Ask, once};
 use crate::seed;
 use crate::stage::{Api, Stage};
 
-/// How the names of tables begin that have a few rows, of which to read all is best: PostgreSQL's own, and a row a region.
+/// How the names of tables begin that have a few rows, which are best read whole: PostgreSQL's own (`database_run` looks its database up
+/// there), and the one with a row a region.
 const SMALL: [&str; 2] = ["pg_", "log_regions"];
 
 /// Where the plans stand, and between which lines.
@@ -58,7 +59,6 @@ pub fn write(stage: &Stage, rows: i64) -> Result<()> {
         ensure!(!plans.is_empty(), "{title}: PostgreSQL wrote no plan");
         let _ = write!(text, "\n### {title}\n");
         for plan in plans {
-            // A catalog has a few rows: `database_run` looks its database up there.
             let is_small = |line: &str| SMALL.iter().any(|table| line.contains(&format!("Seq Scan on {table}")));
             let is_whole = |line: &&str| line.contains("Seq Scan on") && !is_small(line);
             if let Some(line) = plan.lines().find(is_whole) {

@@ -1,6 +1,7 @@
 //! What a hit, a miss and a write cost, in counts: those are the same on every machine and at every load.
 //!
-//! What goes to Redis and to PostgreSQL is asserted here. Everything is held against what it was ([`baseline`]).
+//! What goes to Redis and to PostgreSQL is asserted here. Commands, calls of the host and instructions are held against `costs.json` by
+//! [`baseline`].
 
 mod baseline;
 
